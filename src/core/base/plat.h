@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What nacre needs of an operating system besides sockets: threads, locks, clocks, entropy. One plat_*.c is linked. */
+#ifndef BASE_PLAT_H
+#define BASE_PLAT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef _WIN32
+#include "base/plat_types_win.h"
+#else
+#include <pthread.h>
+typedef pthread_mutex_t plat_mutex;
+typedef pthread_cond_t plat_cond;
+typedef pthread_t plat_thread;
+#endif
+
+/* Monotonic nanoseconds since some moment in the past; never goes back. Any thread. */
+int64_t nacre_clock_ns(void);
+
+/* Seconds since 1970-01-01 UTC. Any thread. */
+int64_t nacre_clock_unix(void);
+
+/* Fills with unpredictable bytes from the system. False when the system cannot give any. Any thread. */
+bool nacre_entropy(void *at, size_t len);
+
+/* Online CPUs this process may use; at least 1. */
+unsigned nacre_cpu_count(void);
+
+void nacre_mutex_init(plat_mutex *m);
+void nacre_mutex_destroy(plat_mutex *m);
+void nacre_mutex_lock(plat_mutex *m);
+void nacre_mutex_unlock(plat_mutex *m);
+
+void nacre_cond_init(plat_cond *c);
+void nacre_cond_destroy(plat_cond *c);
+/* Waits until signalled or `until_ns` on nacre_clock_ns() has passed (INT64_MAX: for ever). False when time ran out. */
+bool nacre_cond_wait(plat_cond *c, plat_mutex *m, int64_t until_ns);
+void nacre_cond_signal(plat_cond *c);
+void nacre_cond_broadcast(plat_cond *c);
+
+/* Starts a thread with every signal blocked, named for debuggers (15 bytes count). False when the system refuses. */
+bool nacre_thread_start(plat_thread *t, void (*run)(void *), void *argument, const char *name);
+void nacre_thread_join(plat_thread t);
+
+#endif

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reference-counted blocks of memory for bytes on their way: received data, channel data to send, packets to the kernel.
+ *
+ * A pool belongs to one shard but any thread may allocate from it and release into it: one short lock protects its free
+ * lists. Sizes come in classes; freed blocks are kept up to a bound a class and given back to the system past it.
+ * The count of bytes handed out is the pool's budget: pool_alloc fails when it would pass `max_bytes`. */
+#ifndef BASE_POOL_H
+#define BASE_POOL_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/plat.h"
+
+enum { POOL_CLASSES = 4 };
+
+struct pool;
+
+struct block {
+    struct pool *pool;
+    struct block *next;        /* free list, or a queue of the block's one owner */
+    _Atomic uint32_t refs;     /* release/acquire: the last release sees every use */
+    uint8_t class;             /* size class; POOL_CLASSES when allocated past the largest */
+    size_t size;               /* bytes at `at` */
+    size_t start, len;         /* the owner's: used bytes are at[start .. start+len) */
+    _Alignas(16) uint8_t at[];
+};
+
+struct pool {
+    plat_mutex lock; /* protects free and kept */
+    struct block *free[POOL_CLASSES];
+    unsigned kept[POOL_CLASSES];
+    _Atomic size_t used;  /* bytes in blocks handed out; relaxed, a budget and not an order */
+    size_t max_bytes;     /* 0: no bound */
+};
+
+void nacre_pool_init(struct pool *p, size_t max_bytes);
+
+/* Every block must have come back. */
+void nacre_pool_destroy(struct pool *p);
+
+/* A block of at least `size` bytes with one reference, or NULL when memory or the budget is out. Not zeroed. */
+struct block *nacre_pool_alloc(struct pool *p, size_t size);
+
+static inline struct block *block_ref(struct block *b)
+{
+    atomic_fetch_add_explicit(&b->refs, 1, memory_order_relaxed); /* the caller holds one already */
+    return b;
+}
+
+/* True when the caller's is the only reference. */
+static inline bool block_is_sole(const struct block *b)
+{
+    return atomic_load_explicit(&b->refs, memory_order_acquire) == 1;
+}
+
+/* Drops one reference; the last one returns the block. NULL is allowed. */
+void nacre_block_release(struct block *b);
+
+/* Gives kept free blocks back to the system. */
+void nacre_pool_trim(struct pool *p);
+
+#endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One library context with everything fetched once: OpenSSL 3 looks algorithms up by name under a lock, which a handshake
+ * must not repay each time. Immutable after nacre_crypto_open(); shared by all threads; counted. */
+#ifndef CRYPTO_CRYPTO_H
+#define CRYPTO_CRYPTO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/span.h"
+
+struct nacre_crypto; /* opaque: the only code that looks inside is src/core/crypto */
+
+enum hash_id { HASH_SHA1, HASH_SHA256, HASH_SHA384, HASH_SHA512, HASH_MD5, HASH_COUNT };
+enum { HASH_MAX = 64 };
+
+/* `own_context`: a context that reads no system configuration and loads only the default provider; false: the system's
+ * default context. Probes every row of crypto/algs.h. NULL when OpenSSL cannot start. */
+struct nacre_crypto *nacre_crypto_open(bool own_context);
+struct nacre_crypto *nacre_crypto_ref(struct nacre_crypto *c);
+void nacre_crypto_unref(struct nacre_crypto *c);
+
+/* OpenSSL's and zlib's versions, for BuildInfo. */
+const char *nacre_crypto_versions(void);
+
+size_t nacre_hash_size(enum hash_id id);
+
+/* One-shot digest over several runs. `out` has room for HASH_MAX. False: the library failed; `out` is then zero. */
+bool nacre_hash(const struct nacre_crypto *c, enum hash_id id, const struct span *parts, size_t count, uint8_t *out);
+
+/* Random bytes for padding, cookies and keys from the library's generator. False: it failed. */
+bool nacre_random(const struct nacre_crypto *c, void *at, size_t len);
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Key exchange methods: curve25519 (RFC 8731), ECDH over the NIST curves (RFC 5656), finite-field DH (RFC 4253, 8268).
+ *
+ * All of them have one shape: the client sends a public value, the server answers with its own, both compute a shared
+ * secret. kex_state holds the private half between the two. */
+#ifndef CRYPTO_KEX_H
+#define CRYPTO_KEX_H
+
+#include "base/buf.h"
+#include "crypto/crypto.h"
+
+struct kex_state;
+struct kex_alg;
+
+enum { KEX_PUBLIC_MAX = 2048 };
+
+/* What a method gives: already in wire form, so that the caller hashes it unseen. */
+struct kex_shared {
+    uint8_t bytes[KEX_PUBLIC_MAX]; /* K as an mpint (length included) or a string, as the method's RFC says */
+    size_t len;
+};
+
+struct kex_ops {
+    /* Makes a key pair and appends our public value to `pub` in wire form: the body of a string (curves) or of an mpint with its
+     * magnitude rules applied (DH), without the length. NULL: the library failed. */
+    struct kex_state *(*start)(const struct nacre_crypto *c, const struct kex_alg *alg, struct buf *pub);
+    /* Checks the peer's public value (rule R35: exact length, on the curve, 1 < e < p-1, no all-zero secret) and computes K. False: refuse. */
+    bool (*finish)(struct kex_state *k, struct span peer, struct kex_shared *out);
+    void (*free)(struct kex_state *k);
+};
+
+struct kex_alg {
+    const char *name;
+    const struct kex_ops *ops;
+    enum hash_id hash;
+    const char *group; /* the library's name of curve or group */
+    bool mpint_public; /* public values travel as mpint (DH), not as string: they enter the exchange hash so as well */
+    bool slow;         /* belongs on the offload pool */
+};
+
+/* RFC 4253 section 7.2: fills `out` with `need` bytes of key `letter` ('A' to 'F'). K as in kex_shared, H and session id of the exchange. */
+bool nacre_kdf(const struct nacre_crypto *c, enum hash_id hash, struct span k, struct span h, char letter, struct span session,
+               uint8_t *out, size_t need);
+
+#endif

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Keys that sign and verify: host keys and user keys, RFC 4253 section 6.6, RFC 5656, RFC 8332, RFC 8709.
+ *
+ * A key is immutable and counted; any thread may sign and verify with it. */
+#ifndef CRYPTO_KEY_H
+#define CRYPTO_KEY_H
+
+#include "base/buf.h"
+#include "crypto/crypto.h"
+
+struct key;
+
+enum {
+    KEY_BLOB_MAX = 8192,      /* public key blob on the wire */
+    SIGNATURE_MAX = 2200,     /* signature blob on the wire: RSA 16384 and its name */
+    KEY_RSA_MIN_BITS = 2048,  /* rule R25 */
+    KEY_RSA_MAX_BITS = 16384,
+};
+
+struct sig_alg {
+    const char *name;      /* signature algorithm: "rsa-sha2-256" */
+    const char *key_name;  /* name inside the key blob: "ssh-rsa" */
+    enum hash_id hash;
+    const char *curve;     /* the library's curve name; NULL when not ECDSA */
+    bool slow;             /* signing belongs on the offload pool */
+    const struct sig_ops *ops; /* crypto's own */
+};
+
+/* Parses a public key blob ("string name ..."). NULL: malformed, of an unknown type, or outside the size limits. */
+struct key *nacre_key_from_blob(const struct nacre_crypto *c, struct span blob);
+
+/* Takes a private or public key of the library (an EVP_PKEY, given as void so that only crypto and keys need its header); the reference
+ * is consumed also on failure. NULL: a type or size that SSH does not know. */
+struct key *nacre_key_take(const struct nacre_crypto *c, void *evp_pkey);
+
+/* The EVP_PKEY inside, borrowed, for the keys layer. */
+void *nacre_key_native(const struct key *k);
+
+struct key *nacre_key_ref(struct key *k);
+void nacre_key_unref(struct key *k); /* NULL is allowed */
+
+bool nacre_key_is_private(const struct key *k);
+
+/* The public key blob as sent on the wire; lives as long as the key. */
+struct span nacre_key_blob(const struct key *k);
+
+/* "ssh-ed25519", "ecdsa-sha2-nistp256", "ssh-rsa": the name in the blob. */
+const char *nacre_key_type(const struct key *k);
+unsigned nacre_key_bits(const struct key *k);
+
+/* True when `alg` is a way to sign with this key. */
+bool nacre_key_fits(const struct key *k, const struct sig_alg *alg);
+
+/* Appends a signature blob ("string alg, string signature") over `data`. False: the library failed or the key is public only. */
+bool nacre_key_sign(const struct nacre_crypto *c, const struct key *k, const struct sig_alg *alg, struct span data,
+                    struct buf *out);
+
+/* True only when `signature` is a well-formed blob by exactly `alg` and verifies over `data`. */
+bool nacre_key_verify(const struct nacre_crypto *c, const struct key *k, const struct sig_alg *alg, struct span data,
+                      struct span signature);
+
+/* "SHA256:" and base64 without padding, NUL-terminated, as ssh-keygen -l prints it. `out` has room for 64 bytes. */
+bool nacre_key_fingerprint(const struct nacre_crypto *c, struct span blob, char out[64]);
+
+/* A fresh key pair: "ssh-ed25519", "ecdsa-sha2-nistp256/384/521", or "ssh-rsa" with `bits`. */
+struct key *nacre_key_generate(const struct nacre_crypto *c, const char *type, unsigned bits);
+
+#endif

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The seam to the operating system: what a shard needs to move bytes, shaped as completions.
+ *
+ * The shard asks, and wait() later says how it ended. Every call is made on the shard's own thread except wake(). The contract, the same
+ * for every back end and tested on each by tests/backend:
+ * - receive(on) is a standing wish, not one read; off is back pressure. Data arrives in a block of the shard's pool; the reference belongs to
+ *   the shard, which may keep it. An idle connection owns no receive buffer. `headroom` bytes in front of the data are free for the shard.
+ * - At most one send is in flight per slot; its bytes must stay put until IO_SENT, which may report fewer.
+ * - len 0 in IO_RECEIVED is the peer's FIN: reported once, and receiving is then off. Sending goes on.
+ * - shut() sends FIN after what is in flight; receiving goes on.
+ * - After detach() exactly one IO_GONE follows, at a later wait(), and nothing else for that slot; the socket is closed by then. What was
+ *   in flight may or may not have been sent.
+ * - An error on an attached socket is reported once, as IO_FAILED; then only detach() is of use.
+ * - A failure after success of attach() is always reported through wait(), never by a second path. */
+#ifndef ENGINE_IO_H
+#define ENGINE_IO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/pool.h"
+#include "base/span.h"
+#include "nacre/errors.h"
+
+#ifdef _WIN32
+typedef uintptr_t io_socket;
+#else
+typedef int io_socket;
+#endif
+#define IO_NO_SOCKET ((io_socket) - 1)
+
+enum io_kind {
+    IO_ACCEPTED,  /* owner = listen()'s; accepted is the shard's to attach or close; the peer's address is read from it */
+    IO_LISTEN_FAILED, /* owner = listen()'s; error says why (MFILE, NOBUFS ...). The listener rests 100 ms and goes on by itself */
+    IO_RECEIVED,
+    IO_SENT,
+    IO_FAILED,
+    IO_GONE,
+    IO_WOKEN,     /* wake() was called since the last wait(); several calls may make one */
+};
+
+/* One finished operation. `owner` is the value given to listen() or attach(). */
+struct io_done {
+    enum io_kind kind;
+    enum nacre_error error;
+    uint64_t owner;
+    io_socket accepted;
+    struct block *block; /* IO_RECEIVED: data is block->at[start .. start+len); one reference, the shard's */
+    size_t len;          /* IO_RECEIVED, IO_SENT: bytes moved */
+};
+
+struct io_options {
+    struct pool *pool;       /* receive blocks come from here */
+    size_t receive_bytes;    /* size of a receive, without the headroom */
+    size_t headroom;         /* bytes kept free in front */
+    unsigned max_slots;
+};
+
+struct io; /* one shard's instance */
+
+struct io_backend {
+    const char *name;
+    /* False: cannot work here; *why_not then says why and what would help. */
+    bool (*usable)(const char **why_not);
+    enum nacre_error (*open)(struct io **out, const struct io_options *options);
+    void (*close)(struct io *io); /* every slot must be gone */
+
+    /* Starts accepting from a listening, non-blocking socket, which stays the caller's. */
+    enum nacre_error (*listen)(struct io *io, io_socket listener, uint64_t owner, uint32_t *slot);
+    /* Takes over a connected socket. Receiving is off at first. On failure the socket stays the caller's. */
+    enum nacre_error (*attach)(struct io *io, io_socket s, uint64_t owner, uint32_t *slot);
+    void (*receive)(struct io *io, uint32_t slot, bool on);
+    /* Begins to send spans[0 .. count), at most IO_SPANS. */
+    enum nacre_error (*send)(struct io *io, uint32_t slot, const struct span *spans, unsigned count);
+    void (*shut)(struct io *io, uint32_t slot);
+    void (*detach)(struct io *io, uint32_t slot); /* listeners too; their socket is not closed */
+
+    /* Waits until something ended or `until_ns` has passed (0: do not wait; INT64_MAX: no limit) and reports up to `max`. */
+    unsigned (*wait)(struct io *io, int64_t until_ns, struct io_done *out, unsigned max);
+    void (*wake)(struct io *io); /* any thread */
+};
+
+enum { IO_SPANS = 64 };
+
+extern const struct io_backend nacre_io_epoll;
+
+#endif
