@@ -334,6 +334,12 @@ NACRE_API int nacre_open_channel(nacre_server *server, nacre_connection_id conne
 /* Records of that many bytes from now on in on_ssh_channel_data_in; 0: as they come. At most 16 MiB. CHANNEL_ID. */
 NACRE_API int nacre_change_record_length(nacre_server *server, nacre_channel_id channel_id, int record_length);
 
+/* Holds back on_ssh_channel_data_in of a channel, and what comes behind it on that channel (eof, requests, close), until it is
+ * resumed: the peer's window closes and it stops sending, while other channels of the connection go on. Data that a handler on another thread is being given
+ * is not called back. Pausing twice is once. CHANNEL_ID. */
+NACRE_API int nacre_pause_channel(nacre_server *server, nacre_channel_id channel_id);
+NACRE_API int nacre_resume_channel(nacre_server *server, nacre_channel_id channel_id);
+
 /* ---- questions answered later ------------------------------------------------------------------------------------ */
 
 /* Inside a handler of a question only: its fields are not looked at when the handler returns; the ticket is to be answered with

@@ -14,7 +14,7 @@
 
 #include "base/plat.h"
 
-enum { POOL_CLASSES = 4 };
+enum { POOL_CLASSES = 6 };
 
 struct pool;
 

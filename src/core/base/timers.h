@@ -20,6 +20,7 @@ struct timer {
 struct timers {
     int64_t tick; /* ticks already handled */
     uint64_t busy[TIMER_LEVELS];  /* bit per slot that is not empty */
+    struct list overdue;          /* armed for a tick already handled; fire at the next advance */
     struct list slots[TIMER_LEVELS][TIMER_SLOTS];
 };
 
