@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Threads, locks, clocks and entropy on Linux. */
+#include "base/plat.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+static const int64_t second_ns = 1000 * 1000 * 1000;
+
+int64_t nacre_clock_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * second_ns + now.tv_nsec;
+}
+
+int64_t nacre_clock_unix(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec;
+}
+
+bool nacre_entropy(void *at, size_t len)
+{
+    unsigned char *p = (unsigned char *)at;
+    while (len != 0) {
+        ssize_t n = getrandom(p, len, 0);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        p += n;
+        len -= (size_t)n;
+    }
+    return true;
+}
+
+unsigned nacre_cpu_count(void)
+{
+    /* A fixed cpu_set_t ends at 1024 CPUs; the kernel answers EINVAL on machines with more. */
+    for (int cpus = 1024; cpus <= 1 << 20; cpus *= 2) {
+        cpu_set_t *set = CPU_ALLOC((size_t)cpus);
+        size_t size = CPU_ALLOC_SIZE((size_t)cpus);
+        if (set == NULL)
+            break;
+        int failed = sched_getaffinity(0, size, set) != 0 ? errno : 0;
+        int count = failed == 0 ? CPU_COUNT_S(size, set) : 0;
+        CPU_FREE(set);
+        if (count > 0)
+            return (unsigned)count;
+        if (failed != EINVAL)
+            break;
+    }
+    long online = sysconf(_SC_NPROCESSORS_ONLN);
+    return online > 0 ? (unsigned)online : 1;
+}
+
+void nacre_mutex_init(plat_mutex *m)
+{
+    pthread_mutex_init(m, NULL);
+}
+
+void nacre_mutex_destroy(plat_mutex *m)
+{
+    pthread_mutex_destroy(m);
+}
+
+void nacre_mutex_lock(plat_mutex *m)
+{
+    pthread_mutex_lock(m);
+}
+
+void nacre_mutex_unlock(plat_mutex *m)
+{
+    pthread_mutex_unlock(m);
+}
+
+void nacre_cond_init(plat_cond *c)
+{
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(c, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
+void nacre_cond_destroy(plat_cond *c)
+{
+    pthread_cond_destroy(c);
+}
+
+bool nacre_cond_wait(plat_cond *c, plat_mutex *m, int64_t until_ns)
+{
+    if (until_ns == INT64_MAX)
+        return pthread_cond_wait(c, m) == 0;
+    int64_t at = until_ns > 0 ? until_ns : 0;
+    struct timespec until = {.tv_sec = (time_t)(at / second_ns), .tv_nsec = (long)(at % second_ns)};
+    return pthread_cond_timedwait(c, m, &until) != ETIMEDOUT;
+}
+
+void nacre_cond_signal(plat_cond *c)
+{
+    pthread_cond_signal(c);
+}
+
+void nacre_cond_broadcast(plat_cond *c)
+{
+    pthread_cond_broadcast(c);
+}
+
+/* What a new thread needs; freed by it. */
+struct start {
+    void (*run)(void *);
+    void *argument;
+    char name[16];
+};
+
+static void *thread_main(void *p)
+{
+    struct start s = *(struct start *)p;
+    free(p);
+    pthread_setname_np(pthread_self(), s.name);
+    s.run(s.argument);
+    return NULL;
+}
+
+bool nacre_thread_start(plat_thread *t, void (*run)(void *), void *argument, const char *name)
+{
+    struct start *s = (struct start *)calloc(1, sizeof *s);
+    if (s == NULL)
+        return false;
+    s->run = run;
+    s->argument = argument;
+    strncpy(s->name, name, sizeof s->name - 1);
+    /* A thread inherits its maker's mask; signals belong to the application's own threads. */
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int failed = pthread_create(t, NULL, thread_main, s);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (failed != 0)
+        free(s);
+    return failed == 0;
+}
+
+void nacre_thread_join(plat_thread t)
+{
+    pthread_join(t, NULL);
+}

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Size-classed blocks with bounded free lists.
+ *
+ * The classes fit what the engine moves: small messages; a 4 KiB read; a 16 KiB channel packet; a 32 KiB packet, or a
+ * small read behind the headroom of one; a 64 KiB receive or send; and such a receive behind a packet's headroom. The
+ * free lists are last in, first out: the block freed last is the one still in the cache. */
+#include "base/pool.h"
+
+#include <stdlib.h>
+
+static const struct {
+    size_t size;   /* bytes at block->at */
+    unsigned keep; /* free blocks kept at most */
+} classes[POOL_CLASSES] = {
+    {1024, 1024}, {4096, 512}, {17 * 1024, 128}, {41 * 1024, 64}, {69 * 1024, 32}, {105 * 1024, 32},
+};
+
+void nacre_pool_init(struct pool *p, size_t max_bytes)
+{
+    *p = (struct pool){.max_bytes = max_bytes};
+    atomic_init(&p->used, 0);
+    nacre_mutex_init(&p->lock);
+}
+
+void nacre_pool_destroy(struct pool *p)
+{
+    nacre_pool_trim(p);
+    nacre_mutex_destroy(&p->lock);
+}
+
+static unsigned class_of(size_t size)
+{
+    unsigned c = 0;
+    while (c < POOL_CLASSES && size > classes[c].size)
+        c++;
+    return c;
+}
+
+/* Takes `size` bytes off the budget; false when it is out. */
+static bool budget_take(struct pool *p, size_t size)
+{
+    if (p->max_bytes == 0) {
+        atomic_fetch_add_explicit(&p->used, size, memory_order_relaxed);
+        return true;
+    }
+    size_t used = atomic_load_explicit(&p->used, memory_order_relaxed);
+    do {
+        if (size > p->max_bytes || used > p->max_bytes - size)
+            return false;
+    } while (!atomic_compare_exchange_weak_explicit(&p->used, &used, used + size, memory_order_relaxed,
+                                                    memory_order_relaxed));
+    return true;
+}
+
+static void budget_give(struct pool *p, size_t size)
+{
+    atomic_fetch_sub_explicit(&p->used, size, memory_order_relaxed);
+}
+
+static struct block *take_kept(struct pool *p, unsigned class)
+{
+    nacre_mutex_lock(&p->lock);
+    struct block *b = p->free[class];
+    if (b != NULL) {
+        p->free[class] = b->next;
+        p->kept[class]--;
+    }
+    nacre_mutex_unlock(&p->lock);
+    return b;
+}
+
+static struct block *make_block(struct pool *p, unsigned class, size_t size)
+{
+    if (size > SIZE_MAX - sizeof(struct block))
+        return NULL;
+    struct block *b = (struct block *)malloc(sizeof *b + size);
+    if (b == NULL)
+        return NULL;
+    b->pool = p;
+    b->class = (uint8_t) class;
+    b->size = size;
+    atomic_init(&b->refs, 0);
+    return b;
+}
+
+struct block *nacre_pool_alloc(struct pool *p, size_t size)
+{
+    unsigned class = class_of(size);
+    size_t bytes = class < POOL_CLASSES ? classes[class].size : size;
+    if (!budget_take(p, bytes))
+        return NULL;
+    struct block *b = class < POOL_CLASSES ? take_kept(p, class) : NULL;
+    if (b == NULL)
+        b = make_block(p, class, bytes);
+    if (b == NULL) {
+        budget_give(p, bytes);
+        return NULL;
+    }
+    b->next = NULL;
+    b->start = 0;
+    b->len = 0;
+    atomic_store_explicit(&b->refs, 1, memory_order_relaxed);
+    return b;
+}
+
+void nacre_block_release(struct block *b)
+{
+    if (b == NULL || atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    struct pool *p = b->pool;
+    unsigned class = b->class;
+    nacre_mutex_lock(&p->lock);
+    bool kept = class < POOL_CLASSES && p->kept[class] < classes[class].keep;
+    if (kept) {
+        b->next = p->free[class];
+        p->free[class] = b;
+        p->kept[class]++;
+    }
+    /* Last and under the lock: whoever sees `used` at 0 may destroy the pool, and has to take the lock for it. */
+    budget_give(p, b->size);
+    nacre_mutex_unlock(&p->lock);
+    if (!kept)
+        free(b);
+}
+
+void nacre_pool_trim(struct pool *p)
+{
+    for (unsigned class = 0; class < POOL_CLASSES; class ++) {
+        nacre_mutex_lock(&p->lock);
+        struct block *b = p->free[class];
+        p->free[class] = NULL;
+        p->kept[class] = 0;
+        nacre_mutex_unlock(&p->lock);
+        while (b != NULL) {
+            struct block *next = b->next;
+            free(b);
+            b = next;
+        }
+    }
+}
