@@ -24,7 +24,8 @@ struct cipher_ops {
     /* AEAD: encrypts `len` bytes behind the 4 of the length in place and writes tag_len bytes after them. Others: encrypts `len` bytes
      * at `packet` (aad bytes in front are skipped by the caller). False: the library failed. */
     bool (*seal)(struct cipher *x, uint32_t seq, uint8_t *packet, size_t len);
-    /* The reverse. AEAD: checks the tag BEFORE any plain text is used; false means forged or failed, and the plain text is not to be looked at. */
+    /* The reverse. AEAD: checks the tag BEFORE any plain text is used; false means forged or failed, and the plain text is not to be
+     * looked at. The 4 bytes of the length stay as they came. */
     bool (*open_packet)(struct cipher *x, uint32_t seq, uint8_t *packet, size_t len);
 };
 

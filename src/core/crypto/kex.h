@@ -24,7 +24,8 @@ struct kex_ops {
     /* Makes a key pair and appends our public value to `pub` in wire form: the body of a string (curves) or of an mpint with its
      * magnitude rules applied (DH), without the length. NULL: the library failed. */
     struct kex_state *(*start)(const struct nacre_crypto *c, const struct kex_alg *alg, struct buf *pub);
-    /* Checks the peer's public value (rule R35: exact length, on the curve, 1 < e < p-1, no all-zero secret) and computes K. False: refuse. */
+    /* Checks the peer's public value, given in the same form (the body of a string or of an mpint), by rule R35: exact length, on the
+     * curve, 1 < e < p-1, a minimal mpint, no all-zero secret; and computes K. False: refuse. */
     bool (*finish)(struct kex_state *k, struct span peer, struct kex_shared *out);
     void (*free)(struct kex_state *k);
 };

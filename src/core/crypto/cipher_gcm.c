@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* aes*-gcm@openssh.com, RFC 5647: the length is authenticated and travels in clear; the last 8 bytes of the nonce count
+ * the packets of the key. The key is expanded once, each packet only gets a nonce. */
+#include "crypto/context.h"
+
+#include <limits.h>
+#include <stdlib.h>
+
+#include "base/secret.h"
+#include "wire/rd.h"
+
+enum {
+    GCM_NONCE = 12,
+    GCM_FIXED = 4,
+    GCM_TAG = 16,
+    GCM_AAD = 4
+};
+
+struct cipher {
+    EVP_CIPHER_CTX *aead;
+    uint8_t nonce[GCM_NONCE];
+};
+
+static void gcm_close(struct cipher *x)
+{
+    if (x == NULL)
+        return;
+    EVP_CIPHER_CTX_free(x->aead);
+    nacre_wipe(x, sizeof *x);
+    free(x);
+}
+
+static struct cipher *gcm_open(const struct nacre_crypto *c, const struct cipher_alg *alg, const uint8_t *key,
+                               const uint8_t *iv, bool seal)
+{
+    struct cipher *x = calloc(1, sizeof *x);
+    if (x == NULL)
+        return NULL;
+    memcpy(x->nonce, iv, GCM_NONCE);
+    x->aead = EVP_CIPHER_CTX_new();
+    if (x->aead != NULL && EVP_CipherInit_ex2(x->aead, nacre_cipher_fetched(c, alg), key, iv, seal ? 1 : 0, NULL) == 1)
+        return x;
+    gcm_close(x);
+    return NULL;
+}
+
+static bool gcm_length(struct cipher *x, uint32_t seq, const uint8_t *first4, uint32_t *length)
+{
+    (void)x;
+    (void)seq;
+    struct rd r = rd_over(span_of(first4, 4));
+    *length = rd_u32(&r);
+    return rd_end(&r);
+}
+
+/* RFC 5647 section 7.1: the invocation counter is a 64-bit number that goes up by one a packet. */
+static void nonce_step(struct cipher *x)
+{
+    for (size_t i = GCM_NONCE; i-- > GCM_FIXED;) {
+        if (++x->nonce[i] != 0)
+            return;
+    }
+}
+
+/* Nonce, length and text of one packet; the tag is the caller's. */
+static bool gcm_run(struct cipher *x, uint8_t *packet, size_t len)
+{
+    int n = 0;
+    if (len > INT_MAX || EVP_CipherInit_ex2(x->aead, NULL, NULL, x->nonce, -1, NULL) != 1)
+        return false;
+    nonce_step(x);
+    return EVP_CipherUpdate(x->aead, NULL, &n, packet, GCM_AAD) == 1 &&
+           EVP_CipherUpdate(x->aead, packet + GCM_AAD, &n, packet + GCM_AAD, (int)len) == 1 && (size_t)n == len;
+}
+
+static bool gcm_seal(struct cipher *x, uint32_t seq, uint8_t *packet, size_t len)
+{
+    (void)seq;
+    int n = 0;
+    uint8_t *tag = packet + GCM_AAD + len;
+    return gcm_run(x, packet, len) && EVP_CipherFinal_ex(x->aead, tag, &n) == 1 && n == 0 &&
+           EVP_CIPHER_CTX_ctrl(x->aead, EVP_CTRL_AEAD_GET_TAG, GCM_TAG, tag) == 1;
+}
+
+static bool gcm_open_packet(struct cipher *x, uint32_t seq, uint8_t *packet, size_t len)
+{
+    (void)seq;
+    int n = 0;
+    uint8_t *tag = packet + GCM_AAD + len;
+    return gcm_run(x, packet, len) && EVP_CIPHER_CTX_ctrl(x->aead, EVP_CTRL_AEAD_SET_TAG, GCM_TAG, tag) == 1 &&
+           EVP_CipherFinal_ex(x->aead, tag, &n) == 1;
+}
+
+const struct cipher_ops nacre_cipher_gcm = {
+    .open = gcm_open,
+    .close = gcm_close,
+    .length = gcm_length,
+    .seal = gcm_seal,
+    .open_packet = gcm_open_packet,
+};

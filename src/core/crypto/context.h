@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a struct nacre_crypto holds: the library context and every method fetched from it once.
+ *
+ * For src/core/crypto and src/core/keys only; everyone else sees the opaque struct of crypto/crypto.h. */
+#ifndef CRYPTO_CONTEXT_H
+#define CRYPTO_CONTEXT_H
+
+#include <stdatomic.h>
+
+#include <openssl/evp.h>
+#include <openssl/provider.h>
+
+#include "crypto/algs.h"
+
+enum { KEX_ROWS = 8, SIG_ROWS = 6, CIPHER_ROWS = 6, MAC_ROWS = 4, COMP_ROWS = 3, ALG_ROWS_MAX = 8 };
+enum { ALG_NAMES_MAX = 384 };
+
+struct nacre_crypto {
+    /* Set by nacre_crypto_open() and only read after it. */
+    OSSL_LIB_CTX *lib;       /* NULL: the system's default context */
+    OSSL_PROVIDER *provider; /* of a context of our own */
+    EVP_MD *md[HASH_COUNT];
+    EVP_MAC *poly1305;
+    EVP_CIPHER *cipher[CIPHER_ROWS];
+    EVP_PKEY_CTX *kex[KEX_ROWS]; /* for the row's keys: to be duplicated, never used itself */
+    bool usable[ALG_KINDS][ALG_ROWS_MAX];
+    char names[ALG_KINDS][ALG_NAMES_MAX];
+
+    /* Any thread. */
+    _Atomic unsigned refs;
+};
+
+/* Fetches what the rows need, notes which of them work and lists their names. False: not one row of some kind does. */
+bool nacre_algs_probe(struct nacre_crypto *c);
+void nacre_algs_release(struct nacre_crypto *c);
+
+/* What was fetched for a row; borrowed. */
+EVP_CIPHER *nacre_cipher_fetched(const struct nacre_crypto *c, const struct cipher_alg *alg);
+EVP_PKEY_CTX *nacre_kex_template(const struct nacre_crypto *c, const struct kex_alg *alg);
+
+/* The library's name of a hash: "SHA2-256". */
+const char *nacre_hash_name(enum hash_id id);
+
+extern const struct kex_ops nacre_kex_x25519, nacre_kex_nist, nacre_kex_dh;
+extern const struct cipher_ops nacre_cipher_ctr, nacre_cipher_gcm, nacre_cipher_chapoly;
+extern const struct mac_ops nacre_mac_hmac;
+extern const struct comp_ops nacre_comp_zlib;
+
+#endif

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The library context: opening, counting, hashes and random bytes.
+ *
+ * A context of our own is made with OSSL_LIB_CTX_new(), which reads no configuration file; the system's default one
+ * reads what its administrator wrote. */
+#include "crypto/context.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/rand.h>
+#include <zlib.h>
+
+#include "base/secret.h"
+
+static const struct {
+    const char *name;
+    size_t size;
+} hashes[HASH_COUNT] = {
+    [HASH_SHA1] = {"SHA1", 20},       [HASH_SHA256] = {"SHA2-256", 32}, [HASH_SHA384] = {"SHA2-384", 48},
+    [HASH_SHA512] = {"SHA2-512", 64}, [HASH_MD5] = {"MD5", 16},
+};
+
+static void crypto_free(struct nacre_crypto *c)
+{
+    nacre_algs_release(c);
+    for (size_t i = 0; i < HASH_COUNT; i++)
+        EVP_MD_free(c->md[i]);
+    if (c->provider != NULL)
+        OSSL_PROVIDER_unload(c->provider);
+    OSSL_LIB_CTX_free(c->lib);
+    free(c);
+}
+
+static bool open_own(struct nacre_crypto *c)
+{
+    c->lib = OSSL_LIB_CTX_new();
+    if (c->lib == NULL)
+        return false;
+    c->provider = OSSL_PROVIDER_load(c->lib, "default");
+    return c->provider != NULL;
+}
+
+struct nacre_crypto *nacre_crypto_open(bool own_context)
+{
+    struct nacre_crypto *c = calloc(1, sizeof *c);
+    if (c == NULL)
+        return NULL;
+    atomic_init(&c->refs, 1);
+    bool ok = !own_context || open_own(c);
+    /* A hash that is missing (MD5 under FIPS) takes the rows that need it along, and nothing else. */
+    for (size_t i = 0; ok && i < HASH_COUNT; i++)
+        c->md[i] = EVP_MD_fetch(c->lib, hashes[i].name, NULL);
+    ok = ok && c->md[HASH_SHA256] != NULL && nacre_algs_probe(c);
+    ERR_clear_error();
+    if (ok)
+        return c;
+    crypto_free(c);
+    return NULL;
+}
+
+struct nacre_crypto *nacre_crypto_ref(struct nacre_crypto *c)
+{
+    /* Relaxed: the caller holds a reference already. */
+    atomic_fetch_add_explicit(&c->refs, 1, memory_order_relaxed);
+    return c;
+}
+
+void nacre_crypto_unref(struct nacre_crypto *c)
+{
+    /* Release and acquire: the thread that frees sees every use by the others. */
+    if (c != NULL && atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) == 1)
+        crypto_free(c);
+}
+
+const char *nacre_crypto_versions(void)
+{
+    static _Thread_local char text[128];
+    snprintf(text, sizeof text, "%s, zlib %s", OpenSSL_version(OPENSSL_VERSION), zlibVersion());
+    return text;
+}
+
+const char *nacre_hash_name(enum hash_id id)
+{
+    return (unsigned)id < HASH_COUNT ? hashes[id].name : NULL;
+}
+
+size_t nacre_hash_size(enum hash_id id)
+{
+    return (unsigned)id < HASH_COUNT ? hashes[id].size : 0;
+}
+
+static bool hash_parts(EVP_MD_CTX *x, const EVP_MD *md, const struct span *parts, size_t count, uint8_t *out)
+{
+    if (EVP_DigestInit_ex2(x, md, NULL) != 1)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        if (parts[i].len != 0 && EVP_DigestUpdate(x, parts[i].at, parts[i].len) != 1)
+            return false;
+    }
+    return EVP_DigestFinal_ex(x, out, NULL) == 1;
+}
+
+bool nacre_hash(const struct nacre_crypto *c, enum hash_id id, const struct span *parts, size_t count, uint8_t *out)
+{
+    bool ok = false;
+    EVP_MD_CTX *x = NULL;
+    if ((unsigned)id >= HASH_COUNT || c->md[id] == NULL)
+        goto out;
+    x = EVP_MD_CTX_new();
+    ok = x != NULL && hash_parts(x, c->md[id], parts, count, out);
+out:
+    EVP_MD_CTX_free(x);
+    if (!ok)
+        memset(out, 0, HASH_MAX);
+    return ok;
+}
+
+bool nacre_random(const struct nacre_crypto *c, void *at, size_t len)
+{
+    return len == 0 || RAND_bytes_ex(c->lib, at, len, 0) == 1;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the key exchange methods share: the private half, its making, and the step from two keys to K. */
+#ifndef CRYPTO_KEX_AGREE_H
+#define CRYPTO_KEX_AGREE_H
+
+#include "crypto/context.h"
+
+struct kex_state {
+    const struct nacre_crypto *c; /* outlives the exchange */
+    const struct kex_alg *alg;
+    EVP_PKEY *own;
+};
+
+/* A state with a fresh key pair of the row's group; NULL: the library failed. */
+struct kex_state *nacre_kex_state_new(const struct nacre_crypto *c, const struct kex_alg *alg);
+void nacre_kex_state_free(struct kex_state *k);
+
+/* An EVP_PKEY of the row's group that holds the peer's encoded public value; NULL when the library refuses it. */
+EVP_PKEY *nacre_kex_peer(const struct kex_state *k, const uint8_t *encoded, size_t len);
+
+/* Computes K as an mpint. The peer's value was checked by the caller; a secret of zeros is refused here. */
+bool nacre_kex_agree(const struct kex_state *k, EVP_PKEY *peer, struct kex_shared *out);
+
+#endif

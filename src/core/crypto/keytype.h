@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What differs between the kinds of keys: one row a name in the public key blob, ending in operations.
+ *
+ * For crypto and keys only. Adding a kind of key is a row in key.c and a file sig_*.c. */
+#ifndef CRYPTO_KEYTYPE_H
+#define CRYPTO_KEYTYPE_H
+
+#include "crypto/context.h"
+#include "wire/rd.h"
+#include "wire/wr.h"
+
+struct key_type {
+    const char *name;    /* in the blob */
+    const char *library; /* the library's name of the key's type */
+    const char *method;  /* the library's name of the signature method */
+    const char *curve;   /* the curve's name in the blob; NULL when there is none */
+    const char *group;   /* the library's name of the curve */
+    const struct sig_ops *ops;
+};
+
+enum { KEY_SIGNERS = 2 };
+
+struct key {
+    /* Immutable. */
+    const struct key_type *type;
+    struct nacre_crypto *c; /* holds a reference: the library's key must not outlive its context */
+    EVP_PKEY *pkey;
+    EVP_MD_CTX *signer[KEY_SIGNERS]; /* ready to sign, to be duplicated: sparing a search by name for each signature */
+    unsigned bits;
+    bool is_private;
+
+    /* Any thread. */
+    _Atomic unsigned refs;
+
+    size_t blob_len;
+    uint8_t blob[];
+};
+
+struct sig_ops {
+    /* Reads what follows the name in a blob. NULL: malformed or refused by the library. The caller asks for the end. */
+    EVP_PKEY *(*parse)(const struct nacre_crypto *c, const struct key_type *t, struct rd *r);
+    /* Writes what follows the name in a blob. False: not a key that SSH takes. */
+    bool (*write)(const struct key_type *t, const EVP_PKEY *pkey, struct wr *w);
+    /* Between the library's signature and the body of the signature string; both in memory of SIGNATURE_MAX bytes. `native` to
+     * wire for signing, wire to native for verifying. False: malformed or out of range. */
+    bool (*to_wire)(const struct key *k, struct span native, struct wr *w);
+    bool (*from_wire)(const struct key *k, struct span wire, struct wr *w);
+    /* The private half is present. */
+    bool (*has_private)(const EVP_PKEY *pkey);
+    bool prehash; /* the library hashes by the algorithm's hash first; false: the method has its own */
+};
+
+extern const struct sig_ops nacre_sig_ed25519, nacre_sig_ecdsa, nacre_sig_rsa;
+
+/* The row with that name in the blob, or NULL. */
+const struct key_type *nacre_keytype_find(struct span name);
+
+/* True when the library under us has the key type and the signature method of `alg`. */
+bool nacre_keytype_probe(const struct nacre_crypto *c, const struct sig_alg *alg);
+
+/* Makes a private key ready to sign, once, before anyone else sees it. False: the library failed. */
+bool nacre_key_prepare(struct key *k);
+
+/* EVP_PKEY_fromdata() in one step; `selection` as there. NULL: refused. */
+EVP_PKEY *nacre_keytype_build(const struct nacre_crypto *c, const char *library, int selection, OSSL_PARAM *params);
+
+/* True when the key has a number of that name, such as a private exponent. */
+bool nacre_keytype_has_number(const EVP_PKEY *pkey, const char *param);
+
+#endif

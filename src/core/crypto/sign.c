@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Signature blobs: "string algorithm, string signature", RFC 4253 section 6.6.
+ *
+ * A private key keeps one prepared context an algorithm and duplicates it for each signature, since preparing one looks
+ * up methods by name under the library's locks. */
+#include <string.h>
+
+#include <openssl/err.h>
+
+#include "base/secret.h"
+#include "crypto/keytype.h"
+
+static const char *digest_of(const struct key *k, enum hash_id hash)
+{
+    return k->type->ops->prehash ? nacre_hash_name(hash) : NULL;
+}
+
+/* RSA has two algorithms, every other kind of key has one. */
+static size_t signer_of(const struct sig_alg *alg)
+{
+    return alg->ops == &nacre_sig_rsa && alg->hash == HASH_SHA256 ? 1 : 0;
+}
+
+static EVP_MD_CTX *signer_new(const struct key *k, enum hash_id hash)
+{
+    EVP_MD_CTX *x = EVP_MD_CTX_new();
+    if (x != NULL && EVP_DigestSignInit_ex(x, NULL, digest_of(k, hash), k->c->lib, NULL, k->pkey, NULL) == 1)
+        return x;
+    EVP_MD_CTX_free(x);
+    return NULL;
+}
+
+bool nacre_key_prepare(struct key *k)
+{
+    static const char *const names[] = {"ssh-ed25519",         "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384",
+                                        "ecdsa-sha2-nistp521", "rsa-sha2-512",        "rsa-sha2-256"};
+    if (!k->is_private)
+        return true;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const struct sig_alg *alg = nacre_sig_find(k->c, span_str(names[i]));
+        if (alg == NULL || !nacre_key_fits(k, alg))
+            continue;
+        EVP_MD_CTX **at = &k->signer[signer_of(alg)];
+        *at = signer_new(k, alg->hash);
+        if (*at == NULL)
+            return false;
+    }
+    return true;
+}
+
+bool nacre_key_fits(const struct key *k, const struct sig_alg *alg)
+{
+    return strcmp(k->type->name, alg->key_name) == 0;
+}
+
+static bool sign_native(const struct key *k, const struct sig_alg *alg, struct span data, uint8_t *out, size_t *len)
+{
+    const EVP_MD_CTX *ready = k->signer[signer_of(alg)];
+    EVP_MD_CTX *x = ready == NULL ? NULL : EVP_MD_CTX_new();
+    bool ok = x != NULL && EVP_MD_CTX_copy_ex(x, ready) == 1 && EVP_DigestSign(x, out, len, data.at, data.len) == 1;
+    EVP_MD_CTX_free(x);
+    return ok;
+}
+
+bool nacre_key_sign(const struct nacre_crypto *c, const struct key *k, const struct sig_alg *alg, struct span data,
+                    struct buf *out)
+{
+    (void)c;
+    uint8_t native[SIGNATURE_MAX], wire[SIGNATURE_MAX];
+    size_t len = sizeof native;
+    if (!k->is_private || !nacre_key_fits(k, alg))
+        return false;
+    struct wr w = wr_over(wire, sizeof wire);
+    wr_cstring(&w, alg->name);
+    uint8_t *body = wr_string_open(&w);
+    bool ok = sign_native(k, alg, data, native, &len) && k->type->ops->to_wire(k, span_of(native, len), &w);
+    wr_string_close(&w, body);
+    if (!ok)
+        ERR_clear_error();
+    return ok && wr_done(&w) && nacre_buf_append(out, wire, wr_len(&w));
+}
+
+bool nacre_key_verify(const struct nacre_crypto *c, const struct key *k, const struct sig_alg *alg, struct span data,
+                      struct span signature)
+{
+    uint8_t native[SIGNATURE_MAX];
+    struct rd r = rd_over(signature);
+    struct wr w = wr_over(native, sizeof native);
+    struct span name = rd_string(&r, 64);
+    struct span body = rd_string(&r, SIGNATURE_MAX);
+    /* RFC 8332 section 3: the name inside must be the algorithm agreed on, not merely one that fits the key. */
+    if (!rd_end(&r) || !span_is(name, alg->name) || !nacre_key_fits(k, alg))
+        return false;
+    if (!k->type->ops->from_wire(k, body, &w) || !wr_done(&w))
+        return false;
+    EVP_MD_CTX *x = EVP_MD_CTX_new();
+    bool ok = x != NULL &&
+              EVP_DigestVerifyInit_ex(x, NULL, digest_of(k, alg->hash), c->lib, NULL, k->pkey, NULL) == 1 &&
+              EVP_DigestVerify(x, native, wr_len(&w), data.at, data.len) == 1;
+    EVP_MD_CTX_free(x);
+    if (!ok)
+        ERR_clear_error();
+    return ok;
+}
