@@ -19,7 +19,7 @@ function(nacre_view name)
 endfunction()
 
 nacre_view(errors nacre/errors.h=include/nacre/errors.h nacre/errors.def=include/nacre/errors.def)
-nacre_view(io engine/io.h=src/core/engine/io.h)
+nacre_view(io engine/io.h=src/core/engine/io.h engine/sock.h=src/core/engine/sock.h)
 nacre_view(public nacre=include/nacre)
 
 # nacre_layer(<name> <folder> USES <layer>... [LINKS <library>...])

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sockets, as far as they are the same for every back end: opening a listener, options, addresses, error numbers.
+ *
+ * Sockets made here are non-blocking and close-on-exec. Any thread. Only nacre_sock_listen() may block, and only to
+ * look up a name. */
+#ifndef ENGINE_SOCK_H
+#define ENGINE_SOCK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/io.h"
+
+/* Room for any numeric address with its NUL. */
+enum {
+    SOCK_ADDRESS_MAX = 48,
+};
+
+enum sock_family {
+    SOCK_IPV4 = 0,
+    SOCK_IPV6 = 1,
+    SOCK_BOTH = 2, /* any host: one socket for both; a given host: whatever it is */
+};
+
+struct sock_listen {
+    const char *host; /* numeric or a name; NULL or "": any */
+    uint16_t port;    /* 0: the system picks */
+    int backlog;      /* 0 or less: as long as the system allows */
+    enum sock_family family;
+    bool exclusive; /* false: SO_REUSEPORT, others may listen on the same address too */
+};
+
+/* Opens a listening socket. The socket is the caller's. */
+enum nacre_error nacre_sock_listen(const struct sock_listen *options, io_socket *out);
+
+/* The port a socket is bound to; 0 when it is not bound or has no ports. */
+uint16_t nacre_sock_port(io_socket s);
+
+/* Numeric addresses of both ends of a connected socket. An IPv4 address in IPv6 clothes is given as plain IPv4, a zone
+ * is left out. On failure the texts are empty and the port is 0. */
+enum nacre_error nacre_sock_addresses(io_socket s, char *remote, size_t remote_size, int *remote_port, char *local,
+                                      size_t local_size);
+
+/* A numeric address into bytes in network order: gives 4 or 16, or 0 when the text is none. IPv4 in IPv6 clothes
+ * gives 4. */
+unsigned nacre_sock_parse_address(const char *text, uint8_t bytes[16]);
+
+enum nacre_error nacre_sock_set_nodelay(io_socket s, bool on);
+
+/* Bytes of the system's buffers; 0 leaves one as it is. */
+enum nacre_error nacre_sock_set_buffers(io_socket s, int receive_bytes, int send_bytes);
+
+/* Turns TCP keep-alive on: first probe after `time_ms` of silence, more every `interval_ms`, dead after `count`
+ * unanswered ones. 0 leaves one as the system has it. */
+enum nacre_error nacre_sock_set_keepalive(io_socket s, int time_ms, int interval_ms, int count);
+
+/* IO_NO_SOCKET is allowed. */
+void nacre_sock_close(io_socket s);
+
+/* The class's code for an error number of the system; NACRE_OK for 0, NACRE_E_INTERNAL for one that has none. */
+enum nacre_error nacre_error_from_errno(int number);
+
+/* The same for what getaddrinfo() returned; looks at errno where that says so. */
+enum nacre_error nacre_error_from_lookup(int result);
+
+#endif
