@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What all readers of containers need: telling why, taking the key, comparing subjects, base64. */
+#include "keys/container.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/x509.h>
+
+#include "base/secret.h"
+#include "crypto/algs.h"
+
+enum nacre_error nacre_container_fail(struct container *k, enum nacre_error code, const char *text, ...)
+{
+    ERR_clear_error();
+    if (k->why_size == 0)
+        return code;
+    int n = snprintf(k->why, k->why_size, "%s ", k->name);
+    if (n < 0 || (size_t)n >= k->why_size)
+        return code;
+    va_list arguments;
+    va_start(arguments, text);
+    vsnprintf(k->why + n, k->why_size - (size_t)n, text, arguments);
+    va_end(arguments);
+    return code;
+}
+
+/* The first usable signature algorithm that fits the key. */
+static const struct sig_alg *fitting(const struct nacre_crypto *c, const struct key *key)
+{
+    struct span names = span_str(nacre_algs_usable(c, ALG_KEY));
+    while (names.len != 0) {
+        const uint8_t *comma = memchr(names.at, ',', names.len);
+        size_t len = comma == NULL ? names.len : (size_t)(comma - names.at);
+        const struct sig_alg *alg = nacre_sig_find(c, span_of(names.at, len));
+        if (alg != NULL && nacre_key_fits(key, alg))
+            return alg;
+        size_t skip = comma == NULL ? names.len : len + 1;
+        names = span_of(names.at + skip, names.len - skip);
+    }
+    return NULL;
+}
+
+/* A file may hold the public half of another key; a server with such a key would fail every client. */
+static bool halves_match(const struct nacre_crypto *c, const struct key *key)
+{
+    struct buf signature;
+    const struct span data = span_str("nacre");
+    const struct sig_alg *alg = fitting(c, key);
+    nacre_buf_init(&signature, SIGNATURE_MAX);
+    bool ok = alg != NULL && nacre_key_sign(c, key, alg, data, &signature) &&
+              nacre_key_verify(c, key, alg, data, buf_span(&signature));
+    nacre_buf_free(&signature);
+    return ok;
+}
+
+enum nacre_error nacre_container_take(struct container *k, void *evp_pkey, struct key **out)
+{
+    EVP_PKEY *pkey = evp_pkey;
+    char type[64];
+    const char *name = EVP_PKEY_get0_type_name(pkey);
+    snprintf(type, sizeof type, "%s", name == NULL ? "unknown" : name);
+    int bits = EVP_PKEY_get_bits(pkey);
+    struct key *key = nacre_key_take(k->c, pkey);
+    if (key == NULL)
+        return nacre_container_fail(k, NACRE_E_KEY_TYPE,
+                                    "holds a key of type %s with %d bits; usable are ED25519, EC over P-256, P-384 and "
+                                    "P-521, and RSA of %d to %d bits.",
+                                    type, bits, KEY_RSA_MIN_BITS, KEY_RSA_MAX_BITS);
+    enum nacre_error e = NACRE_OK;
+    if (!nacre_key_is_private(key))
+        e = nacre_container_fail(k, NACRE_E_NO_CERTIFICATE, "holds no private key.");
+    else if (!halves_match(k->c, key))
+        e = nacre_container_fail(k, NACRE_E_KEY, "is damaged: its private and public halves do not belong together.");
+    if (e != NACRE_OK) {
+        nacre_key_unref(key);
+        return e;
+    }
+    *out = key;
+    return NACRE_OK;
+}
+
+void nacre_container_subject(struct container *k, struct span text)
+{
+    if (k->subject_size == 0)
+        return;
+    size_t len = text.len < k->subject_size ? text.len : k->subject_size - 1;
+    if (len != 0)
+        memcpy(k->subject_out, text.at, len);
+    k->subject_out[len] = 0;
+}
+
+bool nacre_container_certificate(struct container *k, void *x509)
+{
+    char text[512] = "";
+    BIO *b = BIO_new(BIO_s_mem());
+    if (b != NULL && X509_NAME_print_ex(b, X509_get_subject_name(x509), 0, XN_FLAG_RFC2253) >= 0) {
+        int n = BIO_read(b, text, sizeof text - 1);
+        text[n < 0 ? 0 : n] = 0;
+    }
+    BIO_free(b);
+    nacre_container_subject(k, span_str(text));
+    return k->subject[0] == 0 || strcmp(k->subject, "*") == 0 || strstr(text, k->subject) != NULL;
+}
+
+const uint8_t *nacre_bytes_find(struct span in, const char *text)
+{
+    const size_t len = strlen(text);
+    while (len != 0 && in.len >= len) {
+        const uint8_t *at = memchr(in.at, text[0], in.len - len + 1);
+        if (at == NULL)
+            return NULL;
+        if (memcmp(at, text, len) == 0)
+            return at;
+        in.len -= (size_t)(at + 1 - in.at);
+        in.at = at + 1;
+    }
+    return NULL;
+}
+
+bool nacre_base64_read(struct span text, struct buf *out)
+{
+    bool ok = false;
+    int n = 0, last = 0;
+    EVP_ENCODE_CTX *x = EVP_ENCODE_CTX_new();
+    uint8_t *at = text.len > STORE_FILE_MAX ? NULL : nacre_buf_reserve(out, text.len + 4);
+    if (x == NULL || at == NULL)
+        goto out;
+    EVP_DecodeInit(x);
+    if (EVP_DecodeUpdate(x, at, &n, text.at, (int)text.len) < 0 || EVP_DecodeFinal(x, at + n, &last) != 1)
+        goto out;
+    out->len += (size_t)n + (size_t)last;
+    ok = true;
+out:
+    EVP_ENCODE_CTX_free(x);
+    return ok;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One container being opened: what was asked, its bytes, and where answers go. Shared by the readers of this folder. */
+#ifndef KEYS_CONTAINER_H
+#define KEYS_CONTAINER_H
+
+#include "keys/store.h"
+
+struct container {
+    const struct nacre_crypto *c;
+    const char *name;     /* how messages call it: the file in quotes, or "The key" */
+    struct span bytes;
+    const char *password; /* never NULL; "" is none */
+    const char *subject;  /* never NULL; "*" is any */
+    char *subject_out;
+    size_t subject_size;
+    char *why;
+    size_t why_size;
+};
+
+/* A reader gives the private key in *out, or an error with the reason already told. */
+enum nacre_error nacre_pem_read(struct container *k, struct key **out);
+enum nacre_error nacre_pfx_read(struct container *k, struct key **out);
+enum nacre_error nacre_der_read(struct container *k, struct key **out);
+enum nacre_error nacre_openssh_read(struct container *k, struct key **out); /* k->bytes: one PEM block */
+
+/* Opens a private key of OpenSSH's format that is locked with a password and gives it unlocked, as PEM or in the same format.
+ * NOT_SUPPORTED when the build lacks the library for it. */
+enum nacre_error nacre_openssh_unlock(struct container *k, struct span armoured, struct buf *out);
+
+/* Says why in one sentence, "<name> <text>", and gives `code` back. */
+#if defined(__GNUC__)
+__attribute__((format(printf, 3, 4)))
+#endif
+enum nacre_error nacre_container_fail(struct container *k, enum nacre_error code, const char *text, ...);
+
+/* Makes a key of the library's EVP_PKEY (consumed, also on failure) and proves with a signature that its halves belong together. */
+enum nacre_error nacre_container_take(struct container *k, void *evp_pkey, struct key **out);
+
+/* Tells the subject of the certificate or the comment of the key. */
+void nacre_container_subject(struct container *k, struct span text);
+
+/* The name of an X509 certificate (void, see nacre_key_take) as the subject; false when it is not the one asked for. */
+bool nacre_container_certificate(struct container *k, void *x509);
+
+/* The whole of a regular file, at most STORE_FILE_MAX bytes, appended to `out`; `name` need not end in NUL. */
+enum nacre_error nacre_file_read(struct container *k, struct span name, struct buf *out);
+
+/* Where `text` first stands in `in`, or NULL. */
+const uint8_t *nacre_bytes_find(struct span in, const char *text);
+
+/* Decodes base64 with blanks and line ends among it. False: something else is among it, or it does not fit. */
+bool nacre_base64_read(struct span text, struct buf *out);
+
+#endif

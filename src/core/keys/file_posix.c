@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reading one file whole. Only regular files: a directory has no contents, a pipe may never end. */
+#include "keys/container.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+    FILE_NAME_MAX = 4096
+};
+
+static enum nacre_error error_of(int number)
+{
+    switch (number) {
+    case EACCES:
+    case EPERM:
+        return NACRE_E_ACCES;
+    case EMFILE:
+    case ENFILE:
+        return NACRE_E_MFILE;
+    case ELOOP:
+        return NACRE_E_LOOP;
+    case ENAMETOOLONG:
+        return NACRE_E_NAMETOOLONG;
+    case EINTR:
+        return NACRE_E_INTR;
+    default:
+        return NACRE_E_KEY; /* the class has no code for a file that is not there */
+    }
+}
+
+static enum nacre_error fail_errno(struct container *k, int number)
+{
+    char text[128];
+    const char *said = strerror_r(number, text, sizeof text);
+    return nacre_container_fail(k, error_of(number), "cannot be read: %s.", said);
+}
+
+static enum nacre_error read_all(struct container *k, int fd, struct buf *out)
+{
+    for (;;) {
+        size_t room = out->max - out->len < 4096 ? out->max - out->len : 4096;
+        uint8_t *at = room == 0 ? NULL : nacre_buf_reserve(out, room);
+        if (at == NULL)
+            return nacre_container_fail(k, NACRE_E_KEY, "is larger than %d bytes.", STORE_FILE_MAX);
+        ssize_t n = read(fd, at, room);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return fail_errno(k, errno);
+        if (n == 0)
+            return NACRE_OK;
+        out->len += (size_t)n;
+    }
+}
+
+enum nacre_error nacre_file_read(struct container *k, struct span name, struct buf *out)
+{
+    char path[FILE_NAME_MAX];
+    struct stat st;
+    if (name.len == 0)
+        return nacre_container_fail(k, NACRE_E_KEY, "has no file name.");
+    if (name.len >= sizeof path)
+        return nacre_container_fail(k, NACRE_E_NAMETOOLONG, "cannot be read: its name is too long.");
+    if (span_has_nul(name))
+        return nacre_container_fail(k, NACRE_E_INVAL, "cannot be read: its name has a zero byte in it.");
+    memcpy(path, name.at, name.len);
+    path[name.len] = 0;
+    /* O_NONBLOCK: opening a pipe that nobody writes to must not hang before it is refused. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0)
+        return fail_errno(k, errno);
+    enum nacre_error e;
+    if (fstat(fd, &st) != 0)
+        e = fail_errno(k, errno);
+    else if (S_ISDIR(st.st_mode))
+        e = fail_errno(k, EISDIR);
+    else if (!S_ISREG(st.st_mode))
+        e = nacre_container_fail(k, NACRE_E_KEY, "cannot be read: it is not a regular file.");
+    else if (st.st_size > STORE_FILE_MAX)
+        e = nacre_container_fail(k, NACRE_E_KEY, "is larger than %d bytes.", STORE_FILE_MAX);
+    else
+        e = read_all(k, fd, out);
+    close(fd);
+    return e;
+}

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* PEM: PKCS#8, PKCS#1 and SEC1 private keys, locked or not, and the same keys as bare DER.
+ *
+ * The blocks are found here, so that a file that is cut short or holds something else is told apart; what is inside is
+ * the library's. A password is given when the library asks and never prompted for. */
+#include "keys/container.h"
+
+#include <stdio.h>
+
+#include <openssl/bio.h>
+#include <openssl/decoder.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+
+#include "base/secret.h"
+#include "crypto/context.h"
+
+enum {
+    PEM_LABEL_MAX = 40
+};
+
+struct block {
+    char label[PEM_LABEL_MAX];
+    struct span whole; /* from BEGIN to the end of the END line */
+    bool complete;
+};
+
+/* The next block of `*rest`, which then starts behind it. False: there is none. */
+static bool next_block(struct span *rest, struct block *b)
+{
+    static const char begin[] = "-----BEGIN ";
+    char end[PEM_LABEL_MAX + 16];
+    const uint8_t *at = nacre_bytes_find(*rest, begin);
+    if (at == NULL)
+        return false;
+    const uint8_t *limit = rest->at + rest->len;
+    const uint8_t *label = at + sizeof begin - 1;
+    const uint8_t *dashes = nacre_bytes_find(span_of(label, (size_t)(limit - label)), "-----");
+    size_t len = dashes == NULL ? PEM_LABEL_MAX : (size_t)(dashes - label);
+    b->complete = false;
+    b->label[0] = 0;
+    b->whole = span_of(at, (size_t)(limit - at));
+    *rest = span_of(limit, 0);
+    if (len >= PEM_LABEL_MAX)
+        return true;
+    memcpy(b->label, label, len);
+    b->label[len] = 0;
+    int size = snprintf(end, sizeof end, "-----END %s-----", b->label);
+    const uint8_t *stop = nacre_bytes_find(span_of(dashes, (size_t)(limit - dashes)), end);
+    if (stop == NULL)
+        return true;
+    stop += size;
+    b->complete = true;
+    b->whole = span_of(at, (size_t)(stop - at));
+    *rest = span_of(stop, (size_t)(limit - stop));
+    return true;
+}
+
+struct secret_given {
+    const char *password;
+    bool asked;
+};
+
+static int give_password(char *at, int size, int writing, void *context)
+{
+    (void)writing;
+    struct secret_given *given = context;
+    given->asked = true;
+    size_t len = strlen(given->password);
+    if (len == 0 || size < 0 || len > (size_t)size)
+        return -1;
+    memcpy(at, given->password, len);
+    return (int)len;
+}
+
+static enum nacre_error fail_locked(struct container *k)
+{
+    if (k->password[0] == 0)
+        return nacre_container_fail(k, NACRE_E_KEY_PASSWORD, "is locked and no password was given.");
+    return nacre_container_fail(k, NACRE_E_KEY_PASSWORD, "does not open with the password given.");
+}
+
+/* One private key block, by the library. */
+static enum nacre_error read_block(struct container *k, const struct block *b, struct key **out)
+{
+    struct secret_given given = {k->password, false};
+    BIO *in = BIO_new_mem_buf(b->whole.at, (int)b->whole.len);
+    EVP_PKEY *pkey = in == NULL ? NULL : PEM_read_bio_PrivateKey_ex(in, NULL, give_password, &given, k->c->lib, NULL);
+    BIO_free(in);
+    if (pkey != NULL)
+        return nacre_container_take(k, pkey, out);
+    if (given.asked)
+        return fail_locked(k);
+    return nacre_container_fail(k, NACRE_E_KEY, "holds a block \"%s\" that cannot be read.", b->label);
+}
+
+/* The subject of the certificate beside the key; true when it fits or there is none. */
+static bool certificate_fits(struct container *k)
+{
+    struct block b;
+    struct span rest = k->bytes;
+    while (next_block(&rest, &b)) {
+        if (strcmp(b.label, "CERTIFICATE") != 0 || !b.complete)
+            continue;
+        BIO *in = BIO_new_mem_buf(b.whole.at, (int)b.whole.len);
+        X509 *x = in == NULL ? NULL : PEM_read_bio_X509(in, NULL, NULL, NULL);
+        bool fits = x == NULL || nacre_container_certificate(k, x);
+        X509_free(x);
+        BIO_free(in);
+        ERR_clear_error();
+        return fits;
+    }
+    return true;
+}
+
+static bool is_private_label(const char *label)
+{
+    static const char tail[] = "PRIVATE KEY";
+    size_t len = strlen(label);
+    return len >= sizeof tail - 1 && strcmp(label + len - (sizeof tail - 1), tail) == 0;
+}
+
+enum nacre_error nacre_pem_read(struct container *k, struct key **out)
+{
+    struct block b;
+    struct span rest = k->bytes;
+    size_t blocks = 0;
+    while (next_block(&rest, &b)) {
+        blocks++;
+        if (b.label[0] != 0 && !is_private_label(b.label))
+            continue;
+        if (!b.complete)
+            return nacre_container_fail(k, NACRE_E_KEY, "is cut short: a PEM block has no end.");
+        if (!certificate_fits(k))
+            return nacre_container_fail(k, NACRE_E_NO_CERTIFICATE, "holds no certificate for \"%s\".", k->subject);
+        if (strcmp(b.label, "OPENSSH PRIVATE KEY") != 0)
+            return read_block(k, &b, out);
+        struct container inner = *k;
+        inner.bytes = b.whole;
+        return nacre_openssh_read(&inner, out);
+    }
+    if (blocks != 0)
+        return nacre_container_fail(k, NACRE_E_NO_CERTIFICATE, "holds no private key.");
+    return nacre_container_fail(k, NACRE_E_KEY, "is not PEM.");
+}
+
+enum nacre_error nacre_der_read(struct container *k, struct key **out)
+{
+    struct secret_given given = {k->password, false};
+    EVP_PKEY *pkey = NULL;
+    const unsigned char *at = k->bytes.at;
+    size_t len = k->bytes.len;
+    OSSL_DECODER_CTX *x = OSSL_DECODER_CTX_new_for_pkey(&pkey, "DER", NULL, NULL, EVP_PKEY_KEYPAIR, k->c->lib, NULL);
+    bool ok = x != NULL && OSSL_DECODER_CTX_set_pem_password_cb(x, give_password, &given) == 1 &&
+              OSSL_DECODER_from_data(x, &at, &len) == 1 && pkey != NULL;
+    OSSL_DECODER_CTX_free(x);
+    if (ok)
+        return nacre_container_take(k, pkey, out);
+    EVP_PKEY_free(pkey);
+    if (given.asked)
+        return fail_locked(k);
+    return nacre_container_fail(k, NACRE_E_KEY, "is no key container that can be read here.");
+}
+
+bool nacre_store_write_pem(const struct key *key, struct buf *out)
+{
+    char *text = NULL;
+    if (!nacre_key_is_private(key))
+        return false;
+    BIO *b = BIO_new(BIO_s_mem());
+    bool ok = b != NULL && PEM_write_bio_PKCS8PrivateKey(b, nacre_key_native(key), NULL, NULL, 0, NULL, NULL) == 1;
+    long len = ok ? BIO_get_mem_data(b, &text) : 0;
+    ok = len > 0 && nacre_buf_append(out, text, (size_t)len);
+    BIO_free(b); /* wipes what it held */
+    if (!ok)
+        ERR_clear_error();
+    return ok;
+}

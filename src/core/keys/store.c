@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The container types as a table, and the way from a request to a key: name or contents, then the reader of the type.
+ */
+#include "keys/store.h"
+
+#include <stdio.h>
+
+#include "keys/container.h"
+
+enum how {
+    HOW_READ,    /* by the row's reader */
+    HOW_UNKNOWN, /* a type that this build does not read */
+    HOW_JAVA,    /* the class gives it to Java alone */
+    HOW_WINDOWS, /* a store of Windows */
+};
+
+struct store_row {
+    enum store_type type;
+    const char *name;
+    enum how how;
+    bool file;
+    enum nacre_error (*read)(struct container *k, struct key **out);
+};
+
+static enum nacre_error read_any(struct container *k, struct key **out);
+
+/* clang-format off */
+static const struct store_row rows[] = {
+    /* type                 name                      how          file   reader */
+    {STORE_USER,            "User",                   HOW_WINDOWS, false, NULL},
+    {STORE_MACHINE,         "Machine",                HOW_WINDOWS, false, NULL},
+    {STORE_PFX_FILE,        "PFX file",               HOW_READ,    true,  nacre_pfx_read},
+    {STORE_PFX_BLOB,        "PFX blob",               HOW_READ,    false, nacre_pfx_read},
+    {STORE_JKS_FILE,        "JKS file",               HOW_JAVA,    true,  NULL},
+    {STORE_JKS_BLOB,        "JKS blob",               HOW_JAVA,    false, NULL},
+    {STORE_PEM_FILE,        "PEM file",               HOW_READ,    true,  nacre_pem_read},
+    {STORE_PEM_BLOB,        "PEM blob",               HOW_READ,    false, nacre_pem_read},
+    {STORE_PUBLIC_FILE,     "public key file",        HOW_UNKNOWN, true,  NULL},
+    {STORE_PUBLIC_BLOB,     "public key blob",        HOW_UNKNOWN, false, NULL},
+    {STORE_SSH_PUBLIC_BLOB, "SSH public key blob",    HOW_UNKNOWN, false, NULL},
+    {STORE_P7B_FILE,        "P7B file",               HOW_UNKNOWN, true,  NULL},
+    {STORE_P7B_BLOB,        "P7B blob",               HOW_UNKNOWN, false, NULL},
+    {STORE_SSH_PUBLIC_FILE, "SSH public key file",    HOW_UNKNOWN, true,  NULL},
+    {STORE_PPK_FILE,        "PPK file",               HOW_UNKNOWN, true,  NULL},
+    {STORE_PPK_BLOB,        "PPK blob",               HOW_UNKNOWN, false, NULL},
+    {STORE_XML_FILE,        "XML file",               HOW_UNKNOWN, true,  NULL},
+    {STORE_XML_BLOB,        "XML blob",               HOW_UNKNOWN, false, NULL},
+    {STORE_JWK_FILE,        "JWK file",               HOW_UNKNOWN, true,  NULL},
+    {STORE_JWK_BLOB,        "JWK blob",               HOW_UNKNOWN, false, NULL},
+    {STORE_BCFKS_FILE,      "BCFKS file",             HOW_JAVA,    true,  NULL},
+    {STORE_BCFKS_BLOB,      "BCFKS blob",             HOW_JAVA,    false, NULL},
+    {STORE_PKCS11,          "PKCS#11",                HOW_UNKNOWN, false, NULL},
+    {STORE_AUTO,            "auto",                   HOW_READ,    true,  read_any},
+};
+/* clang-format on */
+
+static const struct store_row *row_of(enum store_type type)
+{
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (rows[i].type == type)
+            return &rows[i];
+    }
+    return NULL;
+}
+
+static bool holds(struct span bytes, const char *text)
+{
+    return nacre_bytes_find(bytes, text) != NULL;
+}
+
+static bool starts(struct span bytes, const char *magic, size_t len)
+{
+    return bytes.len >= len && memcmp(bytes.at, magic, len) == 0;
+}
+
+/* STORE_AUTO: by what the contents look like. */
+static enum nacre_error read_any(struct container *k, struct key **out)
+{
+    if (holds(k->bytes, "-----BEGIN "))
+        return nacre_pem_read(k, out);
+    if (starts(k->bytes, "PuTTY-User-Key-File-", 20))
+        return nacre_container_fail(k, NACRE_E_KEY_TYPE, "is of type PPK, which cannot be read here.");
+    if (starts(k->bytes, "\xfe\xed\xfe\xed", 4) || starts(k->bytes, "\xce\xce\xce\xce", 4))
+        return nacre_container_fail(k, NACRE_E_NOT_SUPPORTED, "is of type JKS, which is supported in Java only.");
+    if (!starts(k->bytes, "\x30", 1))
+        return nacre_container_fail(k, NACRE_E_KEY, "is no key container that can be read here.");
+    char said[256] = "";
+    struct container pfx = *k;
+    pfx.why = said;
+    pfx.why_size = sizeof said;
+    enum nacre_error e = nacre_pfx_read(&pfx, out);
+    /* A PFX starts with the number of its version, 3, where the others have 0 or a nested structure. */
+    if (e == NACRE_OK || holds(span_of(k->bytes.at, k->bytes.len < 8 ? k->bytes.len : 8), "\x02\x01\x03")) {
+        snprintf(k->why, k->why_size, "%s", said);
+        return e;
+    }
+    return nacre_der_read(k, out);
+}
+
+/* STORE_AUTO: contents start like a container or have bytes that no file name has. */
+static bool is_contents(struct span s)
+{
+    return holds(s, "-----BEGIN ") || starts(s, "0\x82", 2) || starts(s, "0\x81", 2) || s.len >= 4096 ||
+           span_has_nul(s);
+}
+
+/* The class takes blobs also as base64. Anything but plain base64 is left as it is. */
+static bool unwrap(struct span given, struct buf *out)
+{
+    return given.len >= 16 && !holds(given, "-----BEGIN ") && nacre_base64_read(given, out) && out->len != 0;
+}
+
+static enum nacre_error read_store(struct container *k, const struct store_row *row, struct span store,
+                                   struct key **out)
+{
+    struct buf bytes;
+    enum nacre_error e = NACRE_OK;
+    bool file = row->file && (row->type != STORE_AUTO || !is_contents(store));
+    nacre_buf_init(&bytes, STORE_FILE_MAX + 1);
+    if (file)
+        e = nacre_file_read(k, store, &bytes);
+    else if (store.len > STORE_FILE_MAX)
+        e = nacre_container_fail(k, NACRE_E_KEY, "is larger than %d bytes.", STORE_FILE_MAX);
+    if (e == NACRE_OK) {
+        k->bytes = file || unwrap(store, &bytes) ? buf_span(&bytes) : store;
+        e = k->bytes.len == 0 ? nacre_container_fail(k, NACRE_E_KEY, "is empty.") : row->read(k, out);
+    }
+    nacre_buf_wipe(&bytes);
+    return e;
+}
+
+static enum nacre_error refuse(struct container *k, const struct store_row *row)
+{
+    if (row->how == HOW_JAVA)
+        return nacre_container_fail(k, NACRE_E_NOT_SUPPORTED, "is of type %s, which is supported in Java only.",
+                                    row->name);
+    if (row->how == HOW_WINDOWS)
+        return nacre_container_fail(k, NACRE_E_NOT_SUPPORTED, "is of type %s, which exists on Windows only.",
+                                    row->name);
+    return nacre_container_fail(k, NACRE_E_KEY_TYPE, "is of type %s, which cannot be read here.", row->name);
+}
+
+enum nacre_error nacre_store_open(const struct nacre_crypto *c, const struct store_request *request, struct key **out,
+                                  char *subject_out, size_t subject_size, char *why, size_t why_size)
+{
+    char name[512] = "The key store";
+    const struct store_row *row = row_of(request->type);
+    *out = NULL;
+    if (subject_size != 0)
+        subject_out[0] = 0;
+    if (why_size != 0)
+        why[0] = 0;
+    if (row != NULL && row->file && !is_contents(request->store))
+        snprintf(name, sizeof name, "\"%.*s\"", (int)request->store.len, (const char *)request->store.at);
+    struct container k = {
+        .c = c,
+        .name = name,
+        .password = request->password == NULL ? "" : request->password,
+        .subject = request->subject == NULL ? "*" : request->subject,
+        .subject_out = subject_out,
+        .subject_size = subject_size,
+        .why = why,
+        .why_size = why_size,
+    };
+    if (row == NULL)
+        return nacre_container_fail(&k, NACRE_E_KEY_TYPE, "is of type %d, which does not exist.", (int)request->type);
+    return row->how == HOW_READ ? read_store(&k, row, request->store, out) : refuse(&k, row);
+}
