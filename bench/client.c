@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Socket to connection and back. What the connection says is in client_events.c. */
+#include "client.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/plat.h"
+#include "client_events.h"
+
+enum {
+    OUTPUT_SPANS = 16,
+    READS_PER_TURN = 4
+};
+
+/* Whatever still happens to the client, its memory goes away behind this batch of events. */
+static void end(struct client *c)
+{
+    if (c->stage == CLIENT_ENDING && !list_is_empty(&c->link))
+        return;
+    c->stage = CLIENT_ENDING;
+    nacre_timer_cancel(&c->shared->loop.timers, &c->timer);
+    if (c->watch.fd >= 0)
+        bench_loop_watch(&c->shared->loop, &c->watch, 0);
+    list_append(&c->shared->dead, &c->link);
+}
+
+/* For ends that the connection itself does not know of. */
+static void lose(struct client *c, enum failure kind, const char *reason)
+{
+    if (c->failure == FAILED_NONE && c->stage != CLIENT_ENDING) {
+        c->failure = kind;
+        bench_tally_fail(c->shared->tally, kind, reason);
+    }
+    end(c);
+}
+
+static void lose_errno(struct client *c, enum failure kind, const char *what, int error)
+{
+    char reason[REASON_MAX];
+    snprintf(reason, sizeof reason, "%s: %s", what, strerror(error));
+    lose(c, kind, reason);
+}
+
+static enum failure network_failure(const struct client *c)
+{
+    return c->stage == CLIENT_READY ? FAILED_DISCONNECTED : c->stage == CLIENT_LOGIN ? FAILED_LOGIN : FAILED_CONNECT;
+}
+
+void bench_client_finish(struct client *c)
+{
+    if (c->stage == CLIENT_ENDING || c->stage == CLIENT_UNUSED)
+        return;
+    c->finishing = true;
+    bench_client_expect(c, true);
+    if (c->conn == NULL)
+        end(c);
+    else
+        nacre_conn_close(c->conn, NACRE_E_BY_APPLICATION, "done", c->shared->loop.now_ns);
+}
+
+void bench_client_fail(struct client *c, enum failure kind, const char *reason)
+{
+    if (c->failure != FAILED_NONE || c->finishing || c->stage == CLIENT_ENDING)
+        return;
+    c->failure = kind;
+    bench_tally_fail(c->shared->tally, kind, reason);
+    bench_client_finish(c);
+}
+
+/* ---- time ------------------------------------------------------------------------------------------------------ */
+
+static int64_t timeout_ns(const struct client *c)
+{
+    return (int64_t)c->shared->options->timeout * 1000000000;
+}
+
+/* A timer that is armed for an earlier moment stays: it looks again when it fires, which is cheaper than moving it with
+ * every packet. */
+static void arm_timer(struct client *c)
+{
+    int64_t due = c->conn == NULL ? INT64_MAX : nacre_conn_deadline(c->conn);
+    if (c->waiting && c->progress_ns + timeout_ns(c) < due)
+        due = c->progress_ns + timeout_ns(c);
+    if (due != INT64_MAX && (c->timer.due_ns == 0 || c->timer.due_ns > due))
+        nacre_timer_arm(&c->shared->loop.timers, &c->timer, due);
+}
+
+static void on_timer(struct timer *t, int64_t now_ns)
+{
+    struct client *c = CONTAINER_OF(t, struct client, timer);
+    if (c->waiting && now_ns >= c->progress_ns + timeout_ns(c)) {
+        if (c->conn != NULL && nacre_conn_is_closing(c->conn)) { /* it need not read our goodbye */
+            end(c);
+            return;
+        }
+        static const char *const doing[] = {"", "connecting", "exchanging keys", "logging in", "in use", ""};
+        char reason[REASON_MAX];
+        snprintf(reason, sizeof reason, "no progress for %u s while %s", c->shared->options->timeout, doing[c->stage]);
+        lose(c, FAILED_TIMEOUT, reason);
+        return;
+    }
+    if (c->conn != NULL && now_ns >= nacre_conn_deadline(c->conn))
+        nacre_conn_tick(c->conn, now_ns);
+    bench_client_pump(c);
+}
+
+void bench_client_expect(struct client *c, bool waiting)
+{
+    c->waiting = waiting;
+    c->progress_ns = c->shared->loop.now_ns;
+}
+
+/* ---- bytes ----------------------------------------------------------------------------------------------------- */
+
+/* Hands over bytes in scratch memory; keeps what was not used. */
+static void feed(struct client *c, size_t len)
+{
+    uint8_t *at = c->shared->scratch;
+    size_t used = nacre_conn_feed(c->conn, at, len, NULL, c->shared->loop.now_ns);
+    c->rest.len = 0;
+    c->held = used < len && !nacre_conn_wants_input(c->conn);
+    if (used == len)
+        nacre_buf_free(&c->rest); /* an idle connection owns no buffer */
+    else if (!nacre_buf_append(&c->rest, at + used, len - used))
+        lose(c, FAILED_LOCAL, "out of memory for received bytes");
+}
+
+/* Brings the rest back to scratch memory; returns its length. */
+static size_t fetch_rest(struct client *c)
+{
+    if (c->rest.len != 0)
+        memcpy(c->shared->scratch, c->rest.at, c->rest.len);
+    return c->rest.len;
+}
+
+static bool feed_held(struct client *c)
+{
+    if (!c->held || c->stage == CLIENT_ENDING || !nacre_conn_wants_input(c->conn))
+        return false;
+    c->held = false;
+    feed(c, fetch_rest(c));
+    return true;
+}
+
+static void receive(struct client *c)
+{
+    for (unsigned i = 0; i < READS_PER_TURN && c->stage != CLIENT_ENDING && nacre_conn_wants_input(c->conn); i++) {
+        size_t kept = fetch_rest(c);
+        ssize_t got = recv(c->watch.fd, c->shared->scratch + kept, CLIENT_SCRATCH - kept, 0);
+        if (got < 0 && (errno == EAGAIN || errno == EINTR))
+            return;
+        if (got < 0) {
+            lose_errno(c, network_failure(c), "connection lost", errno);
+            return;
+        }
+        if (got == 0) {
+            nacre_conn_feed_eof(c->conn, c->shared->loop.now_ns);
+            if (c->stage != CLIENT_ENDING && !nacre_conn_is_closing(c->conn))
+                lose(c, network_failure(c), "the server closed the connection");
+            return;
+        }
+        c->progress_ns = c->shared->loop.now_ns;
+        feed(c, kept + (size_t)got);
+        if (kept + (size_t)got < CLIENT_SCRATCH)
+            return; /* the socket was most likely emptied; epoll tells otherwise */
+    }
+}
+
+/* Sends until all is out or the socket is full. True when all is out. */
+static bool flush(struct client *c)
+{
+    struct span spans[OUTPUT_SPANS];
+    struct iovec parts[OUTPUT_SPANS];
+    for (size_t count; (count = nacre_conn_output(c->conn, spans, OUTPUT_SPANS)) != 0;) {
+        for (size_t i = 0; i < count; i++)
+            parts[i] = (struct iovec){(void *)(uintptr_t)spans[i].at, spans[i].len};
+        struct msghdr m = {.msg_iov = parts, .msg_iovlen = count};
+        ssize_t sent = sendmsg(c->watch.fd, &m, MSG_NOSIGNAL);
+        if (sent < 0 && (errno == EAGAIN || errno == EINTR))
+            return false;
+        if (sent < 0) {
+            if (!nacre_conn_is_closing(c->conn))
+                lose_errno(c, network_failure(c), "connection lost", errno);
+            return true;
+        }
+        c->progress_ns = c->shared->loop.now_ns;
+        nacre_conn_output_take(c->conn, (size_t)sent, c->shared->loop.now_ns);
+    }
+    return true;
+}
+
+void bench_client_pump(struct client *c)
+{
+    if (c->conn == NULL || c->stage <= CLIENT_CONNECTING || !list_is_empty(&c->link))
+        return;
+    bool all_out;
+    do
+        all_out = flush(c);
+    while (feed_held(c));
+    if (!list_is_empty(&c->link))
+        return;
+    if (nacre_conn_is_closing(c->conn) && all_out) {
+        end(c);
+        return;
+    }
+    uint32_t events = (all_out ? 0 : EPOLLOUT) | (nacre_conn_wants_input(c->conn) ? EPOLLIN : 0);
+    if (!bench_loop_watch(&c->shared->loop, &c->watch, events))
+        lose_errno(c, FAILED_LOCAL, "epoll_ctl", errno);
+    else
+        arm_timer(c);
+}
+
+/* ---- life ------------------------------------------------------------------------------------------------------ */
+
+static void connected(struct client *c)
+{
+    int error = 0;
+    socklen_t len = sizeof error;
+    getsockopt(c->watch.fd, SOL_SOCKET, SO_ERROR, &error, &len);
+    if (error != 0) {
+        lose_errno(c, FAILED_CONNECT, "connect", error);
+        return;
+    }
+    c->conn = nacre_conn_new(&c->shared->config, &bench_client_sink, c, &c->shared->pool);
+    if (c->conn == NULL) {
+        lose(c, FAILED_LOCAL, "out of memory for a connection");
+        return;
+    }
+    c->stage = CLIENT_KEX;
+    nacre_conn_start(c->conn, c->shared->loop.now_ns);
+}
+
+static void on_ready(struct watch *w, uint32_t events)
+{
+    struct client *c = CONTAINER_OF(w, struct client, watch);
+    if (c->stage == CLIENT_CONNECTING)
+        connected(c);
+    else if ((events & EPOLLIN) != 0 || nacre_conn_wants_input(c->conn))
+        receive(c);
+    else if ((events & (EPOLLHUP | EPOLLERR)) != 0)
+        lose(c, network_failure(c), "connection lost");
+    bench_client_pump(c);
+}
+
+/* RFC 1122: all of 127/8 is this host, so that each address brings its own set of ports. */
+static int bind_source(const struct client *c)
+{
+    const struct options *o = c->shared->options;
+    if (o->source_addresses == 0)
+        return 0;
+    struct sockaddr_in from = {.sin_family = AF_INET};
+    from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + c->number % o->source_addresses);
+    int on = 1;
+    setsockopt(c->watch.fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+    return bind(c->watch.fd, (const struct sockaddr *)&from, sizeof from);
+}
+
+static void reset(struct client *c, struct client_shared *s, unsigned number)
+{
+    memset(c, 0, sizeof *c);
+    c->watch.fd = -1;
+    c->watch.ready = on_ready;
+    timer_init(&c->timer, on_timer);
+    list_init(&c->link);
+    c->shared = s;
+    c->number = number;
+    c->exit_status = -1;
+    nacre_buf_init(&c->rest, CLIENT_SCRATCH);
+    c->stage = CLIENT_CONNECTING;
+    c->started_ns = nacre_clock_ns();
+    c->progress_ns = c->started_ns;
+    c->waiting = true;
+}
+
+void bench_client_start(struct client *c, struct client_shared *s, unsigned number)
+{
+    reset(c, s, number);
+    const struct options *o = s->options;
+    c->watch.fd = socket(o->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (c->watch.fd < 0) {
+        lose_errno(c, FAILED_LOCAL, "socket", errno);
+        return;
+    }
+    int on = 1;
+    setsockopt(c->watch.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (bind_source(c) != 0)
+        lose_errno(c, FAILED_CONNECT, "bind to a source address", errno);
+    else if (connect(c->watch.fd, (const struct sockaddr *)&o->address, o->address_len) != 0 && errno != EINPROGRESS)
+        lose_errno(c, FAILED_CONNECT, "connect", errno);
+    else if (!bench_loop_watch(&s->loop, &c->watch, EPOLLOUT))
+        lose_errno(c, FAILED_LOCAL, "epoll_ctl", errno);
+    else
+        arm_timer(c);
+}
+
+void bench_client_bury(struct client_shared *s)
+{
+    for (struct list *node; (node = list_pop(&s->dead)) != NULL;) {
+        struct client *c = CONTAINER_OF(node, struct client, link);
+        bench_client_record(c);
+        if (c->conn != NULL)
+            nacre_conn_free(c->conn);
+        c->conn = NULL;
+        nacre_buf_free(&c->rest);
+        if (c->watch.fd >= 0)
+            close(c->watch.fd);
+        c->watch.fd = -1;
+        c->stage = CLIENT_UNUSED;
+        if (s->ops->gone != NULL)
+            s->ops->gone(c);
+    }
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "figures.h"
+
+#include <math.h>
+
+static double per(double amount, double count)
+{
+    return count > 0 ? amount / count : NAN;
+}
+
+static double cpu_between(const struct result *r, enum look from, enum look to)
+{
+    if (!r->looked[from] || !r->looked[to])
+        return NAN;
+    return r->looks[to].cpu_seconds - r->looks[from].cpu_seconds;
+}
+
+/* Idle connections are weighed at the end of the hold, others when all are open. */
+static void weigh(const struct result *r, struct figures *f)
+{
+    enum look open = r->options->mode == MODE_IDLE ? LOOK_HELD : LOOK_PREPARED;
+    f->pss_per_connection = f->rss_per_connection = NAN;
+    if (!r->looked[LOOK_BEFORE] || !r->looked[open] || r->looks[open].unreadable != 0 ||
+        r->options->mode == MODE_HANDSHAKE)
+        return;
+    const struct procstat *before = &r->looks[LOOK_BEFORE], *now = &r->looks[open];
+    f->pss_per_connection = per((double)now->pss_bytes - (double)before->pss_bytes, (double)r->total.logins);
+    f->rss_per_connection = per((double)now->rss_bytes - (double)before->rss_bytes, (double)r->total.logins);
+}
+
+struct figures bench_figures(const struct result *r)
+{
+    const struct tally *t = &r->total;
+    struct figures f;
+    double operations = (double)tally_get(&t->operations);
+    double in = (double)tally_get(&t->bytes_in), out = (double)tally_get(&t->bytes_out);
+    enum look start = r->options->mode == MODE_IDLE ? LOOK_HELD : LOOK_PREPARED;
+    bool logs_in_first = r->options->mode != MODE_HANDSHAKE;
+
+    f.seconds = t->end_ns > t->start_ns ? (double)(t->end_ns - t->start_ns) / 1e9 : 0;
+    f.operations_per_second = per(operations, f.seconds);
+    f.in_per_second = per(in, f.seconds);
+    f.out_per_second = per(out, f.seconds);
+    f.server_cpu_seconds = cpu_between(r, start, LOOK_DONE);
+    f.server_cpu_per_operation = r->options->mode == MODE_BULK ? NAN : per(f.server_cpu_seconds, operations);
+    f.server_cpu_per_gib = r->options->mode == MODE_BULK ? per(f.server_cpu_seconds, (in + out) / 1073741824.0) : NAN;
+    f.server_cpu_per_login = logs_in_first ? per(cpu_between(r, LOOK_BEFORE, LOOK_PREPARED), (double)t->logins) : NAN;
+    f.server_cpu_held = per(cpu_between(r, LOOK_PREPARED, LOOK_HELD), r->held_seconds);
+    weigh(r, &f);
+    return f;
+}

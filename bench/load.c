@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "load.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "base/plat.h"
+
+enum {
+    WINDOW_START = 2 << 20,
+    WINDOW_MAX = 8 << 20,
+    SEND_HIGH = 1 << 20
+};
+
+static const struct mode *const modes[MODES] = {
+    [MODE_HANDSHAKE] = &bench_handshake,
+    [MODE_ECHO] = &bench_echo,
+    [MODE_BULK] = &bench_bulk,
+    [MODE_IDLE] = &bench_idle,
+};
+
+uint64_t bench_share_below(const struct options *o, unsigned n)
+{
+    uint64_t each = o->total / o->connections, over = o->total % o->connections;
+    return each * n + (n < over ? n : over);
+}
+
+static void say(struct load *l, char what)
+{
+    ssize_t written;
+    do
+        written = write(l->report_fd, &what, 1);
+    while (written < 0 && errno == EINTR);
+}
+
+/* ---- connecting ------------------------------------------------------------------------------------------------ */
+
+void bench_load_connect(struct load *l, unsigned i)
+{
+    l->alive++;
+    bench_client_start(load_client(l, i), &l->shared, l->first + i);
+}
+
+static void connect_more(struct load *l)
+{
+    while (l->started < l->count && l->started - l->prepared < l->shared.options->logins)
+        bench_load_connect(l, l->started++);
+}
+
+void bench_load_prepared(struct client *c)
+{
+    struct load *l = load_of(c);
+    if (c->prepared)
+        return;
+    c->prepared = true;
+    bench_client_expect(c, false);
+    l->prepared++;
+    connect_more(l);
+    if (l->prepared == l->count)
+        say(l, LOAD_PREPARED);
+}
+
+/* ---- measuring ------------------------------------------------------------------------------------------------- */
+
+void bench_load_begin(struct client *c)
+{
+    c->busy = true;
+    load_of(c)->busy++;
+    bench_client_expect(c, true);
+}
+
+void bench_load_check_done(struct load *l)
+{
+    if (!l->going || l->done || l->busy != 0)
+        return;
+    l->done = true;
+    l->shared.tally->end_ns = nacre_clock_ns();
+    say(l, LOAD_DONE);
+}
+
+void bench_load_end(struct client *c)
+{
+    if (!c->busy)
+        return;
+    c->busy = false;
+    bench_client_expect(c, false);
+    load_of(c)->busy--;
+    bench_load_check_done(load_of(c));
+}
+
+void bench_load_gone(struct client *c)
+{
+    struct load *l = load_of(c);
+    l->alive--;
+    if (l->mode->connects_first)
+        bench_load_prepared(c);
+    bench_load_end(c);
+    if (l->closing && l->alive == 0)
+        loop_stop(&l->shared.loop);
+}
+
+/* ---- gates ----------------------------------------------------------------------------------------------------- */
+
+static void go(struct load *l)
+{
+    int64_t now = nacre_clock_ns();
+    l->going = true;
+    l->shared.tally->start_ns = now;
+    l->until_ns = l->shared.options->seconds == 0 ? INT64_MAX : now + (int64_t)l->shared.options->seconds * 1000000000;
+    l->mode->go(l);
+    bench_load_check_done(l);
+}
+
+static void close_all(struct load *l)
+{
+    l->closing = true;
+    for (unsigned i = 0; i < l->count; i++) {
+        struct client *c = load_client(l, i);
+        if (c->stage == CLIENT_UNUSED)
+            continue;
+        bench_client_finish(c);
+        bench_client_pump(c);
+    }
+    if (l->alive == 0)
+        loop_stop(&l->shared.loop);
+}
+
+static void open_gate(struct load *l, enum gate gate)
+{
+    bench_loop_watch(&l->shared.loop, &l->gates[gate], 0);
+    if (gate == GATE_GO)
+        go(l);
+    else
+        close_all(l);
+}
+
+static void on_go(struct watch *w, uint32_t events)
+{
+    (void)events;
+    open_gate(CONTAINER_OF(w, struct load, gates[GATE_GO]), GATE_GO);
+}
+
+static void on_close(struct watch *w, uint32_t events)
+{
+    (void)events;
+    open_gate(CONTAINER_OF(w, struct load, gates[GATE_CLOSE]), GATE_CLOSE);
+}
+
+static bool watch_gates(struct load *l, const int *fds)
+{
+    l->gates[GATE_GO] = (struct watch){.fd = fds[GATE_GO], .ready = on_go};
+    l->gates[GATE_CLOSE] = (struct watch){.fd = fds[GATE_CLOSE], .ready = on_close};
+    return bench_loop_watch(&l->shared.loop, &l->gates[GATE_GO], EPOLLIN) &&
+           bench_loop_watch(&l->shared.loop, &l->gates[GATE_CLOSE], EPOLLIN);
+}
+
+/* ---- life ------------------------------------------------------------------------------------------------------ */
+
+static const char *or_usable(const struct nacre_crypto *crypto, const char *chosen, enum alg_kind kind)
+{
+    return chosen != NULL ? chosen : nacre_algs_usable(crypto, kind);
+}
+
+static void configure(struct client_shared *s)
+{
+    const struct options *o = s->options;
+    s->config = (struct conn_config){
+        .role = CONN_CLIENT,
+        .crypto = s->crypto,
+        .algorithms =
+            {
+                .kex = or_usable(s->crypto, o->kex, ALG_KEX),
+                .host_key = or_usable(s->crypto, o->host_key, ALG_KEY),
+                .cipher = or_usable(s->crypto, o->cipher, ALG_CIPHER),
+                .mac = or_usable(s->crypto, o->mac, ALG_MAC),
+                .comp = o->comp != NULL ? o->comp : "none",
+                .user_signature = nacre_algs_usable(s->crypto, ALG_KEY),
+            },
+        .version = "SSH-2.0-nacre-bench_" NACRE_BENCH_VERSION,
+        .strict_kex = 1,
+        .rekey_bytes = o->rekey_bytes,
+        .max_channels = 4,
+        .window_bytes = WINDOW_START,
+        .window_max = WINDOW_MAX,
+        .send_high = SEND_HIGH,
+    };
+}
+
+static bool set_up(struct load *l, const struct load_start *start)
+{
+    const struct options *o = start->options;
+    unsigned each = o->connections / o->processes, over = o->connections % o->processes, p = start->process;
+    memset(l, 0, sizeof *l);
+    l->mode = modes[o->mode];
+    l->first = each * p + (p < over ? p : over);
+    l->count = each + (p < over ? 1 : 0);
+    l->share = bench_share_below(o, l->first + l->count) - bench_share_below(o, l->first);
+    l->report_fd = start->report_fd;
+    l->clients = calloc(l->count, l->mode->client_size);
+
+    struct client_shared *s = &l->shared;
+    s->options = o;
+    s->ops = &l->mode->ops;
+    s->tally = start->tally;
+    s->crypto = start->crypto;
+    s->key = start->key;
+    s->load = l;
+    s->scratch = malloc(CLIENT_SCRATCH);
+    list_init(&s->dead);
+    nacre_pool_init(&s->pool, 0);
+    configure(s);
+    return l->clients != NULL && s->scratch != NULL && bench_loop_init(&s->loop) && watch_gates(l, start->gate_fds);
+}
+
+static void after_batch(void *context)
+{
+    bench_client_bury((struct client_shared *)context);
+}
+
+int bench_load_run(const struct load_start *start)
+{
+    static struct load l;
+    if (!set_up(&l, start)) {
+        bench_tally_fail(start->tally, FAILED_LOCAL, strerror(errno));
+        return 1;
+    }
+    if (l.mode->connects_first)
+        connect_more(&l);
+    else
+        say(&l, LOAD_PREPARED);
+    after_batch(&l.shared); /* what failed at once is not seen by any event */
+    bench_loop_run(&l.shared.loop, after_batch, &l.shared);
+    close(l.shared.loop.epoll_fd);
+    free(l.clients);
+    free(l.shared.scratch);
+    nacre_pool_destroy(&l.shared.pool);
+    return 0;
+}
