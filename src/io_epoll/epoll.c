@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The epoll back end: instances, slots, and the table of its functions. */
+#include "io_epoll/epoll.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "engine/sock.h"
+
+static bool epoll_usable(const char **why_not)
+{
+    int fd = epoll_create1(EPOLL_CLOEXEC);
+    if (fd >= 0) {
+        close(fd);
+        return true;
+    }
+    *why_not = errno == EMFILE || errno == ENFILE ? "no descriptor is left for epoll: raise the limit of open files"
+                                                  : "the kernel refuses epoll_create1()";
+    return false;
+}
+
+static void epoll_close(struct io *io)
+{
+    if (io->event >= 0)
+        close(io->event);
+    if (io->epoll >= 0)
+        close(io->epoll);
+    nacre_block_release(io->scratch);
+    for (uint32_t i = 0; i < io->made; i += SLAB_SLOTS)
+        free(io->slabs[i / SLAB_SLOTS]);
+    free(io->slabs);
+    free(io);
+}
+
+/* The descriptors of an instance; false leaves errno. */
+static bool open_descriptors(struct io *io)
+{
+    io->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (io->epoll < 0)
+        return false;
+    io->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (io->event < 0)
+        return false;
+    /* Edge-triggered: each write is told once, and the counter never has to be read. */
+    struct epoll_event e = {.events = EPOLLIN | EPOLLET, .data.u64 = EPOLL_TOKEN_WAKE};
+    return epoll_ctl(io->epoll, EPOLL_CTL_ADD, io->event, &e) == 0;
+}
+
+static enum nacre_error epoll_open(struct io **out, const struct io_options *options)
+{
+    *out = NULL;
+    if (options->pool == NULL || options->receive_bytes == 0 || options->max_slots == 0 ||
+        options->headroom > SIZE_MAX - options->receive_bytes)
+        return NACRE_E_INVAL;
+    struct io *io = (struct io *)aligned_alloc(_Alignof(struct io), sizeof *io);
+    if (io == NULL)
+        return NACRE_E_NOBUFS;
+    *io = (struct io){.options = *options, .epoll = -1, .event = -1};
+    atomic_init(&io->wake_sent, false);
+    enum nacre_error error = NACRE_OK;
+    io->slabs = (struct epoll_slot **)calloc(options->max_slots / SLAB_SLOTS + 1, sizeof(struct epoll_slot *));
+    if (io->slabs == NULL)
+        error = NACRE_E_NOBUFS;
+    else if (!open_descriptors(io))
+        error = nacre_error_from_errno(errno);
+    if (error != NACRE_OK) {
+        epoll_close(io);
+        return error;
+    }
+    *out = io;
+    return NACRE_OK;
+}
+
+/* Adds a slab of free slots; false when all are there or memory is out. */
+static bool grow(struct io *io)
+{
+    uint32_t left = io->options.max_slots - io->made;
+    uint32_t count = left < SLAB_SLOTS ? left : SLAB_SLOTS;
+    if (count == 0)
+        return false;
+    struct epoll_slot *slab = (struct epoll_slot *)calloc(count, sizeof *slab);
+    if (slab == NULL)
+        return false;
+    io->slabs[io->made / SLAB_SLOTS] = slab;
+    for (uint32_t i = count; i-- > 0;) {
+        slab[i].next = io->free_first;
+        io->free_first = io->made + i + 1;
+    }
+    io->made += count;
+    return true;
+}
+
+static enum nacre_error slot_take(struct io *io, uint32_t *slot)
+{
+    if (io->free_first == 0 && !grow(io))
+        return io->made < io->options.max_slots ? NACRE_E_NOBUFS : NACRE_E_TOO_MANY_CONNECTIONS;
+    *slot = io->free_first - 1;
+    struct epoll_slot *s = epoll_slot_at(io, *slot);
+    io->free_first = s->next;
+    *s = (struct epoll_slot){.generation = s->generation, .fd = -1};
+    return NACRE_OK;
+}
+
+void nacre_epoll_slot_give(struct io *io, uint32_t slot)
+{
+    struct epoll_slot *s = epoll_slot_at(io, slot);
+    s->kind = EPOLL_FREE;
+    s->flags = 0;
+    s->generation++;
+    s->next = io->free_first;
+    io->free_first = slot + 1;
+}
+
+struct epoll_slot *nacre_epoll_slot_find(const struct io *io, uint32_t slot)
+{
+    if (slot >= io->made)
+        return NULL;
+    struct epoll_slot *s = epoll_slot_at(io, slot);
+    return s->kind == EPOLL_FREE || epoll_has(s, SLOT_DETACHED) ? NULL : s;
+}
+
+void nacre_epoll_queue_add(struct io *io, struct epoll_queue *q, uint32_t slot)
+{
+    struct epoll_slot *s = epoll_slot_at(io, slot);
+    if (epoll_has(s, SLOT_QUEUED))
+        return;
+    epoll_set(s, SLOT_QUEUED);
+    s->next = 0;
+    if (q->first == 0)
+        q->first = slot + 1;
+    else
+        epoll_slot_at(io, q->last - 1)->next = slot + 1;
+    q->last = slot + 1;
+}
+
+uint32_t nacre_epoll_queue_pop(struct io *io, struct epoll_queue *q)
+{
+    uint32_t slot = q->first - 1;
+    struct epoll_slot *s = epoll_slot_at(io, slot);
+    q->first = s->next;
+    epoll_clear(s, SLOT_QUEUED);
+    return slot;
+}
+
+enum nacre_error nacre_epoll_watch(struct io *io, uint32_t slot, int op, uint32_t events)
+{
+    struct epoll_slot *s = epoll_slot_at(io, slot);
+    struct epoll_event e = {.events = events, .data.u64 = epoll_token(slot, s->generation)};
+    return epoll_ctl(io->epoll, op, s->fd, &e) == 0 ? NACRE_OK : nacre_error_from_errno(errno);
+}
+
+static enum nacre_error take_over(struct io *io, io_socket fd, uint64_t owner, enum epoll_kind kind, uint32_t events,
+                                  uint32_t *slot)
+{
+    enum nacre_error error = slot_take(io, slot);
+    if (error != NACRE_OK)
+        return error;
+    struct epoll_slot *s = epoll_slot_at(io, *slot);
+    s->fd = fd;
+    s->owner = owner;
+    s->kind = (uint8_t)kind;
+    error = nacre_epoll_watch(io, *slot, EPOLL_CTL_ADD, events);
+    if (error != NACRE_OK)
+        nacre_epoll_slot_give(io, *slot);
+    return error;
+}
+
+/* Level-triggered, so that a batch of accepts may stop early; exclusive, so that one connection wakes one worker. */
+static enum nacre_error epoll_listen(struct io *io, io_socket listener, uint64_t owner, uint32_t *slot)
+{
+    return take_over(io, listener, owner, EPOLL_LISTENER, EPOLLIN | EPOLLEXCLUSIVE, slot);
+}
+
+/* EPOLLOUT is added when a send finds the socket full for the first time: most connections never do. */
+static enum nacre_error epoll_attach(struct io *io, io_socket s, uint64_t owner, uint32_t *slot)
+{
+    return take_over(io, s, owner, EPOLL_STREAM, EPOLLIN | EPOLLRDHUP | EPOLLET, slot);
+}
+
+/* Takes a slot out of a queue, if it stands there. */
+static void queue_remove(struct io *io, struct epoll_queue *q, uint32_t slot)
+{
+    uint32_t before = 0, at = q->first;
+    while (at != 0 && at != slot + 1) {
+        before = at;
+        at = epoll_slot_at(io, at - 1)->next;
+    }
+    if (at == 0)
+        return;
+    struct epoll_slot *s = epoll_slot_at(io, slot);
+    epoll_clear(s, SLOT_QUEUED);
+    if (before == 0)
+        q->first = s->next;
+    else
+        epoll_slot_at(io, before - 1)->next = s->next;
+    if (s->next == 0)
+        q->last = before;
+}
+
+static void epoll_detach(struct io *io, uint32_t slot)
+{
+    struct epoll_slot *s = nacre_epoll_slot_find(io, slot);
+    if (s == NULL)
+        return;
+    if (s->kind == EPOLL_LISTENER) {
+        epoll_ctl(io->epoll, EPOLL_CTL_DEL, s->fd, NULL); /* a resting one is not there: no matter */
+        queue_remove(io, &io->resting, slot);
+    } else {
+        close(s->fd);
+        if (epoll_has(s, SLOT_HUNGRY))
+            io->hungry_until = 0; /* the list is emptied before the slot is free */
+    }
+    s->fd = -1;
+    epoll_set(s, SLOT_DETACHED);
+    nacre_epoll_queue_add(io, &io->work, slot);
+}
+
+const struct io_backend nacre_io_epoll = {
+    .name = "epoll",
+    .usable = epoll_usable,
+    .open = epoll_open,
+    .close = epoll_close,
+    .listen = epoll_listen,
+    .attach = epoll_attach,
+    .receive = nacre_epoll_receive,
+    .send = nacre_epoll_send,
+    .shut = nacre_epoll_shut,
+    .detach = epoll_detach,
+    .wait = nacre_epoll_wait,
+    .wake = nacre_epoll_wake,
+};

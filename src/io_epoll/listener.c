@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The epoll back end: listening sockets. When the system has no descriptor or memory for a connection, the listener
+ * rests: asking again at once would only spin. */
+#include <errno.h>
+#include <stddef.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "engine/sock.h"
+#include "io_epoll/epoll.h"
+
+enum {
+    ACCEPTS_PER_TURN = 16, /* then the streams' turn; other workers may take the rest meanwhile */
+};
+
+static const int64_t rest_ns = 100 * 1000 * 1000;
+
+/* Stops asking the listener for 100 ms. */
+static void rest(struct io *io, uint32_t slot)
+{
+    struct epoll_slot *s = epoll_slot_at(io, slot);
+    epoll_ctl(io->epoll, EPOLL_CTL_DEL, s->fd, NULL);
+    s->rest_until = nacre_clock_ns() + rest_ns;
+    nacre_epoll_queue_add(io, &io->resting, slot);
+}
+
+/* Errors of the one connection that was to be accepted, accept(2); the next one may be well. */
+static bool is_of_connection(int number)
+{
+    static const int passing[] = {ECONNABORTED, EINTR,      EPROTO,       ENETDOWN,    ENOPROTOOPT, EHOSTDOWN,
+                                  ENONET,       EOPNOTSUPP, EHOSTUNREACH, ENETUNREACH, EPERM,       ETIMEDOUT};
+    for (size_t i = 0; i < sizeof passing / sizeof *passing; i++)
+        if (passing[i] == number)
+            return true;
+    return false;
+}
+
+void nacre_epoll_work_listener(struct io *io, uint32_t slot, struct epoll_out *out)
+{
+    struct epoll_slot *s = epoll_slot_at(io, slot);
+    for (unsigned i = 0; i < ACCEPTS_PER_TURN && !epoll_out_is_full(out); i++) {
+        int fd = accept4(s->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0) {
+            epoll_report(out, IO_ACCEPTED, s)->accepted = fd;
+            continue;
+        }
+        if (errno == EAGAIN || errno == EWOULDBLOCK)
+            return;
+        if (is_of_connection(errno))
+            continue;
+        epoll_report(out, IO_LISTEN_FAILED, s)->error = nacre_error_from_errno(errno);
+        rest(io, slot);
+        return;
+    }
+    /* What is left is told again: listeners are level-triggered. */
+}
+
+void nacre_epoll_end_rest(struct io *io, int64_t now_ns)
+{
+    while (io->resting.first != 0) {
+        struct epoll_slot *s = epoll_slot_at(io, io->resting.first - 1);
+        if (s->rest_until > now_ns)
+            return;
+        uint32_t slot = nacre_epoll_queue_pop(io, &io->resting);
+        if (nacre_epoll_watch(io, slot, EPOLL_CTL_ADD, EPOLLIN | (uint32_t)EPOLLEXCLUSIVE) == NACRE_OK)
+            continue;
+        s->rest_until = now_ns + rest_ns;
+        nacre_epoll_queue_add(io, &io->resting, slot);
+    }
+}
