@@ -23,10 +23,6 @@ enum nacre_error nacre_pfx_read(struct container *k, struct key **out);
 enum nacre_error nacre_der_read(struct container *k, struct key **out);
 enum nacre_error nacre_openssh_read(struct container *k, struct key **out); /* k->bytes: one PEM block */
 
-/* Opens a private key of OpenSSH's format that is locked with a password and gives it unlocked, as PEM or in the same format.
- * NOT_SUPPORTED when the build lacks the library for it. */
-enum nacre_error nacre_openssh_unlock(struct container *k, struct span armoured, struct buf *out);
-
 /* Says why in one sentence, "<name> <text>", and gives `code` back. */
 #if defined(__GNUC__)
 __attribute__((format(printf, 3, 4)))

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* OpenSSH's own private key format, OpenSSH PROTOCOL.key.
- *
- * Keys that are not locked are read here. The others need bcrypt_pbkdf, which libcrypto lacks: openssh_unlock.c turns
- * them into keys that are not locked. */
-#include "keys/container.h"
+/* OpenSSH's own private key format, OpenSSH PROTOCOL.key. openssh_unlock.c opens the private part of locked keys. */
+#include "keys/openssh.h"
 
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
@@ -19,23 +16,18 @@ enum {
     ED25519_SEED = 32
 };
 
-/* The armour's inside: what is public, and the part that a password locks. */
-struct sealed {
-    bool locked;
-    struct span public, private;
-};
-
 static bool sealed_read(struct span bytes, struct sealed *s)
 {
     static const char magic[] = "openssh-key-v1"; /* its NUL included */
     struct rd r = rd_over(bytes);
     bool known = span_eq(rd_take(&r, sizeof magic), span_of(magic, sizeof magic));
-    s->locked = !span_is(rd_string(&r, 64), "none");
-    rd_string(&r, 64);            /* kdf name */
-    rd_string(&r, KEY_FIELD_MAX); /* kdf options */
+    s->cipher = rd_string(&r, 64);
+    s->kdf = rd_string(&r, 64);
+    s->kdf_options = rd_string(&r, 256);
     bool one = rd_u32(&r) == 1;
     s->public = rd_string(&r, KEY_BLOB_MAX);
     s->private = rd_string(&r, STORE_FILE_MAX);
+    s->tag = rd_rest(&r);
     return known && one && rd_end(&r);
 }
 
@@ -169,19 +161,17 @@ static bool padding_right(struct rd *r)
     return !r->bad;
 }
 
-static enum nacre_error read_open(struct container *k, const struct sealed *s, struct key **out)
+/* The private part in clear, behind its check numbers. */
+static enum nacre_error read_private(struct container *k, const struct sealed *s, struct rd *r, struct key **out)
 {
-    struct rd r = rd_over(s->private);
-    if (rd_u32(&r) != rd_u32(&r) || r.bad)
-        return nacre_container_fail(k, NACRE_E_KEY, "is damaged: its check numbers differ.");
-    struct span name = rd_string(&r, 256);
+    struct span name = rd_string(r, 256);
     const struct key_type *t = nacre_keytype_find(name);
     if (t == NULL)
         return nacre_container_fail(k, NACRE_E_KEY_TYPE, "holds a key of type %.*s, which cannot be used here.",
                                     (int)name.len, name.len == 0 ? "" : (const char *)name.at);
-    EVP_PKEY *pkey = read_numbers(k, t, &r);
-    struct span comment = rd_string(&r, KEY_FIELD_MAX);
-    if (pkey == NULL || !padding_right(&r)) {
+    EVP_PKEY *pkey = read_numbers(k, t, r);
+    struct span comment = rd_string(r, KEY_FIELD_MAX);
+    if (pkey == NULL || !padding_right(r)) {
         EVP_PKEY_free(pkey);
         return nacre_container_fail(k, NACRE_E_KEY, "is damaged: its private part cannot be read.");
     }
@@ -198,20 +188,25 @@ static enum nacre_error read_open(struct container *k, const struct sealed *s, s
     return NACRE_OK;
 }
 
-/* Locked: what comes back from unlocking is PEM of any kind, but not locked any more. */
-static enum nacre_error read_locked(struct container *k, struct key **out)
+/* Two equal numbers stand in front of the private part: a wrong password makes them differ. */
+static enum nacre_error read_sealed(struct container *k, const struct sealed *s, struct key **out)
 {
     struct buf plain;
+    const bool locked = !span_is(s->cipher, "none");
     nacre_buf_init(&plain, STORE_FILE_MAX);
-    if (k->password[0] == 0)
+    enum nacre_error e = NACRE_OK;
+    if (!locked && s->tag.len != 0)
+        return nacre_container_fail(k, NACRE_E_KEY, "is damaged: something follows its private part.");
+    if (locked && k->password[0] == 0)
         return nacre_container_fail(k, NACRE_E_KEY_PASSWORD, "is locked and no password was given.");
-    enum nacre_error e = nacre_openssh_unlock(k, k->bytes, &plain);
-    if (e == NACRE_OK) {
-        struct container inner = *k;
-        inner.bytes = buf_span(&plain);
-        inner.password = "";
-        e = nacre_pem_read(&inner, out);
-    }
+    if (locked)
+        e = nacre_openssh_unlock(k, s, &plain);
+    struct rd r = rd_over(locked ? buf_span(&plain) : s->private);
+    if (e == NACRE_OK && (rd_u32(&r) != rd_u32(&r) || r.bad))
+        e = locked ? nacre_container_fail(k, NACRE_E_KEY_PASSWORD, "does not open with the password given.")
+                   : nacre_container_fail(k, NACRE_E_KEY, "is damaged: its check numbers differ.");
+    if (e == NACRE_OK)
+        e = read_private(k, s, &r, out);
     nacre_buf_wipe(&plain);
     return e;
 }
@@ -231,7 +226,7 @@ enum nacre_error nacre_openssh_read(struct container *k, struct key **out)
         !sealed_read(buf_span(&bytes), &s))
         e = nacre_container_fail(k, NACRE_E_KEY, "is damaged: its OpenSSH private key cannot be read.");
     else
-        e = s.locked ? read_locked(k, out) : read_open(k, &s, out);
+        e = read_sealed(k, &s, out);
     nacre_buf_wipe(&bytes);
     return e;
 }

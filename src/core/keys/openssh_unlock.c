@@ -1,66 +1,74 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Unlocking private keys of OpenSSH's format through libssh, which has their key derivation. Without libssh in the
- * build a locked key is refused with the remedy. */
-#include "keys/container.h"
+/* Unlocking the private part of a key in OpenSSH's format, OpenSSH PROTOCOL.key: bcrypt_pbkdf gives key and IV of the
+ * named cipher. */
+#include "keys/openssh.h"
+
+#include <stdlib.h>
+
+#include <openssl/err.h>
 
 #include "base/secret.h"
+#include "crypto/context.h"
+#include "keys/blowfish.h"
 
-#ifdef NACRE_HAVE_LIBSSH
+struct lock {
+    const char *name, *fetch;
+    size_t key_len, iv_len, block;
+};
 
-#include <libssh/libssh.h>
+static const struct lock locks[] = {
+    {"aes256-ctr", "AES-256-CTR", 32, 16, 16}, {"aes256-cbc", "AES-256-CBC", 32, 16, 16},
+    {"aes192-ctr", "AES-192-CTR", 24, 16, 16}, {"aes192-cbc", "AES-192-CBC", 24, 16, 16},
+    {"aes128-ctr", "AES-128-CTR", 16, 16, 16}, {"aes128-cbc", "AES-128-CBC", 16, 16, 16},
+};
 
-/* libssh would ask on the terminal without this. */
-static int no_prompt(const char *prompt, char *at, size_t size, int echo, int verify, void *context)
+static const struct lock *lock_of(struct span name)
 {
-    (void)prompt;
-    (void)at;
-    (void)size;
-    (void)echo;
-    (void)verify;
-    (void)context;
-    return -1;
+    for (size_t i = 0; i < sizeof locks / sizeof *locks; i++) {
+        if (span_is(name, locks[i].name))
+            return &locks[i];
+    }
+    return NULL;
 }
 
-static bool unlock(const char *armoured, const char *password, struct buf *out)
+static bool decrypt(const struct container *k, const struct lock *lock, const uint8_t *key, struct span in,
+                    struct buf *out)
 {
-    ssh_key key = NULL;
-    char *text = NULL;
-    bool ok = ssh_pki_import_privkey_base64(armoured, password, no_prompt, NULL, &key) == SSH_OK &&
-              ssh_pki_export_privkey_base64(key, NULL, no_prompt, NULL, &text) == SSH_OK && text != NULL &&
-              nacre_buf_append(out, text, strlen(text));
-    if (text != NULL)
-        nacre_wipe(text, strlen(text));
-    ssh_string_free_char(text);
-    ssh_key_free(key);
+    int n = 0, last = 0;
+    uint8_t *at = nacre_buf_reserve(out, in.len + lock->block);
+    EVP_CIPHER *cipher = EVP_CIPHER_fetch(k->c->lib, lock->fetch, NULL);
+    EVP_CIPHER_CTX *x = EVP_CIPHER_CTX_new();
+    bool ok = at != NULL && cipher != NULL && x != NULL &&
+              EVP_DecryptInit_ex2(x, cipher, key, key + lock->key_len, NULL) == 1 &&
+              EVP_CIPHER_CTX_set_padding(x, 0) == 1 && EVP_DecryptUpdate(x, at, &n, in.at, (int)in.len) == 1 &&
+              EVP_DecryptFinal_ex(x, at + n, &last) == 1;
+    EVP_CIPHER_CTX_free(x);
+    EVP_CIPHER_free(cipher);
+    if (ok)
+        out->len += (size_t)n + (size_t)last;
     return ok;
 }
 
-enum nacre_error nacre_openssh_unlock(struct container *k, struct span armoured, struct buf *out)
+enum nacre_error nacre_openssh_unlock(struct container *k, const struct sealed *s, struct buf *out)
 {
-    struct buf text;
-    nacre_buf_init(&text, STORE_FILE_MAX + 2);
-    bool ok = ssh_init() == SSH_OK;
-    if (ok) {
-        ok = nacre_buf_append(&text, armoured.at, armoured.len) && nacre_buf_append(&text, "\n", 2) &&
-             unlock((const char *)text.at, k->password, out);
-        ssh_finalize();
-    }
-    nacre_buf_wipe(&text);
+    uint8_t key[BCRYPT_OUT_MAX];
+    const struct lock *lock = lock_of(s->cipher);
+    if (lock == NULL)
+        return nacre_container_fail(k, NACRE_E_KEY_TYPE, "is locked with the cipher %.*s, which cannot be used here.",
+                                    (int)s->cipher.len, s->cipher.len == 0 ? "" : (const char *)s->cipher.at);
+    struct rd r = rd_over(s->kdf_options);
+    struct span salt = rd_string(&r, 64);
+    uint32_t rounds = rd_u32(&r);
+    if (!span_is(s->kdf, "bcrypt") || !rd_end(&r) || s->tag.len != 0 || s->private.len == 0 ||
+        s->private.len % lock->block != 0)
+        return nacre_container_fail(k, NACRE_E_KEY, "is damaged: its lock cannot be read.");
+    if (rounds > BCRYPT_ROUNDS_MAX)
+        return nacre_container_fail(k, NACRE_E_KEY, "is locked with %u rounds of bcrypt; at most %d are accepted.",
+                                    (unsigned)rounds, BCRYPT_ROUNDS_MAX);
+    bool ok = nacre_bcrypt_pbkdf(k->c, span_str(k->password), salt, rounds, key, lock->key_len + lock->iv_len) &&
+              decrypt(k, lock, key, s->private, out);
+    nacre_wipe(key, sizeof key);
     if (ok)
         return NACRE_OK;
-    return nacre_container_fail(k, NACRE_E_KEY_PASSWORD, "does not open with the password given.");
+    return nacre_container_fail(k, NACRE_E_KEY, "could not be unlocked.");
 }
-
-#else
-
-enum nacre_error nacre_openssh_unlock(struct container *k, struct span armoured, struct buf *out)
-{
-    (void)armoured;
-    (void)out;
-    return nacre_container_fail(
-        k, NACRE_E_NOT_SUPPORTED,
-        "is a locked key in OpenSSH's own format, which needs a build with libssh; \"ssh-keygen "
-        "-p -m PKCS8\" rewrites it.");
-}
-
-#endif
