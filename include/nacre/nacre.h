@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* nacre: an SSH server engine to link into a program.
  *
- * A server is created, given a host key and handlers, and told to listen. Worker threads of its own move the bytes and speak the
- * protocol; what concerns the application comes out of nacre_do_events(), on the thread that calls it.
+ * A server is created, given a host key and handlers, and told to listen. Worker threads of its own move the bytes and
+ * speak the protocol; what concerns the application comes out of nacre_do_events(), on the thread that calls it.
  *
- * Threads. Every call may be made from any thread, and from inside a handler, unless it says otherwise. Several threads may
- * be in nacre_do_events() at once: events of one connection come in order and never overlap.
+ * Threads. Every call may be made from any thread, and from inside a handler, unless it says otherwise. Several threads
+ * may be in nacre_do_events() at once: events of one connection come in order and never overlap.
  *
  * Results. Calls return 0 or a code of nacre/errors.h; nacre_last_error() has the sentence. Any call may also return
- * NACRE_E_INVAL (a NULL or impossible argument) and NACRE_E_NOBUFS (out of memory); a call that fails has changed nothing.
+ * NACRE_E_INVAL (a NULL or impossible argument) and NACRE_E_NOBUFS (out of memory); a call that fails has changed
+ * nothing.
  *
- * Ownership. Strings are UTF-8 and NUL-terminated; binary values are a pointer and a length in bytes. Arguments are borrowed for the call.
- * Values come out as copies into the caller's buffer: NACRE_E_BUFFER_SIZE when it is too small, and nothing is written then.
+ * Ownership. Strings are UTF-8 and NUL-terminated; binary values are a pointer and a length in bytes. Arguments are
+ * borrowed for the call. Values come out as copies into the caller's buffer: NACRE_E_BUFFER_SIZE when it is too small,
+ * and nothing is written then.
  *
  * The class this follows, and each name in it, is described in docs/class.md. */
 #ifndef NACRE_NACRE_H
@@ -43,8 +45,8 @@ extern "C" {
 
 typedef struct nacre_server nacre_server;
 
-/* Ids are positive, never 0 and never used again. A stale one is NACRE_E_CONNECTION_ID or NACRE_E_CHANNEL_ID, never another
- * connection or channel. */
+/* Ids are positive, never 0 and never used again. A stale one is NACRE_E_CONNECTION_ID or NACRE_E_CHANNEL_ID, never
+ * another connection or channel. */
 typedef int64_t nacre_connection_id;
 typedef int64_t nacre_channel_id;
 
@@ -64,10 +66,11 @@ struct nacre_event {
 };
 
 /* Event structs and everything they point to are valid until the handler returns. Fields marked [out] are the decision:
- * preset with what happens when the handler leaves them alone. Strings from the peer hold no NUL inside: a peer that sends one is refused before
- * an event is made. */
+ * preset with what happens when the handler leaves them alone. Strings from the peer hold no NUL inside: a peer that
+ * sends one is refused before an event is made. */
 
-/* A client has connected by TCP and has not been heard yet. A connection that is not accepted ends without a further event. */
+/* A client has connected by TCP and has not been heard yet. A connection that is not accepted ends without a further
+ * event. */
 struct nacre_connection_request {
     struct nacre_event event;
     const char *address; /* numeric */
@@ -75,22 +78,23 @@ struct nacre_connection_request {
     bool accept; /* [out] preset from AllowedClients and BlockedClients */
 };
 
-/* A connection was accepted; nothing has been sent yet. When cert_store is set to something other than NULL, this connection gets
- * the key found there instead of the server's (types as ssh_cert_store_type). A key that cannot be read fires on_error and
- * ends the connection. The pointers set must stay valid until the handler returns. */
+/* A connection was accepted; nothing has been sent yet. When cert_store is set to something other than NULL, this
+ * connection gets the key found there instead of the server's (types as ssh_cert_store_type). A key that cannot be read
+ * fires on_error and ends the connection. The pointers set must stay valid until the handler returns. */
 struct nacre_connected {
     struct nacre_event event;
     nacre_connection_id connection_id;
     int status_code; /* 0 */
     const char *description;
-    int cert_store_type;        /* [out] */
-    const void *cert_store;     /* [out] */
-    size_t cert_store_len;      /* [out] bytes; 0: cert_store is a NUL-terminated string */
-    const char *cert_password;  /* [out] */
-    const char *cert_subject;   /* [out] */
+    int cert_store_type;       /* [out] */
+    const void *cert_store;    /* [out] */
+    size_t cert_store_len;     /* [out] bytes; 0: cert_store is a NUL-terminated string */
+    const char *cert_password; /* [out] */
+    const char *cert_subject;  /* [out] */
 };
 
-/* The last event of every connection that had on_connected; always comes, exactly once. status_code 0 is an orderly end. */
+/* The last event of every connection that had on_connected; always comes, exactly once. status_code 0 is an orderly
+ * end. */
 struct nacre_disconnected {
     struct nacre_event event;
     nacre_connection_id connection_id;
@@ -130,11 +134,10 @@ struct nacre_ssh_service_request {
 /* RFC 4252. Nothing is accepted unless a handler says so. auth_method and auth_param:
  *   "none"                     ""
  *   "password"                 the password
- *   "publickey"                the public key blob, RFC 4253 section 6.6. First as a query (verified false), where accepting means "this key
- *                              may sign"; then, after its signature was checked and found good, again with verified true: only
- *                              that one logs in. Decide what the user may do on the verified one.
- *   "keyboard-interactive-N"   the response to prompt N, from 1; all must be accepted, then
- *   "keyboard-interactive"     "" */
+ *   "publickey"                the public key blob, RFC 4253 section 6.6. First as a query (verified false), where
+ * accepting means "this key may sign"; then, after its signature was checked and found good, again with verified true:
+ * only that one logs in. Decide what the user may do on the verified one. "keyboard-interactive-N"   the response to
+ * prompt N, from 1; all must be accepted, then "keyboard-interactive"     "" */
 struct nacre_ssh_user_auth_request {
     struct nacre_event event;
     nacre_connection_id connection_id;
@@ -198,8 +201,8 @@ struct nacre_ssh_channel_closed {
     nacre_channel_id channel_id;
 };
 
-/* RFC 4254 section 5.4. `packet` is the whole request behind its message number: recipient channel, type, want reply, and
- * what belongs to the type, as nacre_get_ssh_param() reads it. */
+/* RFC 4254 section 5.4. `packet` is the whole request behind its message number: recipient channel, type, want reply,
+ * and what belongs to the type, as nacre_get_ssh_param() reads it. */
 struct nacre_ssh_channel_request {
     struct nacre_event event;
     nacre_connection_id connection_id;
@@ -220,8 +223,8 @@ struct nacre_ssh_channel_requested {
     size_t packet_len;
 };
 
-/* Handlers, one an event; those left NULL cost nothing and their questions get the default: refuse, but for on_connection_request
- * and on_ssh_service_request, which go by their preset. Fill with designated initializers. */
+/* Handlers, one an event; those left NULL cost nothing and their questions get the default: refuse, but for
+ * on_connection_request and on_ssh_service_request, which go by their preset. Fill with designated initializers. */
 struct nacre_handlers {
     void (*on_connection_request)(nacre_server *, struct nacre_connection_request *, void *context);
     void (*on_connected)(nacre_server *, struct nacre_connected *, void *context);
@@ -258,14 +261,16 @@ struct nacre_answer {
 /* A server with the documented defaults. It has no thread and no socket before nacre_start_listening(). */
 NACRE_API int nacre_create(nacre_server **server);
 
-/* Shuts down, waits for the worker threads, and frees. No other call on `server` may be under way or follow, and not from
- * inside a handler. Events that are still queued are dropped. NULL is allowed. */
+/* Shuts down, waits for the worker threads, and frees. No other call on `server` may be under way or follow, and not
+ * from inside a handler. Events that are still queued are dropped. NULL is allowed. */
 NACRE_API void nacre_free(nacre_server *server);
 
-/* Takes a copy of *handlers. NACRE_E_LISTENING while listening or connections are left: worker threads read them without a lock. */
+/* Takes a copy of *handlers. NACRE_E_LISTENING while listening or connections are left: worker threads read them
+ * without a lock. */
 NACRE_API int nacre_set_handlers(nacre_server *server, const struct nacre_handlers *handlers, void *context);
 
-/* The sentence for the calling thread's last failed call on any server; "" when there was none. Valid until that thread's next call. */
+/* The sentence for the calling thread's last failed call on any server; "" when there was none. Valid until that
+ * thread's next call. */
 NACRE_API const char *nacre_last_error(const nacre_server *server);
 
 /* The general text of a code; "Unknown error." for one that nacre does not have. */
@@ -273,20 +278,22 @@ NACRE_API const char *nacre_error_text(int code);
 
 /* ---- methods --------------------------------------------------------------------------------------------------- */
 
-/* Sets or reads a setting. `setting` is "Name=Value", or "Name" to read; names ignore case; indexed ones are "Name[i]". `value` receives
- * the value as text, after setting too; it may be NULL when setting. Errors: SETTING_UNKNOWN, SETTING_VALUE, SETTING_LATE, SETTING_READ_ONLY,
- * LISTENING_MAX, NOT_SUPPORTED, BUFFER_SIZE, CONNECTION_ID for settings indexed by a connection. */
+/* Sets or reads a setting. `setting` is "Name=Value", or "Name" to read; names ignore case; indexed ones are "Name[i]".
+ * `value` receives the value as text, after setting too; it may be NULL when setting. Errors: SETTING_UNKNOWN,
+ * SETTING_VALUE, SETTING_LATE, SETTING_READ_ONLY, LISTENING_MAX, NOT_SUPPORTED, BUFFER_SIZE, CONNECTION_ID for settings
+ * indexed by a connection. */
 NACRE_API int nacre_config(nacre_server *server, const char *setting, char *value, size_t size);
 
 /* Calls handlers for events that wait; when there are none, waits up to SelectWaitMillis for some. */
 NACRE_API int nacre_do_events(nacre_server *server);
 
-/* A descriptor that polls readable while events wait, for a loop of the program's own; nacre_do_events() clears it. The server's: do not
- * read or close it. -1 when the system has none left. On Windows it is an event HANDLE. */
+/* A descriptor that polls readable while events wait, for a loop of the program's own; nacre_do_events() clears it. The
+ * server's: do not read or close it. -1 when the system has none left. On Windows it is an event HANDLE. */
 NACRE_API intptr_t nacre_event_fd(nacre_server *server);
 
-/* Errors: LISTENING (104), NO_CERTIFICATE (1301), KEY* for keys that cannot be read, the system's 100xx for the address and port, MFILE
- * when MaxConnections does not fit the descriptor limit, NOT_SUPPORTED for an I/O model that this system does not permit. */
+/* Errors: LISTENING (104), NO_CERTIFICATE (1301), KEY* for keys that cannot be read, the system's 100xx for the address
+ * and port, MFILE when MaxConnections does not fit the descriptor limit, NOT_SUPPORTED for an I/O model that this
+ * system does not permit. */
 NACRE_API int nacre_start_listening(nacre_server *server);
 
 /* Stops accepting; connections stay. Not listening is no error. */
@@ -301,10 +308,11 @@ NACRE_API int nacre_disconnect(nacre_server *server, nacre_connection_id connect
 /* Starts a key re-exchange, RFC 4253 section 9. Returns at once. NACRE_E_CONNECTION_ID. */
 NACRE_API int nacre_exchange_keys(nacre_server *server, nacre_connection_id connection_id);
 
-/* Sends bytes on a channel. With the connection's timeout at 0: takes what there is room for and answers NACRE_E_WOULDBLOCK when that is
- * less than all (nacre_get_bytes_sent() says how much was taken); on_ssh_channel_ready_to_send follows. With a timeout: waits, handling
- * other connections' events meanwhile when ProcessIdleEvents is True, until all is taken or nothing has moved for so many seconds
- * (NACRE_E_TIMEDOUT). Errors: CHANNEL_ID, SOCKET_SHUTDOWN after nacre_close_channel(). */
+/* Sends bytes on a channel. With the connection's timeout at 0: takes what there is room for and answers
+ * NACRE_E_WOULDBLOCK when that is less than all (nacre_get_bytes_sent() says how much was taken);
+ * on_ssh_channel_ready_to_send follows. With a timeout: waits, handling other connections' events meanwhile when
+ * ProcessIdleEvents is True, until all is taken or nothing has moved for so many seconds (NACRE_E_TIMEDOUT). Errors:
+ * CHANNEL_ID, SOCKET_SHUTDOWN after nacre_close_channel(). */
 NACRE_API int nacre_send_bytes(nacre_server *server, nacre_channel_id channel_id, const void *data, size_t len);
 
 /* The same for text. */
@@ -319,32 +327,36 @@ NACRE_API int nacre_send_stderr(nacre_server *server, nacre_channel_id channel_i
 /* Sends SSH_MSG_CHANNEL_EOF after what was sent before. CHANNEL_ID. */
 NACRE_API int nacre_send_eof(nacre_server *server, nacre_channel_id channel_id);
 
-/* Sends the exit-status request, or exit-signal (`signal` without "SIG", RFC 4254 section 6.10), after what was sent before. CHANNEL_ID. */
+/* Sends the exit-status request, or exit-signal (`signal` without "SIG", RFC 4254 section 6.10), after what was sent
+ * before. CHANNEL_ID. */
 NACRE_API int nacre_send_exit_status(nacre_server *server, nacre_channel_id channel_id, uint32_t status);
-NACRE_API int nacre_send_exit_signal(nacre_server *server, nacre_channel_id channel_id, const char *signal, bool core_dumped,
-                                     const char *message);
+NACRE_API int nacre_send_exit_signal(nacre_server *server, nacre_channel_id channel_id, const char *signal,
+                                     bool core_dumped, const char *message);
 
-/* Closes a channel after what was sent before. on_ssh_channel_closed follows when the peer has closed too. CHANNEL_ID. */
+/* Closes a channel after what was sent before. on_ssh_channel_closed follows when the peer has closed too. CHANNEL_ID.
+ */
 NACRE_API int nacre_close_channel(nacre_server *server, nacre_channel_id channel_id);
 
-/* Opens a channel to the client. *channel_id is valid at once for on_ssh_channel_opened or _closed (refused) to name. CONNECTION_ID. */
+/* Opens a channel to the client. *channel_id is valid at once for on_ssh_channel_opened or _closed (refused) to name.
+ * CONNECTION_ID. */
 NACRE_API int nacre_open_channel(nacre_server *server, nacre_connection_id connection_id, const char *channel_type,
                                  nacre_channel_id *channel_id);
 
 /* Records of that many bytes from now on in on_ssh_channel_data_in; 0: as they come. At most 16 MiB. CHANNEL_ID. */
 NACRE_API int nacre_change_record_length(nacre_server *server, nacre_channel_id channel_id, int record_length);
 
-/* Holds back on_ssh_channel_data_in of a channel, and what comes behind it on that channel (eof, requests, close), until it is
- * resumed: the peer's window closes and it stops sending, while other channels of the connection go on. Data that a handler on another thread is being given
- * is not called back. Pausing twice is once. CHANNEL_ID. */
+/* Holds back on_ssh_channel_data_in of a channel, and what comes behind it on that channel (eof, requests, close),
+ * until it is resumed: the peer's window closes and it stops sending, while other channels of the connection go on.
+ * Data that a handler on another thread is being given is not called back. Pausing twice is once. CHANNEL_ID. */
 NACRE_API int nacre_pause_channel(nacre_server *server, nacre_channel_id channel_id);
 NACRE_API int nacre_resume_channel(nacre_server *server, nacre_channel_id channel_id);
 
 /* ---- questions answered later ------------------------------------------------------------------------------------ */
 
-/* Inside a handler of a question only: its fields are not looked at when the handler returns; the ticket is to be answered with
- * nacre_answer(). The connection (during authentication), that channel or the global requests wait meanwhile. A ticket that is not answered
- * within AnswerTimeout seconds, or LoginGraceTime before login, is a refusal. Zero ticket: the event is no question. */
+/* Inside a handler of a question only: its fields are not looked at when the handler returns; the ticket is to be
+ * answered with nacre_answer(). The connection (during authentication), that channel or the global requests wait
+ * meanwhile. A ticket that is not answered within AnswerTimeout seconds, or LoginGraceTime before login, is a refusal.
+ * Zero ticket: the event is no question. */
 NACRE_API nacre_ticket nacre_defer(struct nacre_event *event);
 
 /* Answers a ticket. NACRE_E_TICKET: answered already, expired, or its connection or channel is gone. */
@@ -359,7 +371,8 @@ NACRE_API int nacre_set_local_port(nacre_server *server, int value);         /* 
 NACRE_API int nacre_get_connection_backlog(nacre_server *server, int *value);
 NACRE_API int nacre_set_connection_backlog(nacre_server *server, int value);
 NACRE_API int nacre_get_listening(nacre_server *server, bool *value);
-NACRE_API int nacre_set_listening(nacre_server *server, bool value); /* as nacre_start_listening() and nacre_stop_listening() */
+NACRE_API int nacre_set_listening(nacre_server *server,
+                                  bool value); /* as nacre_start_listening() and nacre_stop_listening() */
 NACRE_API int nacre_get_default_auth_methods(nacre_server *server, char *value, size_t size);
 NACRE_API int nacre_set_default_auth_methods(nacre_server *server, const char *value);
 NACRE_API int nacre_get_default_idle_timeout(nacre_server *server, int *seconds);
@@ -372,12 +385,13 @@ NACRE_API int nacre_get_keyboard_interactive_prompt_count(nacre_server *server, 
 NACRE_API int nacre_set_keyboard_interactive_prompt_count(nacre_server *server, int value); /* 0 to 16 */
 NACRE_API int nacre_get_keyboard_interactive_prompt_echo(nacre_server *server, int prompt_index, bool *value);
 NACRE_API int nacre_set_keyboard_interactive_prompt_echo(nacre_server *server, int prompt_index, bool value);
-NACRE_API int nacre_get_keyboard_interactive_prompt_prompt(nacre_server *server, int prompt_index, char *value, size_t size);
+NACRE_API int nacre_get_keyboard_interactive_prompt_prompt(nacre_server *server, int prompt_index, char *value,
+                                                           size_t size);
 NACRE_API int nacre_set_keyboard_interactive_prompt_prompt(nacre_server *server, int prompt_index, const char *value);
 
-/* The server's host key. Set store, type and password first, the subject last: setting the subject opens the container ("*" takes
- * what it holds) and fails with a KEY error when there is no private key to be had. The key in use changes for new connections. The
- * password is write-only: reading it gives "" or asterisks. */
+/* The server's host key. Set store, type and password first, the subject last: setting the subject opens the container
+ * ("*" takes what it holds) and fails with a KEY error when there is no private key to be had. The key in use changes
+ * for new connections. The password is write-only: reading it gives "" or asterisks. */
 NACRE_API int nacre_get_ssh_cert_store(nacre_server *server, void *value, size_t *len); /* *len: room in, bytes out */
 NACRE_API int nacre_set_ssh_cert_store(nacre_server *server, const void *value, size_t len);
 NACRE_API int nacre_get_ssh_cert_store_password(nacre_server *server, char *value, size_t size);
@@ -392,23 +406,26 @@ NACRE_API int nacre_set_ssh_compression_algorithms(nacre_server *server, const c
 NACRE_API int nacre_get_ssh_encryption_algorithms(nacre_server *server, char *value, size_t size);
 NACRE_API int nacre_set_ssh_encryption_algorithms(nacre_server *server, const char *value);
 
-/* ---- properties of a connection: CONNECTION_ID for a stale id --------------------------------------------------------- */
+/* ---- properties of a connection: CONNECTION_ID for a stale id
+ * --------------------------------------------------------- */
 
 NACRE_API int nacre_get_ssh_connection_count(nacre_server *server, int *value);
 /* Fills `ids` with up to *count ids of connections that are there now; *count becomes how many there are. */
 NACRE_API int nacre_get_ssh_connection_ids(nacre_server *server, nacre_connection_id *ids, size_t *count);
 /* False, without an error, for an id that is stale. */
 NACRE_API int nacre_get_ssh_connection_connected(nacre_server *server, nacre_connection_id connection_id, bool *value);
-NACRE_API int nacre_set_ssh_connection_connected(nacre_server *server, nacre_connection_id connection_id, bool value); /* false disconnects */
-NACRE_API int nacre_get_ssh_connection_local_address(nacre_server *server, nacre_connection_id connection_id, char *value,
-                                                     size_t size);
+NACRE_API int nacre_set_ssh_connection_connected(nacre_server *server, nacre_connection_id connection_id,
+                                                 bool value); /* false disconnects */
+NACRE_API int nacre_get_ssh_connection_local_address(nacre_server *server, nacre_connection_id connection_id,
+                                                     char *value, size_t size);
 NACRE_API int nacre_get_ssh_connection_remote_host(nacre_server *server, nacre_connection_id connection_id, char *value,
                                                    size_t size);
 NACRE_API int nacre_get_ssh_connection_remote_port(nacre_server *server, nacre_connection_id connection_id, int *value);
 NACRE_API int nacre_get_ssh_connection_timeout(nacre_server *server, nacre_connection_id connection_id, int *seconds);
 NACRE_API int nacre_set_ssh_connection_timeout(nacre_server *server, nacre_connection_id connection_id, int seconds);
 
-/* ---- properties of a channel: CHANNEL_ID for a stale id ---------------------------------------------------------------- */
+/* ---- properties of a channel: CHANNEL_ID for a stale id
+ * ---------------------------------------------------------------- */
 
 NACRE_API int nacre_get_ssh_channel_count(nacre_server *server, int *value);
 NACRE_API int nacre_get_ssh_channel_ids(nacre_server *server, nacre_channel_id *ids, size_t *count);
@@ -421,24 +438,31 @@ NACRE_API int nacre_get_record_length(nacre_server *server, nacre_channel_id cha
 NACRE_API int nacre_set_record_length(nacre_server *server, nacre_channel_id channel_id, int value);
 NACRE_API int nacre_get_service(nacre_server *server, nacre_channel_id channel_id, char *value, size_t size);
 
-/* ---- keys ------------------------------------------------------------------------------------------------------------ */
+/* ---- keys
+ * ------------------------------------------------------------------------------------------------------------ */
 
-/* Makes a private key and writes it as PKCS#8 PEM into `pem` (NUL-terminated), for a first start. `type`: "ssh-ed25519", "ecdsa-sha2-nistp256",
- * "-nistp384", "-nistp521", or "ssh-rsa" (3072 bits). NACRE_E_KEY_TYPE, NACRE_E_BUFFER_SIZE (16 KiB is always enough). */
+/* Makes a private key and writes it as PKCS#8 PEM into `pem` (NUL-terminated), for a first start. `type`:
+ * "ssh-ed25519", "ecdsa-sha2-nistp256",
+ * "-nistp384", "-nistp521", or "ssh-rsa" (3072 bits). NACRE_E_KEY_TYPE, NACRE_E_BUFFER_SIZE (16 KiB is always enough).
+ */
 NACRE_API int nacre_make_key(const char *type, char *pem, size_t size);
 
-/* "SHA256:..." of the server's host key number `index` (0: the ssh_cert_* one, then AltSSHCert); NACRE_E_NO_CERTIFICATE when there is none. */
+/* "SHA256:..." of the server's host key number `index` (0: the ssh_cert_* one, then AltSSHCert); NACRE_E_NO_CERTIFICATE
+ * when there is none. */
 NACRE_API int nacre_get_host_key_fingerprint(nacre_server *server, int index, char *value, size_t size);
 
-/* ---- packets ---------------------------------------------------------------------------------------------------------- */
+/* ---- packets
+ * ---------------------------------------------------------------------------------------------------------- */
 
-/* Reads a field of a channel request's packet (RFC 4254 section 5.4): by its name in the class ("Command", "TerminalType", ...), or by position with
- * "%types,type" where types are those before it (s string, i 32-bit, l 64-bit, b byte, f flag, m integer). The text form goes to `value`.
- * NACRE_E_PACKET: the packet has no such field. NACRE_E_INVAL: no such name. */
+/* Reads a field of a channel request's packet (RFC 4254 section 5.4): by its name in the class ("Command",
+ * "TerminalType", ...), or by position with
+ * "%types,type" where types are those before it (s string, i 32-bit, l 64-bit, b byte, f flag, m integer). The text
+ * form goes to `value`. NACRE_E_PACKET: the packet has no such field. NACRE_E_INVAL: no such name. */
 NACRE_API int nacre_get_ssh_param(const void *payload, size_t payload_len, const char *field, char *value, size_t size);
 
 /* The same as raw bytes. *len: room in, bytes out. */
-NACRE_API int nacre_get_ssh_param_bytes(const void *payload, size_t payload_len, const char *field, void *value, size_t *len);
+NACRE_API int nacre_get_ssh_param_bytes(const void *payload, size_t payload_len, const char *field, void *value,
+                                        size_t *len);
 
 #ifdef __cplusplus
 }

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The seam to the operating system: what a shard needs to move bytes, shaped as completions.
  *
- * The shard asks, and wait() later says how it ended. Every call is made on the shard's own thread except wake(). The contract, the same
- * for every back end and tested on each by tests/backend:
- * - receive(on) is a standing wish, not one read; off is back pressure. Data arrives in a block of the shard's pool; the reference belongs to
- *   the shard, which may keep it. An idle connection owns no receive buffer. `headroom` bytes in front of the data are free for the shard.
+ * The shard asks, and wait() later says how it ended. Every call is made on the shard's own thread except wake(). The
+ * contract, the same for every back end and tested on each by tests/backend:
+ * - receive(on) is a standing wish, not one read; off is back pressure. Data arrives in a block of the shard's pool;
+ * the reference belongs to the shard, which may keep it. An idle connection owns no receive buffer. `headroom` bytes in
+ * front of the data are free for the shard.
  * - At most one send is in flight per slot; its bytes must stay put until IO_SENT, which may report fewer.
  * - len 0 in IO_RECEIVED is the peer's FIN: reported once, and receiving is then off. Sending goes on.
  * - shut() sends FIN after what is in flight; receiving goes on.
- * - After detach() exactly one IO_GONE follows, at a later wait(), and nothing else for that slot; the socket is closed by then. What was
- *   in flight may or may not have been sent.
+ * - After detach() exactly one IO_GONE follows, at a later wait(), and nothing else for that slot; the socket is closed
+ * by then. What was in flight may or may not have been sent.
  * - An error on an attached socket is reported once, as IO_FAILED; then only detach() is of use.
  * - A failure after success of attach() is always reported through wait(), never by a second path. */
 #ifndef ENGINE_IO_H
@@ -28,16 +29,18 @@ typedef uintptr_t io_socket;
 #else
 typedef int io_socket;
 #endif
-#define IO_NO_SOCKET ((io_socket) - 1)
+#define IO_NO_SOCKET ((io_socket)-1)
 
 enum io_kind {
-    IO_ACCEPTED,  /* owner = listen()'s; accepted is the shard's to attach or close; the peer's address is read from it */
-    IO_LISTEN_FAILED, /* owner = listen()'s; error says why (MFILE, NOBUFS ...). The listener rests 100 ms and goes on by itself */
+    IO_ACCEPTED, /* owner = listen()'s; accepted is the shard's to attach or close; the peer's address is read from it
+                  */
+    IO_LISTEN_FAILED, /* owner = listen()'s; error says why (MFILE, NOBUFS ...). The listener rests 100 ms and goes on
+                         by itself */
     IO_RECEIVED,
     IO_SENT,
     IO_FAILED,
     IO_GONE,
-    IO_WOKEN,     /* wake() was called since the last wait(); several calls may make one */
+    IO_WOKEN, /* wake() was called since the last wait(); several calls may make one */
 };
 
 /* One finished operation. `owner` is the value given to listen() or attach(). */
@@ -51,9 +54,9 @@ struct io_done {
 };
 
 struct io_options {
-    struct pool *pool;       /* receive blocks come from here */
-    size_t receive_bytes;    /* size of a receive, without the headroom */
-    size_t headroom;         /* bytes kept free in front */
+    struct pool *pool;    /* receive blocks come from here */
+    size_t receive_bytes; /* size of a receive, without the headroom */
+    size_t headroom;      /* bytes kept free in front */
     unsigned max_slots;
 };
 
@@ -76,12 +79,15 @@ struct io_backend {
     void (*shut)(struct io *io, uint32_t slot);
     void (*detach)(struct io *io, uint32_t slot); /* listeners too; their socket is not closed */
 
-    /* Waits until something ended or `until_ns` has passed (0: do not wait; INT64_MAX: no limit) and reports up to `max`. */
+    /* Waits until something ended or `until_ns` has passed (0: do not wait; INT64_MAX: no limit) and reports up to
+     * `max`. */
     unsigned (*wait)(struct io *io, int64_t until_ns, struct io_done *out, unsigned max);
     void (*wake)(struct io *io); /* any thread */
 };
 
-enum { IO_SPANS = 64 };
+enum {
+    IO_SPANS = 64
+};
 
 extern const struct io_backend nacre_io_epoll;
 

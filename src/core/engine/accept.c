@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* New connections: the limit, who may connect, and on_connection_request. */
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/connection.h"
+#include "engine/outbox.h"
+#include "engine/server.h"
+#include "engine/sock.h"
+
+static void on_timer(struct timer *t, int64_t now_ns)
+{
+    (void)now_ns;
+    nacre_connection_touch(CONTAINER_OF(t, struct connection, timer));
+}
+
+/* Counts the connection in, unless MaxConnections are there. */
+static bool count_in(struct shard *s)
+{
+    struct nacre_server *server = s->server;
+    unsigned max = (unsigned)s->profile->settings.max_connections.number;
+    unsigned now = atomic_fetch_add_explicit(&server->connection_count, 1, memory_order_relaxed);
+    if (now < max)
+        return true;
+    atomic_fetch_sub_explicit(&server->connection_count, 1, memory_order_relaxed);
+    return false;
+}
+
+static void report(struct shard *s, enum nacre_error error, const char *what)
+{
+    if (s->server->handlers.on_error == NULL)
+        return;
+    size_t len = strlen(what);
+    struct event *e = nacre_event_new(s, EVENT_ERROR, len + 1);
+    if (e == NULL)
+        return;
+    e->code = (int)error;
+    e->text[0] = nacre_event_keep(e, span_of(what, len));
+    nacre_outbox_add_own(s, e);
+}
+
+static void set_socket_options(struct shard *s, io_socket socket)
+{
+    const struct settings *set = &s->profile->settings;
+    nacre_sock_set_nodelay(socket, set->tcp_no_delay.number != 0);
+    if (set->in_buffer.number != 0 || set->out_buffer.number != 0)
+        nacre_sock_set_buffers(socket, (int)set->in_buffer.number, (int)set->out_buffer.number);
+    if (set->tcp_keep_time.number != 0 || set->tcp_keep_interval.number != 0 || set->tcp_keep_count.number != 0)
+        nacre_sock_set_keepalive(socket, (int)set->tcp_keep_time.number, (int)set->tcp_keep_interval.number,
+                                 (int)set->tcp_keep_count.number);
+}
+
+/* A slot of the table for the socket, with what others may read of it filled in. */
+static struct connection *take_slot(struct shard *s, io_socket socket)
+{
+    nacre_mutex_lock(&s->inbox_lock);
+    nacre_mutex_lock(&s->outbox_lock);
+    struct connection *c = nacre_table_take(&s->connections);
+    nacre_mutex_unlock(&s->outbox_lock);
+    if (c != NULL) {
+        nacre_sock_addresses(socket, c->remote_host, sizeof c->remote_host, &c->remote_port, c->local_address,
+                             sizeof c->local_address);
+        c->timeout = (int)s->profile->settings.send_timeout.number;
+    }
+    nacre_mutex_unlock(&s->inbox_lock);
+    if (c == NULL)
+        return NULL;
+    c->shard = s;
+    c->socket = socket;
+    c->profile = nacre_profile_ref(s->profile);
+    c->fresh_last = &c->fresh_first;
+    c->queue_last = &c->queue_first;
+    list_init(&c->ready);
+    list_init(&c->dirty);
+    list_init(&c->all_channels);
+    timer_init(&c->timer, on_timer);
+    c->active_ns = s->now_ns;
+    if (c->profile->config.login_grace_ns != 0)
+        c->stage_due_ns = s->now_ns + c->profile->config.login_grace_ns;
+    return c;
+}
+
+static bool is_allowed(const struct connection *c)
+{
+    const struct settings *set = &c->profile->settings;
+    return nacre_access_match(set->allowed.text, c->remote_host) &&
+           !nacre_access_match(set->blocked.text, c->remote_host);
+}
+
+/* Asks the application; false when there is nobody to ask. */
+static bool ask_request(struct connection *c, bool preset)
+{
+    struct shard *s = c->shard;
+    if (s->server->handlers.on_connection_request == NULL)
+        return false;
+    struct event *e = nacre_event_new(s, EVENT_CONNECTION_REQUEST, sizeof c->remote_host);
+    if (e == NULL)
+        return false;
+    e->text[0] = nacre_event_keep(e, span_str(c->remote_host));
+    e->port = c->remote_port;
+    e->accept = preset;
+    e->serial = ++c->own_serial;
+    if (nacre_question_add(c, e)) {
+        nacre_outbox_add(c, e);
+        return true;
+    }
+    nacre_event_free(s, e);
+    return false;
+}
+
+void nacre_accept(struct shard *s, io_socket socket)
+{
+    if (!count_in(s)) {
+        report(s, NACRE_E_TOO_MANY_CONNECTIONS, "A connection was closed: MaxConnections are there.");
+        nacre_sock_close(socket);
+        return;
+    }
+    set_socket_options(s, socket);
+    struct connection *c = take_slot(s, socket);
+    if (c == NULL) {
+        atomic_fetch_sub_explicit(&s->server->connection_count, 1, memory_order_relaxed);
+        report(s, NACRE_E_NOBUFS, "A connection was closed: out of memory.");
+        nacre_sock_close(socket);
+        return;
+    }
+    bool preset = is_allowed(c);
+    nacre_connection_touch(c);
+    if (!ask_request(c, preset))
+        nacre_connection_decided(c, preset);
+}
+
+void nacre_accept_failed(struct shard *s, enum nacre_error error)
+{
+    char text[160];
+    (void)snprintf(text, sizeof text, "Accepting connections pauses: %s", nacre_error_text((int)error));
+    report(s, error, text);
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The inbox: how commands and finished events reach a worker. What each command does stands in commands_run.c. */
+#include "engine/command.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/shard.h"
+
+/* A program that calls faster than the worker can follow is told so instead of filling memory. Sends have their
+ * channel's bound. */
+enum {
+    COMMANDS_MAX = 65536
+};
+
+static char *copy_text(const char *text)
+{
+    return text == NULL ? NULL : strdup(text);
+}
+
+static struct cert_choice *copy_cert(const struct nacre_answer *a)
+{
+    if (a->cert_store == NULL)
+        return NULL;
+    return nacre_cert_choice_new(a->cert_store_type, a->cert_store, a->cert_store_len, a->cert_password,
+                                 a->cert_subject);
+}
+
+struct nacre_answer_copy *nacre_answer_copy_new(const struct nacre_answer *answer)
+{
+    struct nacre_answer_copy *a = calloc(1, sizeof *a);
+    if (a == NULL)
+        return NULL;
+    a->accept = answer->accept;
+    a->partial_success = answer->partial_success;
+    a->methods = copy_text(answer->available_methods);
+    a->cert = copy_cert(answer);
+    if ((answer->available_methods != NULL && a->methods == NULL) || (answer->cert_store != NULL && a->cert == NULL)) {
+        nacre_answer_copy_free(a);
+        return NULL;
+    }
+    return a;
+}
+
+void nacre_answer_copy_free(struct nacre_answer_copy *a)
+{
+    if (a == NULL)
+        return;
+    free(a->methods);
+    nacre_cert_choice_free(a->cert);
+    free(a);
+}
+
+struct command *nacre_command_new(enum command_type type, int64_t id, const char *kind, const void *data,
+                                  size_t data_len)
+{
+    size_t kind_size = kind == NULL ? 0 : strlen(kind) + 1;
+    struct command *c = malloc(sizeof *c + kind_size + data_len);
+    if (c == NULL)
+        return NULL;
+    *c = (struct command){.type = type, .id = id, .socket = IO_NO_SOCKET};
+    char *behind = (char *)(c + 1);
+    if (kind_size != 0) {
+        c->kind = behind;
+        memcpy(behind, kind, kind_size);
+    }
+    if (data_len != 0)
+        memcpy(behind + kind_size, data, data_len);
+    c->data = (const uint8_t *)behind + kind_size;
+    c->data_len = data_len;
+    return c;
+}
+
+void nacre_command_free(struct command *c)
+{
+    nacre_block_release(c->block);
+    nacre_profile_unref(c->profile);
+    nacre_key_unref(c->key);
+    nacre_answer_copy_free(c->answer);
+    if (c->work != NULL)
+        nacre_work_drop(c->work);
+    free(c);
+}
+
+bool nacre_inbox_put_locked(struct shard *s, struct command *c)
+{
+    c->next = NULL;
+    *s->commands_last = c;
+    s->commands_last = &c->next;
+    s->command_count++;
+    bool wake = !s->awake;
+    s->awake = true;
+    return wake;
+}
+
+void nacre_inbox_put(struct shard *s, struct command *c)
+{
+    nacre_mutex_lock(&s->inbox_lock);
+    bool wake = nacre_inbox_put_locked(s, c);
+    nacre_mutex_unlock(&s->inbox_lock);
+    if (wake)
+        s->ops->wake(s->io);
+}
+
+enum nacre_error nacre_inbox_offer(struct shard *s, struct command *c)
+{
+    nacre_mutex_lock(&s->inbox_lock);
+    bool full = s->command_count >= COMMANDS_MAX;
+    bool wake = !full && nacre_inbox_put_locked(s, c);
+    nacre_mutex_unlock(&s->inbox_lock);
+    if (wake)
+        s->ops->wake(s->io);
+    if (full)
+        nacre_command_free(c);
+    return full ? NACRE_E_WOULDBLOCK : NACRE_OK;
+}
+
+enum nacre_error nacre_inbox_ask(struct shard *s, struct command *c, int64_t *id)
+{
+    struct command_result result = {false, NACRE_OK, 0};
+    c->result = &result;
+    nacre_mutex_lock(&s->inbox_lock);
+    bool wake = nacre_inbox_put_locked(s, c);
+    if (wake)
+        s->ops->wake(s->io);
+    while (!result.done)
+        (void)nacre_cond_wait(&s->room, &s->inbox_lock, INT64_MAX);
+    nacre_mutex_unlock(&s->inbox_lock);
+    if (id != NULL)
+        *id = result.id;
+    return result.error;
+}
+
+void nacre_inbox_done(struct shard *s, struct event *first, struct event **last)
+{
+    nacre_mutex_lock(&s->inbox_lock);
+    *s->done_last = first;
+    s->done_last = last;
+    bool wake = !s->awake;
+    s->awake = true;
+    nacre_mutex_unlock(&s->inbox_lock);
+    if (wake)
+        s->ops->wake(s->io);
+}

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What each command does, on the worker's thread. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/connection.h"
+#include "engine/outbox.h"
+#include "engine/server.h"
+#include "wire/namelist.h"
+
+/* SSH must be running for what a command asks of a conn. */
+static struct connection *running(struct shard *s, const struct command *k)
+{
+    struct connection *c = nacre_table_find(&s->connections, k->id);
+    return c != NULL && c->stage == STAGE_RUNNING ? c : NULL;
+}
+
+static struct channel *channel_of(struct shard *s, const struct command *k)
+{
+    struct channel *ch = nacre_table_find(&s->channels, k->id);
+    bool live =
+        ch != NULL && ch->connection->stage == STAGE_RUNNING && nacre_channel_of(ch->connection, ch->number) == ch;
+    return live ? ch : NULL;
+}
+
+static void run_listen(struct shard *s, struct command *k)
+{
+    s->listener = k->socket;
+    k->error = s->ops->listen(s->io, s->listener, 0, &s->listener_slot);
+    s->listening = k->error == NACRE_OK;
+}
+
+static void run_unlisten(struct shard *s, struct command *k)
+{
+    (void)k;
+    if (s->listening)
+        s->ops->detach(s->io, s->listener_slot);
+    s->listening = false;
+}
+
+static void run_profile(struct shard *s, struct command *k)
+{
+    struct profile *old = s->profile;
+    s->profile = k->profile;
+    k->profile = old;
+}
+
+static void run_disconnect(struct shard *s, struct command *k)
+{
+    struct connection *c = nacre_table_find(&s->connections, k->id);
+    if (c != NULL)
+        nacre_connection_close(c, NACRE_E_BY_APPLICATION, nacre_error_text(NACRE_E_BY_APPLICATION));
+}
+
+static void close_all(struct shard *s)
+{
+    for (uint32_t n = 0; n < s->connections.made; n++) {
+        struct connection *c = nacre_table_at(&s->connections, n);
+        if (c != NULL)
+            nacre_connection_close(c, NACRE_E_SHUTDOWN, nacre_error_text(NACRE_E_SHUTDOWN));
+    }
+}
+
+static void run_shutdown(struct shard *s, struct command *k)
+{
+    (void)k;
+    close_all(s);
+}
+
+static void run_rekey(struct shard *s, struct command *k)
+{
+    struct connection *c = running(s, k);
+    if (c == NULL)
+        return;
+    (void)nacre_conn_rekey(c->conn, s->now_ns); /* before the first keys there is nothing to renew */
+    nacre_connection_touch(c);
+}
+
+/* The class's form: "First,echo=false;Second,echo=true"; checked when it was set. */
+static size_t parse_prompts(struct span text, struct conn_prompt *prompts)
+{
+    size_t count = 0;
+    while (text.len != 0 && count < PROMPTS_MAX) {
+        const uint8_t *end = memchr(text.at, ';', text.len);
+        struct span one = {text.at, end == NULL ? text.len : (size_t)(end - text.at)};
+        size_t used = one.len + (end == NULL ? 0 : 1);
+        text.at += used;
+        text.len -= used;
+        bool echo = nacre_glob("*,echo=true", one, true) || nacre_glob("*,echo=1", one, true);
+        if (nacre_glob("*,echo=*", one, true))
+            while (one.at[--one.len] != ',')
+                ;
+        prompts[count++] = (struct conn_prompt){one, echo};
+    }
+    return count;
+}
+
+static void run_prompts(struct shard *s, struct command *k)
+{
+    struct connection *c = running(s, k);
+    struct conn_prompt prompts[PROMPTS_MAX];
+    if (c == NULL)
+        return;
+    size_t count = parse_prompts(span_of(k->data, k->data_len), prompts);
+    (void)nacre_conn_set_prompts(c->conn, span_str(c->profile->settings.kbdint_message.text), prompts, count);
+}
+
+static void run_banner(struct shard *s, struct command *k)
+{
+    struct connection *c = running(s, k);
+    if (c != NULL)
+        (void)nacre_conn_set_banner(c->conn, k->kind);
+}
+
+static void run_open(struct shard *s, struct command *k)
+{
+    struct connection *c = running(s, k);
+    uint32_t number;
+    k->error = NACRE_E_CONNECTION_ID;
+    if (c == NULL)
+        return;
+    k->error = nacre_chan_open(c->conn, span_str(k->kind), span_of(NULL, 0), &number, s->now_ns);
+    nacre_connection_touch(c);
+    if (k->error != NACRE_OK)
+        return;
+    struct channel *ch = nacre_channel_add(c, number, span_str(k->kind));
+    if (ch == NULL) {
+        k->error = NACRE_E_NOBUFS;
+        nacre_connection_close(c, NACRE_E_NOBUFS, "out of memory");
+        return;
+    }
+    k->result->id = ch->slot.id;
+}
+
+static void run_answer(struct shard *s, struct command *k)
+{
+    struct connection *c = nacre_table_find(&s->connections, k->id);
+    struct nacre_answer_copy *answer = k->answer;
+    k->answer = NULL;
+    if (c != NULL) {
+        k->error = nacre_answer_deferred(c, k->serial, answer);
+        return;
+    }
+    nacre_answer_copy_free(answer);
+    k->error = NACRE_E_TICKET;
+}
+
+static void run_send(struct shard *s, struct command *k)
+{
+    struct channel *ch = channel_of(s, k);
+    if (ch == NULL)
+        return;
+    struct block *b = k->block;
+    k->block = NULL;
+    (void)nacre_chan_send(ch->connection->conn, ch->number, k->number, b,
+                          s->now_ns); /* fails when it has closed: told by its event */
+    nacre_connection_touch(ch->connection);
+}
+
+static void run_eof(struct shard *s, struct command *k)
+{
+    struct channel *ch = channel_of(s, k);
+    if (ch == NULL)
+        return;
+    (void)nacre_chan_send_eof(ch->connection->conn, ch->number, s->now_ns); /* as above */
+    nacre_connection_touch(ch->connection);
+}
+
+static void run_close(struct shard *s, struct command *k)
+{
+    struct channel *ch = channel_of(s, k);
+    if (ch == NULL)
+        return;
+    (void)nacre_chan_close(ch->connection->conn, ch->number, s->now_ns); /* closing twice is fine */
+    nacre_connection_touch(ch->connection);
+}
+
+static void run_request(struct shard *s, struct command *k)
+{
+    struct channel *ch = channel_of(s, k);
+    if (ch == NULL)
+        return;
+    (void)nacre_chan_request(ch->connection->conn, ch->number, span_str(k->kind), false, span_of(k->data, k->data_len),
+                             s->now_ns); /* as above */
+    nacre_connection_touch(ch->connection);
+}
+
+static void run_work(struct shard *s, struct command *k)
+{
+    struct connection *c = nacre_table_find(&s->connections, k->id);
+    if (c == NULL || c->conn == NULL)
+        return; /* dropped with the command */
+    struct work *work = k->work;
+    k->work = NULL;
+    nacre_conn_work_done(c->conn, work, s->now_ns);
+    nacre_connection_touch(c);
+}
+
+static void run_key(struct shard *s, struct command *k)
+{
+    struct connection *c = nacre_table_find(&s->connections, k->id);
+    if (c != NULL)
+        nacre_connection_key(c, k->key, k->error, (const char *)k->data);
+}
+
+static void run_stop(struct shard *s, struct command *k)
+{
+    run_unlisten(s, k);
+    s->stopping = true;
+    close_all(s);
+    for (uint32_t n = 0; n < s->connections.made; n++) {
+        struct connection *c = nacre_table_at(&s->connections, n);
+        if (c != NULL)
+            nacre_connection_hurry(c);
+    }
+}
+
+static void (*const runs[])(struct shard *, struct command *) = {
+    [COMMAND_LISTEN] = run_listen,     [COMMAND_UNLISTEN] = run_unlisten,
+    [COMMAND_PROFILE] = run_profile,   [COMMAND_DISCONNECT] = run_disconnect,
+    [COMMAND_SHUTDOWN] = run_shutdown, [COMMAND_REKEY] = run_rekey,
+    [COMMAND_PROMPTS] = run_prompts,   [COMMAND_BANNER] = run_banner,
+    [COMMAND_OPEN] = run_open,         [COMMAND_ANSWER] = run_answer,
+    [COMMAND_SEND] = run_send,         [COMMAND_EOF] = run_eof,
+    [COMMAND_CLOSE] = run_close,       [COMMAND_REQUEST] = run_request,
+    [COMMAND_WORK] = run_work,         [COMMAND_KEY] = run_key,
+    [COMMAND_STOP] = run_stop,
+};
+
+/* Tells a caller that waits. The result is on its stack and gone once it knows. */
+static void tell(struct shard *s, struct command *k)
+{
+    if (k->result == NULL)
+        return;
+    nacre_mutex_lock(&s->inbox_lock);
+    k->result->error = k->error;
+    k->result->done = true;
+    nacre_cond_broadcast(&s->room);
+    nacre_mutex_unlock(&s->inbox_lock);
+}
+
+void nacre_inbox_run(struct shard *s)
+{
+    nacre_mutex_lock(&s->inbox_lock);
+    struct command *k = s->commands_first;
+    struct event *e = s->done_first;
+    s->commands_first = NULL;
+    s->commands_last = &s->commands_first;
+    s->command_count = 0;
+    s->done_first = NULL;
+    s->done_last = &s->done_first;
+    nacre_mutex_unlock(&s->inbox_lock);
+    for (struct event *next; e != NULL; e = next) {
+        next = e->next;
+        if (e->connection == NULL)
+            nacre_event_free(s, e);
+        else
+            nacre_answer_event(e->connection, e);
+    }
+    for (struct command *next; k != NULL; k = next) {
+        next = k->next;
+        runs[k->type](s, k);
+        tell(s, k);
+        if (k != &s->stop_command)
+            nacre_command_free(k);
+    }
+}

@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* nacre_config(): "Name", "Name=Value", "Name[index]", "Name[index]=Value". Plain settings are rows of settings.def;
+ * the others have a row here. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "engine/cert.h"
+#include "engine/io_pick.h"
+#include "wire/namelist.h"
+
+enum {
+    NAME_MAX_LEN = 64
+};
+
+/* A call taken apart. */
+struct request {
+    nacre_server *server;
+    char name[NAME_MAX_LEN];
+    bool indexed;
+    int64_t index;
+    const char *set; /* NULL: reading */
+    char *value;
+    size_t size;
+    char why[256];
+};
+
+static int refuse(struct request *r, enum nacre_error e, const char *text)
+{
+    (void)snprintf(r->why, sizeof r->why, "%s: %s", r->name, text);
+    return nacre_fail(e, r->why);
+}
+
+static bool parse(struct request *r, const char *text)
+{
+    size_t len = strcspn(text, "[=");
+    if (len == 0 || len >= sizeof r->name)
+        return false;
+    memcpy(r->name, text, len);
+    r->name[len] = '\0';
+    text += len;
+    if (*text == '[') {
+        char *end;
+        r->index = strtoll(text + 1, &end, 10);
+        r->indexed = true;
+        if (end == text + 1 || *end != ']')
+            return false;
+        text = end + 1;
+    }
+    if (*text == '=')
+        r->set = text + 1;
+    return *text == '=' || *text == '\0';
+}
+
+/* What is read back after setting too, when the caller wants it. */
+static int answer(struct request *r, const char *text)
+{
+    return r->value == NULL && r->set != NULL ? nacre_succeed() : nacre_copy_out(r->value, r->size, text);
+}
+
+/* ---- the server's own ------------------------------------------------------------------------------------------ */
+
+static int build_info(struct request *r)
+{
+    char text[256];
+    (void)snprintf(text, sizeof text,
+                   "nacre %s; %s; io=epoll; without: io_uring, nettle, libargon2, libxml2, jansson, libp11, krb5",
+                   NACRE_VERSION, nacre_crypto_versions());
+    return answer(r, text);
+}
+
+static int license_info(struct request *r)
+{
+    return answer(r, "Apache-2.0");
+}
+
+static int io_backend(struct request *r)
+{
+    nacre_server *server = r->server;
+    if (r->set != NULL && strcasecmp(r->set, "auto") != 0 && nacre_io_named(r->set) == NULL)
+        return refuse(r, NACRE_E_NOT_SUPPORTED, "this build has auto and epoll");
+    nacre_mutex_lock(&server->lock);
+    const char *name = server->ops == NULL ? nacre_io_pick()->name : server->ops->name;
+    nacre_mutex_unlock(&server->lock);
+    return answer(r, name);
+}
+
+/* Models of another system: False is what there is, True cannot be had. */
+static int other_model(struct request *r)
+{
+    static const char *const no[] = {"False", "0", "No"};
+    bool off = r->set == NULL;
+    for (size_t i = 0; !off && i < sizeof no / sizeof *no; i++)
+        off = strcasecmp(r->set, no[i]) == 0;
+    return off ? answer(r, "False") : refuse(r, NACRE_E_NOT_SUPPORTED, "this build does not have that I/O model");
+}
+
+static int algorithm_profile(struct request *r)
+{
+    nacre_server *server = r->server;
+    char text[sizeof server->algorithm_profile];
+    enum nacre_error e = NACRE_OK;
+    nacre_mutex_lock(&server->lock);
+    if (r->set != NULL) {
+        e = nacre_settings_profile(&server->settings, r->set, server->crypto);
+        if (e == NACRE_OK) {
+            (void)snprintf(server->algorithm_profile, sizeof server->algorithm_profile, "%s", r->set);
+            e = nacre_server_changed(server);
+        }
+    }
+    (void)snprintf(text, sizeof text, "%s", server->algorithm_profile);
+    nacre_mutex_unlock(&server->lock);
+    if (e == NACRE_E_SETTING_VALUE)
+        return refuse(r, e, "the profiles are compatible and modern");
+    return e == NACRE_OK ? answer(r, text) : nacre_fail(e, NULL);
+}
+
+/* ---- AltSSHCert ------------------------------------------------------------------------------------------------ */
+
+static int alt_count(struct request *r)
+{
+    nacre_server *server = r->server;
+    char text[16];
+    char *end = NULL;
+    long count = r->set == NULL ? 0 : strtol(r->set, &end, 10);
+    if (r->set != NULL && (end == r->set || *end != '\0' || count < 0 || count > ALT_CERTS_MAX))
+        return refuse(r, NACRE_E_SETTING_VALUE, "0 to 15");
+    nacre_mutex_lock(&server->lock);
+    bool late = r->set != NULL && server->listening;
+    if (r->set != NULL && !late) {
+        for (int i = (int)count; i < server->alt_count; i++)
+            nacre_cert_free(&server->certs[1 + i]);
+        server->alt_count = (int)count;
+    }
+    (void)snprintf(text, sizeof text, "%d", server->alt_count);
+    nacre_mutex_unlock(&server->lock);
+    return late ? nacre_fail(NACRE_E_SETTING_LATE, NULL) : answer(r, text);
+}
+
+static enum nacre_error set_alt_type(struct cert *c, const char *text)
+{
+    char *end;
+    long type = strtol(text, &end, 10);
+    if (end == text || *end != '\0' || type > 99 || !nacre_cert_is_type((int)type))
+        return NACRE_E_SETTING_VALUE;
+    c->type = (int)type;
+    return NACRE_OK;
+}
+
+static enum nacre_error set_alt_field(struct request *r, struct cert *c)
+{
+    if (strcasecmp(r->name, "AltSSHCertStore") == 0)
+        return nacre_cert_set_store(c, r->set, strlen(r->set));
+    if (strcasecmp(r->name, "AltSSHCertStorePassword") == 0)
+        return nacre_cert_set_password(c, r->set);
+    if (strcasecmp(r->name, "AltSSHCertStoreType") == 0)
+        return set_alt_type(c, r->set);
+    return nacre_cert_set_subject(c, r->server->crypto, r->set, r->why, sizeof r->why);
+}
+
+static int get_alt_field(struct request *r, const struct cert *c)
+{
+    char number[16];
+    if (strcasecmp(r->name, "AltSSHCertStore") == 0)
+        return answer(r, c->store == NULL ? "MY" : c->store);
+    if (strcasecmp(r->name, "AltSSHCertStorePassword") == 0)
+        return answer(r, c->password == NULL || c->password[0] == '\0' ? "" : "********");
+    if (strcasecmp(r->name, "AltSSHCertStoreType") == 0) {
+        (void)snprintf(number, sizeof number, "%d", c->type);
+        return answer(r, number);
+    }
+    return answer(r, c->subject == NULL ? "" : c->subject);
+}
+
+static int alt_field(struct request *r)
+{
+    nacre_server *server = r->server;
+    nacre_mutex_lock(&server->lock);
+    enum nacre_error e =
+        !r->indexed || r->index < 0 || r->index >= server->alt_count ? NACRE_E_SETTING_VALUE : NACRE_OK;
+    if (e != NACRE_OK)
+        (void)snprintf(r->why, sizeof r->why, "%s[i]: i is not below AltSSHCertCount.", r->name);
+    if (e == NACRE_OK && r->set != NULL)
+        e = server->listening ? NACRE_E_SETTING_LATE : set_alt_field(r, &server->certs[1 + r->index]);
+    int result = e == NACRE_OK ? get_alt_field(r, &server->certs[1 + r->index]) : nacre_fail(e, r->why);
+    nacre_mutex_unlock(&server->lock);
+    return result;
+}
+
+/* ---- of one connection ----------------------------------------------------------------------------------------- */
+
+/* The connection of the index with its inbox locked, or NULL. */
+static struct connection *lock_connection(struct request *r, struct shard **s)
+{
+    *s = r->indexed ? nacre_server_shard(r->server, r->index) : NULL;
+    if (*s == NULL)
+        return NULL;
+    nacre_mutex_lock(&(*s)->inbox_lock);
+    struct connection *c = nacre_table_find(&(*s)->connections, r->index);
+    if (c == NULL)
+        nacre_mutex_unlock(&(*s)->inbox_lock);
+    return c;
+}
+
+static int connection_fact(struct request *r)
+{
+    struct shard *s;
+    char text[256];
+    if (r->set != NULL)
+        return nacre_fail(NACRE_E_SETTING_READ_ONLY, NULL);
+    const struct connection *c = lock_connection(r, &s);
+    if (c == NULL)
+        return nacre_fail(NACRE_E_CONNECTION_ID, NULL);
+    if (strcasecmp(r->name, "ClientSSHVersionString") == 0)
+        (void)snprintf(text, sizeof text, "%s", c->client_version == NULL ? "" : c->client_version);
+    else if (strcasecmp(r->name, "NegotiatedStrictKex") == 0)
+        (void)snprintf(text, sizeof text, "%s", c->strict_kex ? "True" : "False");
+    else
+        (void)snprintf(text, sizeof text, "%" PRId64, c->slot.id);
+    nacre_mutex_unlock(&s->inbox_lock);
+    return answer(r, text);
+}
+
+/* Each prompt is "text,echo=true" or "text,echo=false". */
+static bool prompts_valid(const char *text)
+{
+    size_t count = 0;
+    struct span rest = span_str(text);
+    while (rest.len != 0) {
+        const uint8_t *end = memchr(rest.at, ';', rest.len);
+        struct span one = {rest.at, end == NULL ? rest.len : (size_t)(end - rest.at)};
+        size_t used = one.len + (end == NULL ? 0 : 1);
+        bool fits = nacre_glob("*,echo=true", one, true) || nacre_glob("*,echo=false", one, true);
+        if (!fits || ++count > PROMPTS_MAX)
+            return false;
+        rest.at += used;
+        rest.len -= used;
+    }
+    return true;
+}
+
+static int connection_command(struct request *r, enum command_type type)
+{
+    struct shard *s;
+    if (r->set == NULL)
+        return nacre_fail(NACRE_E_SETTING_VALUE, "This setting can only be set.");
+    if (lock_connection(r, &s) == NULL)
+        return nacre_fail(NACRE_E_CONNECTION_ID, NULL);
+    nacre_mutex_unlock(&s->inbox_lock);
+    struct command *k = nacre_command_new(type, r->index, r->set, r->set, strlen(r->set));
+    if (k == NULL)
+        return nacre_fail(NACRE_E_NOBUFS, NULL);
+    enum nacre_error e = nacre_inbox_offer(s, k);
+    return e == NACRE_OK ? answer(r, r->set) : nacre_fail(e, NULL);
+}
+
+static int connection_prompts(struct request *r)
+{
+    if (r->set != NULL && !prompts_valid(r->set))
+        return refuse(r, NACRE_E_SETTING_VALUE,
+                      "prompts are \"text,echo=true\" or \"text,echo=false\", separated by \";\"");
+    return connection_command(r, COMMAND_PROMPTS);
+}
+
+/* ---- dispatch -------------------------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *name;
+    int (*run)(struct request *r);
+} specials[] = {
+    {"BuildInfo", build_info},
+    {"LicenseInfo", license_info},
+    {"IOBackend", io_backend},
+    {"UseIOCP", other_model},
+    {"UseWindowsMessages", other_model},
+    {"AlgorithmProfile", algorithm_profile},
+    {"AltSSHCertCount", alt_count},
+    {"AltSSHCertStore", alt_field},
+    {"AltSSHCertStorePassword", alt_field},
+    {"AltSSHCertStoreType", alt_field},
+    {"AltSSHCertSubject", alt_field},
+    {"ClientSSHVersionString", connection_fact},
+    {"NegotiatedStrictKex", connection_fact},
+    {"ConnectionUID", connection_fact},
+    {"KeyboardInteractivePrompts", connection_prompts},
+};
+
+static enum nacre_error check_special_value(const struct setting_row *row, const char *value, char *why,
+                                            size_t why_size)
+{
+    bool clients =
+        row == &nacre_setting_rows[SETTING_AllowedClients] || row == &nacre_setting_rows[SETTING_BlockedClients];
+    if (!clients || nacre_access_valid(value))
+        return NACRE_OK;
+    (void)snprintf(why, why_size, "%s lists numeric addresses, address blocks (10.0.0.0/8) and patterns (10.*).",
+                   row->name);
+    return NACRE_E_SETTING_VALUE;
+}
+
+static enum nacre_error set_plain(struct request *r, const struct setting_row *row)
+{
+    nacre_server *server = r->server;
+    enum nacre_error e = check_special_value(row, r->set, r->why, sizeof r->why);
+    if (e != NACRE_OK)
+        return e;
+    /* Workers stand from the first start on. */
+    bool late = server->listening || (row == &nacre_setting_rows[SETTING_WorkerThreads] && server->shards != NULL);
+    e = nacre_setting_set(&server->settings, row, r->set, late, server->crypto, r->why, sizeof r->why);
+    return e == NACRE_OK ? nacre_server_changed(server) : e;
+}
+
+static int plain(struct request *r)
+{
+    const struct setting_row *row = nacre_setting_find(r->name, strlen(r->name));
+    if (row == NULL || row->reach != SET_CONFIG || r->indexed)
+        return refuse(r, NACRE_E_SETTING_UNKNOWN, "no such setting");
+    nacre_mutex_lock(&r->server->lock);
+    enum nacre_error e = r->set == NULL ? NACRE_OK : set_plain(r, row);
+    if (e == NACRE_OK && !(r->value == NULL && r->set != NULL))
+        e = nacre_setting_get(&r->server->settings, row, r->value, r->size);
+    nacre_mutex_unlock(&r->server->lock);
+    return e == NACRE_OK ? nacre_succeed() : nacre_fail(e, r->why);
+}
+
+int nacre_config(nacre_server *server, const char *setting, char *value, size_t size)
+{
+    struct request r = {.server = server, .value = value, .size = size};
+    if (server == NULL || setting == NULL)
+        return nacre_fail(NACRE_E_INVAL, NULL);
+    if (!parse(&r, setting))
+        return nacre_fail(NACRE_E_SETTING_UNKNOWN, "A setting is \"Name\", \"Name=Value\" or \"Name[index]=Value\".");
+    if (r.set == NULL && value == NULL)
+        return nacre_fail(NACRE_E_INVAL, NULL);
+    if (strcasecmp(r.name, "UserAuthBanner") == 0 && r.indexed)
+        return connection_command(&r, COMMAND_BANNER);
+    for (size_t i = 0; i < sizeof specials / sizeof *specials; i++)
+        if (strcasecmp(r.name, specials[i].name) == 0)
+            return specials[i].run(&r);
+    return plain(&r);
+}

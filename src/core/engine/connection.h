@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A connection's life on its worker: from accept to the moment nothing refers to it any more. Shard thread only. */
+#ifndef ENGINE_CONNECTION_H
+#define ENGINE_CONNECTION_H
+
+#include "engine/shard.h"
+
+/* accept.c */
+void nacre_accept(struct shard *s, io_socket socket);
+void nacre_accept_failed(struct shard *s, enum nacre_error error);
+
+/* connection.c */
+
+/* on_connection_request has been decided. */
+void nacre_connection_decided(struct connection *c, bool accept);
+
+/* on_connected has been answered: begin, with the server's keys or those of `cert`, which is consumed (NULL: the
+ * server's). */
+void nacre_connection_begin(struct connection *c, struct cert_choice *cert);
+
+/* The key of on_connected's answer has been read; `key` NULL: error and why. */
+void nacre_connection_key(struct connection *c, struct key *key, enum nacre_error error, const char *why);
+
+/* Ends it whatever its stage: the client is told when it can be, the application in any case. */
+void nacre_connection_close(struct connection *c, enum nacre_error why, const char *text);
+
+/* SSH has ended: told to the application; what is left to send goes out first. */
+void nacre_connection_ended(struct connection *c, enum nacre_error why, const char *text);
+
+/* The shard is stopping: a connection that lingers does so no longer than a moment. */
+void nacre_connection_hurry(struct connection *c);
+
+/* Tries again to tell the end when memory was short. */
+void nacre_connection_owed(struct connection *c);
+
+/* An event of it has come back; it may have been the last thing that kept the slot. */
+void nacre_connection_settle(struct connection *c);
+
+/* pump.c: completions of the back end, and the end of a turn. */
+void nacre_pump_received(struct connection *c, struct block *block, size_t len);
+void nacre_pump_sent(struct connection *c, size_t len);
+void nacre_pump_failed(struct connection *c, enum nacre_error error);
+void nacre_pump_gone(struct connection *c);
+void nacre_pump_flush(struct connection *c);
+
+/* sink.c: what a conn tells and asks. */
+extern const struct conn_sink nacre_connection_sink;
+
+/* Emits on_log when LogLevel says so; `text` is prefixed with the peer's address. `c` may not be NULL. */
+void nacre_connection_log(struct connection *c, int level, const char *text);
+
+/* channel.c: the engine's half of channels. */
+struct channel *nacre_channel_of(struct connection *c, uint32_t number);
+struct channel *nacre_channel_add(struct connection *c, uint32_t number,
+                                  struct span service); /* NULL: out of memory or slots */
+void nacre_channel_opened(struct channel *ch);
+void nacre_channel_sent(struct channel *ch, size_t bytes);
+void nacre_channel_shut(struct channel *ch);                       /* no more can be sent; wakes who waits */
+void nacre_channel_closed(struct channel *ch);                     /* the conn is done with it */
+void nacre_channel_emit(struct channel *ch, enum event_type type); /* an event that says no more than which channel */
+void nacre_channel_end_all(struct connection *c);                  /* the connection has ended */
+void nacre_channel_remove(struct channel *ch);                     /* its last event is done, or it never had one */
+void nacre_channel_drop_all(struct connection *c);
+
+/* answer.c: questions, and what comes back from handlers. */
+
+/* Records the question `e` before it goes out; its serial is set. False: out of memory. */
+bool nacre_question_add(struct connection *c, struct event *e);
+void nacre_question_expire(struct connection *c); /* refuses those whose time is over */
+void nacre_question_drop_all(struct connection *c);
+
+/* An event has come back: carries out its answer and frees it. The connection may be gone afterwards. */
+void nacre_answer_event(struct connection *c, struct event *e);
+
+/* nacre_answer(): consumes `answer`. TICKET: there is no such question. */
+enum nacre_error nacre_answer_deferred(struct connection *c, uint64_t serial, struct nacre_answer_copy *answer);
+
+#endif

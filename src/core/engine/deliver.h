@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Events to handlers: what happens inside nacre_do_events(). Any thread. */
+#ifndef ENGINE_DELIVER_H
+#define ENGINE_DELIVER_H
+
+#include "engine/server.h"
+
+/* Takes one connection that has events and runs them; false: nothing waits. */
+bool nacre_deliver_one(struct nacre_server *server);
+
+/* The same without running handlers: questions are refused. For nacre_free(). */
+bool nacre_deliver_discard(struct nacre_server *server);
+
+/* Calls the handler for `e`, with data of a channel cut into records where it has a length. */
+void nacre_deliver_event(struct nacre_server *server, struct event *e);
+
+#endif

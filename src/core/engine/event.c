@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/event.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/secret.h"
+#include "engine/shard.h"
+
+enum {
+    EVENTS_KEPT = 1024
+};
+
+struct event *nacre_event_new(struct shard *s, enum event_type type, size_t bytes)
+{
+    struct event *e = s->free_events;
+    if (e != NULL) {
+        s->free_events = e->next;
+        s->free_event_count--;
+    } else if ((e = malloc(sizeof *e)) == NULL) {
+        return NULL;
+    }
+    memset(e, 0, offsetof(struct event, room));
+    e->type = type;
+    for (int i = 0; i < EVENT_TEXTS; i++)
+        e->text[i] = "";
+    if (bytes <= EVENT_INLINE)
+        return e;
+    e->block = nacre_pool_alloc(&s->pool, bytes);
+    if (e->block == NULL) {
+        nacre_event_free(s, e);
+        return NULL;
+    }
+    return e;
+}
+
+const char *nacre_event_keep(struct event *e, struct span s)
+{
+    char *room = e->block != NULL ? (char *)e->block->at : e->room;
+    size_t size = e->block != NULL ? e->block->size : EVENT_INLINE;
+    if (s.len >= size - e->used)
+        return NULL;
+    char *at = room + e->used;
+    if (s.len != 0)
+        memcpy(at, s.at, s.len);
+    at[s.len] = '\0';
+    e->used += s.len + 1;
+    return at;
+}
+
+struct cert_choice *nacre_cert_choice_new(int type, const void *store, size_t store_len, const char *password,
+                                          const char *subject)
+{
+    struct cert_choice *c = calloc(1, sizeof *c);
+    if (c == NULL)
+        return NULL;
+    c->type = type;
+    c->store_len = store_len != 0 ? store_len : strlen(store);
+    c->store = malloc(c->store_len + 1);
+    c->password = strdup(password == NULL ? "" : password);
+    c->subject = strdup(subject == NULL ? "*" : subject);
+    if (c->store == NULL || c->password == NULL || c->subject == NULL) {
+        nacre_cert_choice_free(c);
+        return NULL;
+    }
+    memcpy(c->store, store, c->store_len);
+    c->store[c->store_len] = '\0';
+    return c;
+}
+
+void nacre_cert_choice_free(struct cert_choice *c)
+{
+    if (c == NULL)
+        return;
+    if (c->password != NULL)
+        nacre_wipe(c->password, strlen(c->password));
+    if (c->store != NULL)
+        nacre_wipe(c->store, c->store_len);
+    free(c->password);
+    free(c->store);
+    free(c->subject);
+    free(c);
+}
+
+void nacre_event_free(struct shard *s, struct event *e)
+{
+    if (e->secret && e->block != NULL)
+        nacre_wipe(e->block->at, e->used);
+    if (e->secret)
+        nacre_wipe(e->room, sizeof e->room);
+    nacre_block_release(e->block);
+    free(e->methods);
+    nacre_cert_choice_free(e->cert);
+    if (s->free_event_count >= EVENTS_KEPT) {
+        free(e);
+        return;
+    }
+    e->next = s->free_events;
+    s->free_events = e;
+    s->free_event_count++;
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An event on its way from a worker to a handler and back.
+ *
+ *   worker: nacre_event_new, fill            -> connection's fresh list
+ *   worker: nacre_outbox_publish             -> connection's queue (outbox lock), connection on the ready list
+ *   caller of do_events: take, run handler   -> the answer is written into the event
+ *   caller: nacre_inbox_done                 -> back at the worker: applies answer, gives window, keeps the event for
+ * reuse
+ *
+ * An event has one owner at a time and is never copied. Short contents lie inside it; long ones in a block it
+ * references. */
+#ifndef ENGINE_EVENT_H
+#define ENGINE_EVENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/pool.h"
+#include "base/span.h"
+#include "nacre/nacre.h"
+
+struct connection;
+struct channel;
+struct shard;
+
+enum event_type {
+#define EV(name, NAME, decision) EVENT_##NAME,
+#include "nacre/events.def"
+#undef EV
+    EVENT_TYPES
+};
+
+enum {
+    EVENT_TEXTS = 4,
+    EVENT_INLINE = 320
+};
+
+struct event {
+    struct event *next;
+    struct connection *connection; /* a slot stays in memory: the pointer is good even when the connection is gone;
+                                      NULL: the shard's */
+    struct channel *channel;
+    enum event_type type;
+    bool answered; /* set by the worker side before queuing when nobody is to be asked */
+    bool accept;   /* preset, then the handler's answer */
+    bool partial;
+    bool deferred;
+    bool verified;
+    bool secret; /* wipe when done */
+    bool want_reply;
+    int64_t connection_id, channel_id;
+    uint64_t serial; /* of the question */
+    int code;        /* error, status or data type code; log level */
+    int port;
+    const char *text[EVENT_TEXTS]; /* in the order of the event struct's strings; "" when absent */
+    const uint8_t *data;           /* NUL-terminated when it is a string */
+    size_t data_len;
+    const char *new_password; /* NULL: none */
+    char *methods;            /* available_methods of the answer; malloc'd */
+    struct cert_choice *cert; /* on_connected's answer; malloc'd */
+    struct block *block;      /* holds data, or the strings */
+    size_t used;              /* of room[] */
+    char room[EVENT_INLINE];
+};
+
+/* A key chosen in on_connected: everything copied. */
+struct cert_choice {
+    int type;
+    char *store;
+    size_t store_len;
+    char *password;
+    char *subject;
+};
+
+/* A cleared event of the shard, or NULL. `bytes` is how much nacre_event_keep() will need at least. Shard thread. */
+struct event *nacre_event_new(struct shard *s, enum event_type type, size_t bytes);
+
+/* Copies `s` into the event's room, with a NUL behind it. NULL only when more is asked than nacre_event_new() was told.
+ */
+const char *nacre_event_keep(struct event *e, struct span s);
+
+/* Gives the event back for reuse. Shard thread. */
+void nacre_event_free(struct shard *s, struct event *e);
+
+/* Copies everything; `store_len` 0: `store` is a string. NULL: out of memory. */
+struct cert_choice *nacre_cert_choice_new(int type, const void *store, size_t store_len, const char *password,
+                                          const char *subject);
+void nacre_cert_choice_free(struct cert_choice *c); /* NULL is allowed */
+
+#endif

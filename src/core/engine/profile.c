@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/profile.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    WINDOW_START = 2 * 1024 * 1024,
+    SEND_HIGH = 256 * 1024
+};
+
+static const int64_t second_ns = INT64_C(1000000000);
+static const int64_t rekey_timeout_s = 60;
+
+static bool copy_settings(struct settings *to, const struct settings *from)
+{
+    *to = *from;
+    bool whole = true;
+    for (size_t i = 0; i < SETTING_COUNT; i++) {
+        const struct setting_row *row = &nacre_setting_rows[i];
+        if (row->type < SET_TEXT)
+            continue;
+        union setting_value *v = (union setting_value *)(void *)((char *)to + row->offset);
+        v->text = strdup(v->text);
+        whole = whole && v->text != NULL;
+    }
+    return whole;
+}
+
+static bool copy_prompts(struct profile *p, const struct prompt *prompts, int count)
+{
+    for (int i = 0; i < count; i++) {
+        p->prompts[i].echo = prompts[i].echo;
+        p->prompts[i].text = strdup(prompts[i].text);
+        if (p->prompts[i].text == NULL)
+            return false;
+        p->prompt_count = i + 1;
+    }
+    return true;
+}
+
+static void fill_config(struct profile *p, bool wants_log, bool wants_status)
+{
+    const struct settings *s = &p->settings;
+    uint32_t window_max = (uint32_t)s->window_max.number;
+    p->config = (struct conn_config){
+        .role = CONN_SERVER,
+        .crypto = p->crypto,
+        .algorithms = {.kex = s->kex.text,
+                       .host_key = s->host_key.text,
+                       .cipher = s->cipher.text,
+                       .mac = s->mac.text,
+                       .comp = s->comp.text,
+                       .user_signature = s->user_signature.text},
+        .version = s->version.text,
+        .version_pattern = s->version_pattern.text,
+        .strict_kex = (unsigned)s->strict_kex.number,
+        .rekey_bytes = (uint64_t)s->rekey_bytes.number,
+        .rekey_timeout_ns = rekey_timeout_s * second_ns,
+        .login_grace_ns = s->login_grace.number * second_ns,
+        .keepalive_ns = s->keepalive_seconds.number * second_ns,
+        .keepalive_max = (unsigned)s->keepalive_max.number,
+        .max_auth_attempts = (unsigned)s->max_auth_attempts.number,
+        .auth_methods = s->auth_methods.text,
+        .max_channels = (unsigned)s->max_channels.number,
+        .window_bytes = window_max < WINDOW_START ? window_max : WINDOW_START,
+        .window_max = window_max,
+        .send_high = SEND_HIGH,
+        .log_level = wants_log ? (unsigned)s->log_level.number : 0,
+        .status = wants_status,
+    };
+}
+
+struct profile *nacre_profile_new(const struct settings *settings, struct nacre_crypto *crypto, struct key *const *keys,
+                                  size_t key_count, const struct prompt *prompts, int prompt_count, bool wants_log,
+                                  bool wants_status)
+{
+    struct profile *p = calloc(1, sizeof *p);
+    if (p == NULL)
+        return NULL;
+    atomic_init(&p->refs, 1);
+    p->crypto = nacre_crypto_ref(crypto);
+    for (size_t i = 0; i < key_count && i < PROFILE_KEYS_MAX; i++)
+        p->keys[p->key_count++] = nacre_key_ref(keys[i]);
+    if (!copy_settings(&p->settings, settings) || !copy_prompts(p, prompts, prompt_count)) {
+        nacre_profile_unref(p);
+        return NULL;
+    }
+    fill_config(p, wants_log, wants_status);
+    return p;
+}
+
+struct profile *nacre_profile_ref(struct profile *p)
+{
+    atomic_fetch_add_explicit(&p->refs, 1, memory_order_relaxed); /* the caller holds one already */
+    return p;
+}
+
+void nacre_profile_unref(struct profile *p)
+{
+    if (p == NULL || atomic_fetch_sub_explicit(&p->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    for (size_t i = 0; i < p->key_count; i++)
+        nacre_key_unref(p->keys[i]);
+    for (int i = 0; i < p->prompt_count; i++)
+        free(p->prompts[i].text);
+    nacre_settings_free(&p->settings);
+    nacre_crypto_unref(p->crypto);
+    free(p);
+}

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Bytes between the back end and the conn, with back pressure both ways.
+ *
+ * Received bytes are fed where they lie. What the conn leaves is kept: in the same block when that is nearly all, else
+ * in one that fits. It is put in front of the next block's data, whose headroom is there for that. At the end of each
+ * turn of the worker, a connection that something happened to is flushed: waiting input that may go on, output, receive
+ * wish, timer. */
+#include <string.h>
+
+#include "engine/connection.h"
+#include "engine/server.h"
+
+/* Events a connection may have out before we stop reading from its peer; each channel's window bounds the bytes. */
+enum {
+    EVENTS_OUT_MAX = 2048,
+    EVENT_BYTES_MAX = 16 * 1024 * 1024
+};
+
+static bool may_feed(const struct connection *c)
+{
+    return c->events_out < EVENTS_OUT_MAX && c->event_bytes < EVENT_BYTES_MAX && nacre_conn_wants_input(c->conn);
+}
+
+/* Keeps what was not used, in as little memory as fits. */
+static void keep_rest(struct connection *c, struct block *b)
+{
+    c->input = NULL;
+    if (b->len == 0) {
+        nacre_block_release(b);
+        return;
+    }
+    c->input = b;
+    if (block_is_sole(b) && b->len > b->size / 2)
+        return;
+    struct block *small = nacre_pool_alloc(&c->shard->pool, b->len);
+    if (small == NULL)
+        return; /* the big one does as well */
+    memcpy(small->at, b->at + b->start, b->len);
+    small->start = 0;
+    small->len = b->len;
+    c->input = small;
+    nacre_block_release(b);
+}
+
+static void feed(struct connection *c, struct block *b)
+{
+    c->input = NULL;
+    while (b->len != 0 && c->stage == STAGE_RUNNING && may_feed(c)) {
+        size_t used = nacre_conn_feed(c->conn, b->at + b->start, b->len, b, c->shard->now_ns);
+        b->start += used;
+        b->len -= used;
+        if (used == 0)
+            break;
+    }
+    if (c->stage != STAGE_RUNNING)
+        b->len = 0;
+    keep_rest(c, b);
+}
+
+/* One block with the kept bytes followed by those of `b`; consumes `b`. NULL: out of memory. */
+static struct block *join(struct connection *c, struct block *b)
+{
+    struct block *rest = c->input;
+    if (rest == NULL)
+        return b;
+    if (rest->len > b->start) {
+        struct block *both = nacre_pool_alloc(&c->shard->pool, rest->len + b->len);
+        if (both == NULL) {
+            nacre_block_release(b);
+            return NULL;
+        }
+        memcpy(both->at + rest->len, b->at + b->start, b->len);
+        both->start = rest->len;
+        both->len = b->len;
+        nacre_block_release(b);
+        b = both;
+    }
+    b->start -= rest->len;
+    b->len += rest->len;
+    memcpy(b->at + b->start, rest->at + rest->start, rest->len);
+    nacre_block_release(rest);
+    c->input = NULL;
+    return b;
+}
+
+void nacre_pump_received(struct connection *c, struct block *block, size_t len)
+{
+    nacre_connection_touch(c);
+    if (len == 0) {
+        nacre_block_release(block);
+        c->receiving = false;
+        c->peer_eof = true;
+        return;
+    }
+    c->active_ns = c->shard->now_ns;
+    if (c->stage != STAGE_RUNNING) {
+        nacre_block_release(block);
+        return;
+    }
+    struct block *b = join(c, block);
+    if (b == NULL)
+        nacre_connection_close(c, NACRE_E_NOBUFS, "out of memory");
+    else
+        feed(c, b);
+}
+
+void nacre_pump_sent(struct connection *c, size_t len)
+{
+    c->sending = false;
+    c->active_ns = c->shard->now_ns;
+    nacre_conn_output_take(c->conn, len, c->shard->now_ns);
+    nacre_connection_touch(c);
+}
+
+static void detach(struct connection *c)
+{
+    c->stage = STAGE_DETACHED;
+    c->shard->ops->detach(c->shard->io, c->io_slot);
+}
+
+void nacre_pump_failed(struct connection *c, enum nacre_error error)
+{
+    c->receiving = false;
+    c->failed = true;
+    if (c->stage == STAGE_RUNNING)
+        nacre_conn_close(c->conn, error, nacre_error_text((int)error), c->shard->now_ns);
+    nacre_connection_touch(c);
+}
+
+static void send_output(struct connection *c)
+{
+    struct span spans[IO_SPANS];
+    size_t count = c->sending || c->failed ? 0 : nacre_conn_output(c->conn, spans, IO_SPANS);
+    if (count == 0)
+        return;
+    c->sending = true;
+    enum nacre_error e = c->shard->ops->send(c->shard->io, c->io_slot, spans, (unsigned)count);
+    if (e == NACRE_OK)
+        return;
+    c->sending = false;
+    nacre_pump_failed(c, e);
+}
+
+static void set_receive(struct connection *c, bool on)
+{
+    if (on == c->receiving || c->peer_eof || c->failed)
+        return;
+    c->receiving = on;
+    c->shard->ops->receive(c->shard->io, c->io_slot, on);
+}
+
+/* Everything is sent: FIN, then a moment for the peer to read it and close, so that our last packet is not lost to a
+ * reset. */
+static void flush_linger(struct connection *c)
+{
+    if (c->failed || c->shard->now_ns >= c->stage_due_ns) {
+        detach(c);
+        return;
+    }
+    send_output(c);
+    if (c->sending || nacre_conn_output_bytes(c->conn) != 0)
+        return;
+    if (c->peer_eof) {
+        detach(c);
+        return;
+    }
+    if (!c->shut)
+        c->shard->ops->shut(c->shard->io, c->io_slot);
+    c->shut = true;
+    set_receive(c, true);
+}
+
+static void check_idle(struct connection *c)
+{
+    int64_t idle_ns = c->profile->settings.idle_timeout.number * INT64_C(1000000000);
+    if (idle_ns != 0 && c->shard->now_ns - c->active_ns >= idle_ns)
+        nacre_conn_close(c->conn, NACRE_E_TIMEOUT_IDLE, nacre_error_text(NACRE_E_TIMEOUT_IDLE), c->shard->now_ns);
+}
+
+static void flush_running(struct connection *c)
+{
+    int64_t now = c->shard->now_ns;
+    if (nacre_conn_deadline(c->conn) <= now)
+        nacre_conn_tick(c->conn, now);
+    if (c->stage == STAGE_RUNNING && c->input != NULL && may_feed(c))
+        feed(c, c->input);
+    /* Input that is left though it may go on is half a packet: no more of it will come. */
+    if (c->stage == STAGE_RUNNING && c->peer_eof && !c->told_eof && (c->input == NULL || may_feed(c))) {
+        c->told_eof = true;
+        nacre_conn_feed_eof(c->conn, now);
+    }
+    if (c->stage == STAGE_RUNNING)
+        check_idle(c);
+    if (c->stage != STAGE_RUNNING)
+        return;
+    send_output(c);
+    set_receive(c, c->stage == STAGE_RUNNING && may_feed(c));
+}
+
+static int64_t due_ns(const struct connection *c)
+{
+    int64_t due = c->stage_due_ns == 0 ? INT64_MAX : c->stage_due_ns;
+    if (c->owes_end)
+        return c->shard->now_ns + INT64_C(100000000);
+    if (c->stage != STAGE_RUNNING)
+        return due;
+    int64_t idle_ns = c->profile->settings.idle_timeout.number * INT64_C(1000000000);
+    if (idle_ns != 0 && c->active_ns + idle_ns < due)
+        due = c->active_ns + idle_ns;
+    for (const struct question *q = c->questions; q != NULL; q = q->next)
+        due = q->due_ns < due ? q->due_ns : due;
+    int64_t conn_due = nacre_conn_deadline(c->conn);
+    return conn_due < due ? conn_due : due;
+}
+
+/* Moves the timer only when it would fire too late: deadlines mostly move away, and a timer that fires early costs one
+ * look. */
+static void set_timer(struct connection *c)
+{
+    int64_t due = due_ns(c);
+    if (due == INT64_MAX || (c->timer.due_ns != 0 && c->timer.due_ns <= due))
+        return;
+    nacre_timer_arm(&c->shard->timers, &c->timer, due);
+}
+
+void nacre_pump_flush(struct connection *c)
+{
+    nacre_question_expire(c);
+    nacre_connection_owed(c);
+    if (c->stage == STAGE_GONE) {
+        nacre_timer_cancel(&c->shard->timers, &c->timer);
+        if (c->owes_end)
+            set_timer(c);
+        nacre_connection_settle(c);
+        return;
+    }
+    if ((c->stage == STAGE_REQUESTED || c->stage == STAGE_CONNECTED) && c->stage_due_ns != 0 &&
+        c->shard->now_ns >= c->stage_due_ns) {
+        nacre_connection_close(c, NACRE_E_TIMEOUT_LOGIN, nacre_error_text(NACRE_E_TIMEOUT_LOGIN));
+        return; /* the slot may be gone */
+    }
+    if (c->stage == STAGE_RUNNING)
+        flush_running(c);
+    if (c->stage == STAGE_LINGER)
+        flush_linger(c);
+    if (c->stage < STAGE_DETACHED)
+        set_timer(c);
+}

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sending on a channel from any thread: a share of the channel's queue is reserved under the inbox lock, the bytes are
+ * copied once into a block outside it, and the block is handed to the worker. */
+#include "engine/send.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/deliver.h"
+
+enum {
+    BLOCK_MAX = 64 * 1024,
+    WAIT_SLICE_MS = 20
+};
+
+/* Reserves up to `len` bytes. *took is 0 when the queue is full. */
+static enum nacre_error reserve(struct shard *s, int64_t id, size_t len, size_t *took, int *timeout)
+{
+    enum nacre_error e = NACRE_OK;
+    nacre_mutex_lock(&s->inbox_lock);
+    struct channel *ch = nacre_table_find(&s->channels, id);
+    *took = 0;
+    if (ch == NULL) {
+        e = NACRE_E_CHANNEL_ID;
+    } else if (!ch->writable) {
+        e = NACRE_E_SOCKET_SHUTDOWN;
+    } else {
+        size_t room = ch->queued < SEND_QUEUE_MAX ? SEND_QUEUE_MAX - ch->queued : 0;
+        *took = len < room ? len : room;
+        ch->queued += *took;
+        ch->starved = ch->starved || *took == 0;
+        *timeout = ch->connection->timeout;
+    }
+    nacre_mutex_unlock(&s->inbox_lock);
+    return e;
+}
+
+/* A reservation is given back when memory ran out after it. */
+static void unreserve(struct shard *s, int64_t id, size_t len)
+{
+    nacre_mutex_lock(&s->inbox_lock);
+    struct channel *ch = nacre_table_find(&s->channels, id);
+    if (ch != NULL)
+        ch->queued -= len;
+    nacre_mutex_unlock(&s->inbox_lock);
+}
+
+static enum nacre_error hand_over(struct shard *s, int64_t id, unsigned extended, const uint8_t *data, size_t len)
+{
+    struct command *k = nacre_command_new(COMMAND_SEND, id, NULL, NULL, 0);
+    struct block *b = k == NULL ? NULL : nacre_pool_alloc(&s->pool, len);
+    if (b == NULL) {
+        free(k);
+        unreserve(s, id, len);
+        return NACRE_E_NOBUFS;
+    }
+    memcpy(b->at, data, len);
+    b->start = 0;
+    b->len = len;
+    k->block = b;
+    k->number = extended;
+    nacre_inbox_put(s, k);
+    return NACRE_OK;
+}
+
+/* Waits for room in the queue, for a slice of time; events go on meanwhile when the setting says so. */
+static void wait_for_room(nacre_server *server, struct shard *s, int64_t id)
+{
+    nacre_deliver_flush();
+    bool pump = atomic_load_explicit(&server->process_idle_events, memory_order_relaxed); /* a setting of its own */
+    if (pump && nacre_deliver_one(server))
+        return;
+    nacre_mutex_lock(&s->inbox_lock);
+    struct channel *ch = nacre_table_find(&s->channels, id);
+    if (ch != NULL && ch->writable && ch->queued > SEND_QUEUE_LOW) {
+        ch->waited = true;
+        (void)nacre_cond_wait(&s->room, &s->inbox_lock, nacre_clock_ns() + WAIT_SLICE_MS * INT64_C(1000000));
+    }
+    nacre_mutex_unlock(&s->inbox_lock);
+}
+
+static void set_sent(struct shard *s, int64_t id, size_t sent)
+{
+    nacre_mutex_lock(&s->inbox_lock);
+    struct channel *ch = nacre_table_find(&s->channels, id);
+    if (ch != NULL)
+        ch->last_sent = sent;
+    nacre_mutex_unlock(&s->inbox_lock);
+}
+
+static enum nacre_error send_all(nacre_server *server, struct shard *s, int64_t id, unsigned extended,
+                                 const uint8_t *data, size_t len, size_t *sent)
+{
+    int64_t moved_ns = nacre_clock_ns();
+    while (*sent < len) {
+        size_t left = len - *sent, took;
+        int timeout = 0;
+        enum nacre_error e = reserve(s, id, left < BLOCK_MAX ? left : BLOCK_MAX, &took, &timeout);
+        if (e == NACRE_OK && took != 0)
+            e = hand_over(s, id, extended, data + *sent, took);
+        if (e != NACRE_OK)
+            return e;
+        *sent += took;
+        if (took != 0) {
+            moved_ns = nacre_clock_ns();
+            continue;
+        }
+        if (timeout == 0)
+            return NACRE_E_WOULDBLOCK;
+        if (nacre_clock_ns() - moved_ns >= timeout * INT64_C(1000000000))
+            return NACRE_E_TIMEDOUT;
+        wait_for_room(server, s, id);
+    }
+    return NACRE_OK;
+}
+
+static int send_data(nacre_server *server, int64_t id, unsigned extended, const void *data, size_t len)
+{
+    if (server == NULL || (data == NULL && len != 0))
+        return nacre_fail(NACRE_E_INVAL, NULL);
+    struct shard *s = nacre_server_shard(server, id);
+    if (s == NULL)
+        return nacre_fail(NACRE_E_CHANNEL_ID, NULL);
+    size_t sent = 0, took;
+    int timeout;
+    enum nacre_error e =
+        len == 0 ? reserve(s, id, 0, &took, &timeout) : send_all(server, s, id, extended, data, len, &sent);
+    set_sent(s, id, sent);
+    return e == NACRE_OK ? nacre_succeed() : nacre_fail(e, NULL);
+}
+
+int nacre_send_bytes(nacre_server *server, nacre_channel_id channel_id, const void *data, size_t len)
+{
+    return send_data(server, channel_id, 0, data, len);
+}
+
+int nacre_send_channel_data(nacre_server *server, nacre_channel_id channel_id, const void *data, size_t len)
+{
+    return send_data(server, channel_id, 0, data, len);
+}
+
+int nacre_set_data_to_send(nacre_server *server, nacre_channel_id channel_id, const void *data, size_t len)
+{
+    return send_data(server, channel_id, 0, data, len);
+}
+
+int nacre_send_stderr(nacre_server *server, nacre_channel_id channel_id, const void *data, size_t len)
+{
+    return send_data(server, channel_id, 1, data, len);
+}
+
+int nacre_send_text(nacre_server *server, nacre_channel_id channel_id, const char *text)
+{
+    return text == NULL ? nacre_fail(NACRE_E_INVAL, NULL) : send_data(server, channel_id, 0, text, strlen(text));
+}

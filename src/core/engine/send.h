@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Bounds of what an application may queue on a channel and ask to be gathered from it. */
+#ifndef ENGINE_SEND_H
+#define ENGINE_SEND_H
+
+enum {
+    SEND_QUEUE_MAX = 512 * 1024, /* bytes accepted and not yet sealed */
+    RECORD_LENGTH_MAX = 16 * 1024 * 1024,
+    SEND_QUEUE_LOW = 256 * 1024, /* on_ssh_channel_ready_to_send comes when no more than this is left */
+};
+
+#endif

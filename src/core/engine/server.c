@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A server's life: create, handlers, start and stop listening, shutdown, free. */
+#include "engine/server.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/deliver.h"
+#include "engine/io_pick.h"
+#include "engine/limit.h"
+#include "engine/sock.h"
+
+static void init_certs(struct nacre_server *server)
+{
+    for (int i = 0; i < 1 + ALT_CERTS_MAX; i++)
+        nacre_cert_init(&server->certs[i]);
+}
+
+int nacre_create(nacre_server **out)
+{
+    if (out == NULL)
+        return nacre_fail(NACRE_E_INVAL, NULL);
+    *out = NULL;
+    struct nacre_server *server = calloc(1, sizeof *server);
+    if (server == NULL)
+        return nacre_fail(NACRE_E_NOBUFS, NULL);
+    server->crypto = nacre_crypto_open(false);
+    if (server->crypto == NULL || !nacre_settings_init(&server->settings, server->crypto)) {
+        bool crypto = server->crypto != NULL;
+        nacre_settings_free(&server->settings);
+        if (crypto)
+            nacre_crypto_unref(server->crypto);
+        free(server);
+        return nacre_fail(crypto ? NACRE_E_NOBUFS : NACRE_E_CRYPTO, NULL);
+    }
+    memcpy(server->algorithm_profile, "compatible", sizeof "compatible");
+    init_certs(server);
+    nacre_mutex_init(&server->lock);
+    nacre_mutex_init(&server->ready_lock);
+    nacre_cond_init(&server->ready_cond);
+    atomic_init(&server->event_fd, -1);
+    atomic_init(&server->select_wait_ms, (int)server->settings.select_wait_ms.number);
+    atomic_init(&server->process_idle_events, server->settings.process_idle_events.number != 0);
+    *out = server;
+    return nacre_succeed();
+}
+
+int nacre_set_handlers(nacre_server *server, const struct nacre_handlers *handlers, void *context)
+{
+    if (server == NULL || handlers == NULL)
+        return nacre_fail(NACRE_E_INVAL, NULL);
+    nacre_mutex_lock(&server->lock);
+    bool busy = server->listening || atomic_load_explicit(&server->connection_count, memory_order_acquire) != 0;
+    if (!busy) {
+        server->handlers = *handlers;
+        server->context = context;
+    }
+    nacre_mutex_unlock(&server->lock);
+    if (busy)
+        return nacre_fail(NACRE_E_LISTENING,
+                          "Handlers cannot change while the server is listening or connections are left.");
+    return nacre_succeed();
+}
+
+/* ---- shards ---------------------------------------------------------------------------------------------------- */
+
+struct shard *nacre_server_shard(struct nacre_server *server, int64_t id)
+{
+    unsigned count =
+        atomic_load_explicit(&server->shard_count, memory_order_acquire); /* with the release when they stand */
+    unsigned index = id_shard(id);
+    return id <= 0 || index >= count ? NULL : &server->shards[index];
+}
+
+/* Ends the workers. Their last events are dropped here, since nobody else may be taking them any more. */
+static void stop_shards(struct nacre_server *server)
+{
+    unsigned count = atomic_load_explicit(&server->shard_count, memory_order_acquire);
+    if (count == 0)
+        return;
+    for (unsigned i = 0; i < count; i++)
+        nacre_shard_stop(&server->shards[i]);
+    for (unsigned i = 0; i < count; i++) {
+        while (!atomic_load_explicit(&server->shards[i].ended, memory_order_acquire))
+            if (!nacre_deliver_discard(server))
+                nacre_server_wait(server, nacre_clock_ns() + INT64_C(10000000));
+        nacre_thread_join(server->shards[i].thread);
+    }
+    while (nacre_deliver_discard(server))
+        ;
+    nacre_offload_stop(&server->offload);
+    atomic_store_explicit(&server->shard_count, 0, memory_order_release);
+    for (unsigned i = 0; i < count; i++)
+        nacre_shard_destroy(&server->shards[i]);
+    free(server->shards);
+    server->shards = NULL;
+}
+
+/* Shards stand from the first start to nacre_free(): other threads reach them without a lock. */
+static unsigned wanted_shards(const struct nacre_server *server)
+{
+    unsigned set = (unsigned)server->settings.worker_threads.number;
+    return set != 0 ? set : nacre_cpu_count();
+}
+
+/* Shards that are set up but have no thread yet are taken down again. */
+static void destroy_unstarted(struct nacre_server *server, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        nacre_shard_destroy(&server->shards[i]);
+    free(server->shards);
+    server->shards = NULL;
+    nacre_offload_stop(&server->offload);
+}
+
+static enum nacre_error init_shards(struct nacre_server *server, struct profile *profile, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        enum nacre_error e = nacre_shard_init(&server->shards[i], server, i, server->ops, profile);
+        if (e != NACRE_OK) {
+            destroy_unstarted(server, i);
+            return e;
+        }
+    }
+    return NACRE_OK;
+}
+
+/* Threads that did start are stopped with the rest when one could not. */
+static enum nacre_error start_threads(struct nacre_server *server, unsigned count)
+{
+    unsigned started = 0;
+    while (started < count && nacre_shard_start(&server->shards[started]))
+        started++;
+    if (started == count) {
+        atomic_store_explicit(&server->shard_count, count, memory_order_release); /* all of it can be seen */
+        return NACRE_OK;
+    }
+    for (unsigned i = started; i < count; i++)
+        nacre_shard_destroy(&server->shards[i]);
+    if (started == 0) {
+        destroy_unstarted(server, 0);
+    } else {
+        atomic_store_explicit(&server->shard_count, started, memory_order_release);
+        stop_shards(server);
+    }
+    return NACRE_E_PROCLIM;
+}
+
+static enum nacre_error make_shards(struct nacre_server *server, struct profile *profile)
+{
+    unsigned count = wanted_shards(server);
+    server->ops = nacre_io_pick();
+    server->shards = calloc(count, sizeof *server->shards);
+    if (server->shards == NULL)
+        return NACRE_E_NOBUFS;
+    if (!nacre_offload_start(&server->offload, nacre_cpu_count())) {
+        free(server->shards);
+        server->shards = NULL;
+        return NACRE_E_PROCLIM;
+    }
+    enum nacre_error e = init_shards(server, profile, count);
+    return e == NACRE_OK ? start_threads(server, count) : e;
+}
+
+struct profile *nacre_server_profile(struct nacre_server *server)
+{
+    struct key *keys[PROFILE_KEYS_MAX];
+    size_t count = 0;
+    for (int i = 0; i <= server->alt_count; i++)
+        if (server->certs[i].key != NULL)
+            keys[count++] = server->certs[i].key;
+    return nacre_profile_new(&server->settings, server->crypto, keys, count, server->prompts, server->prompt_count,
+                             server->handlers.on_log != NULL, server->handlers.on_ssh_status != NULL);
+}
+
+enum nacre_error nacre_server_changed(struct nacre_server *server)
+{
+    atomic_store_explicit(&server->select_wait_ms, (int)server->settings.select_wait_ms.number, memory_order_relaxed);
+    atomic_store_explicit(&server->process_idle_events, server->settings.process_idle_events.number != 0,
+                          memory_order_relaxed);
+    unsigned count = atomic_load_explicit(&server->shard_count, memory_order_acquire);
+    if (count == 0)
+        return NACRE_OK;
+    struct profile *profile = nacre_server_profile(server);
+    if (profile == NULL)
+        return NACRE_E_NOBUFS;
+    enum nacre_error e = NACRE_OK;
+    for (unsigned i = 0; i < count; i++) {
+        struct command *k = nacre_command_new(COMMAND_PROFILE, 0, NULL, NULL, 0);
+        if (k == NULL) {
+            e = NACRE_E_NOBUFS;
+            break;
+        }
+        k->profile = nacre_profile_ref(profile);
+        nacre_inbox_put(&server->shards[i], k);
+    }
+    nacre_profile_unref(profile);
+    return e;
+}
+
+/* ---- listening ------------------------------------------------------------------------------------------------- */
+
+static void close_listeners(struct nacre_server *server)
+{
+    for (unsigned i = 0; i < server->listener_count; i++)
+        nacre_sock_close(server->listeners[i]);
+    free(server->listeners);
+    server->listeners = NULL;
+    server->listener_count = 0;
+}
+
+/* BindExclusively: one socket for all workers. Else one a worker, and other processes may join (SO_REUSEPORT). */
+static enum nacre_error open_listeners(struct nacre_server *server, unsigned shards, char *why, size_t why_size)
+{
+    const struct settings *set = &server->settings;
+    bool exclusive = set->bind_exclusively.number != 0;
+    unsigned count = exclusive ? 1 : shards;
+    int port = (int)set->local_port.number;
+    server->listeners = calloc(count, sizeof *server->listeners);
+    if (server->listeners == NULL)
+        return NACRE_E_NOBUFS;
+    while (server->listener_count < count) {
+        const struct sock_listen options = {.host = set->local_host.text,
+                                            .port = (uint16_t)port,
+                                            .backlog = (int)set->backlog.number,
+                                            .family = (enum sock_family)set->use_ipv6.number,
+                                            .exclusive = exclusive};
+        io_socket s;
+        enum nacre_error e = nacre_sock_listen(&options, &s);
+        if (e != NACRE_OK) {
+            (void)snprintf(why, why_size, "Cannot listen on \"%s\" port %d: %s", options.host, port,
+                           nacre_error_text((int)e));
+            close_listeners(server);
+            return e;
+        }
+        server->listeners[server->listener_count++] = s;
+        port = nacre_sock_port(s);
+    }
+    server->bound_port = port;
+    return NACRE_OK;
+}
+
+static enum nacre_error tell_workers(struct nacre_server *server, unsigned shards)
+{
+    for (unsigned i = 0; i < shards; i++) {
+        struct command *k = nacre_command_new(COMMAND_LISTEN, 0, NULL, NULL, 0);
+        if (k == NULL)
+            return NACRE_E_NOBUFS;
+        k->socket = server->listeners[i % server->listener_count];
+        enum nacre_error e = nacre_inbox_ask(&server->shards[i], k, NULL);
+        if (e != NACRE_OK)
+            return e;
+    }
+    return NACRE_OK;
+}
+
+/* Takes the listener from every worker and waits until none will touch it. */
+static void tell_unlisten(struct nacre_server *server, unsigned shards)
+{
+    for (unsigned i = 0; i < shards; i++) {
+        struct command *k = nacre_command_new(COMMAND_UNLISTEN, 0, NULL, NULL, 0);
+        if (k != NULL)
+            (void)nacre_inbox_ask(&server->shards[i], k, NULL);
+    }
+}
+
+static bool has_key(const struct nacre_server *server)
+{
+    for (int i = 0; i <= server->alt_count; i++)
+        if (server->certs[i].key != NULL)
+            return true;
+    return server->handlers.on_connected != NULL; /* it may bring one for each connection */
+}
+
+static enum nacre_error start_locked(struct nacre_server *server, char *why, size_t why_size)
+{
+    if (server->listening)
+        return NACRE_E_LISTENING;
+    if (!has_key(server))
+        return NACRE_E_NO_CERTIFICATE;
+    enum nacre_error e = nacre_limit_check((unsigned)server->settings.max_connections.number, why, why_size);
+    if (e != NACRE_OK)
+        return e;
+    struct profile *profile = nacre_server_profile(server);
+    if (profile == NULL)
+        return NACRE_E_NOBUFS;
+    if (atomic_load_explicit(&server->shard_count, memory_order_acquire) == 0)
+        e = make_shards(server, profile);
+    else
+        e = nacre_server_changed(server);
+    nacre_profile_unref(profile);
+    if (e != NACRE_OK)
+        return e;
+    unsigned shards = atomic_load_explicit(&server->shard_count, memory_order_acquire);
+    e = open_listeners(server, shards, why, why_size);
+    if (e != NACRE_OK)
+        return e;
+    e = tell_workers(server, shards);
+    server->listening = e == NACRE_OK;
+    if (e != NACRE_OK) {
+        tell_unlisten(server, shards);
+        close_listeners(server);
+    }
+    return e;
+}
+
+int nacre_start_listening(nacre_server *server)
+{
+    char why[256] = "";
+    if (server == NULL)
+        return nacre_fail(NACRE_E_INVAL, NULL);
+    nacre_mutex_lock(&server->lock);
+    enum nacre_error e = start_locked(server, why, sizeof why);
+    nacre_mutex_unlock(&server->lock);
+    return e == NACRE_OK ? nacre_succeed() : nacre_fail(e, why);
+}
+
+int nacre_stop_listening(nacre_server *server)
+{
+    if (server == NULL)
+        return nacre_fail(NACRE_E_INVAL, NULL);
+    nacre_mutex_lock(&server->lock);
+    if (server->listening) {
+        tell_unlisten(server, atomic_load_explicit(&server->shard_count, memory_order_acquire));
+        close_listeners(server);
+        server->listening = false;
+    }
+    nacre_mutex_unlock(&server->lock);
+    return nacre_succeed();
+}
+
+int nacre_shutdown(nacre_server *server)
+{
+    int e = nacre_stop_listening(server);
+    if (e != NACRE_OK)
+        return e;
+    nacre_mutex_lock(&server->lock);
+    unsigned count = atomic_load_explicit(&server->shard_count, memory_order_acquire);
+    for (unsigned i = 0; i < count && e == NACRE_OK; i++) {
+        struct command *k = nacre_command_new(COMMAND_SHUTDOWN, 0, NULL, NULL, 0);
+        if (k == NULL)
+            e = NACRE_E_NOBUFS;
+        else
+            nacre_inbox_put(&server->shards[i], k);
+    }
+    nacre_mutex_unlock(&server->lock);
+    return e == NACRE_OK ? nacre_succeed() : nacre_fail(NACRE_E_NOBUFS, NULL);
+}
+
+void nacre_free(nacre_server *server)
+{
+    if (server == NULL)
+        return;
+    (void)nacre_stop_listening(server);
+    stop_shards(server);
+    for (int i = 0; i < 1 + ALT_CERTS_MAX; i++)
+        nacre_cert_free(&server->certs[i]);
+    for (int i = 0; i < PROMPTS_MAX; i++)
+        free(server->prompts[i].text);
+    nacre_settings_free(&server->settings);
+    nacre_crypto_unref(server->crypto);
+    nacre_server_close_fd(server);
+    nacre_cond_destroy(&server->ready_cond);
+    nacre_mutex_destroy(&server->ready_lock);
+    nacre_mutex_destroy(&server->lock);
+    free(server);
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The server: settings, keys, handlers, and the shards. */
+#ifndef ENGINE_SERVER_H
+#define ENGINE_SERVER_H
+
+#include <stdatomic.h>
+
+#include "engine/access.h"
+#include "engine/offload.h"
+#include "engine/profile.h"
+#include "engine/shard.h"
+#include "nacre/nacre.h"
+
+enum {
+    ALT_CERTS_MAX = PROFILE_KEYS_MAX - 1
+};
+
+/* One set of the class's certificate properties and the key they led to. */
+struct cert {
+    int type;
+    char *store; /* owned; NULL: the default "MY" */
+    size_t store_len;
+    char *password, *subject;
+    struct key *key;
+};
+
+struct nacre_server {
+    plat_mutex
+        lock; /* protects what follows up to `handlers`; taken before any shard's locks, never held while waiting */
+    struct nacre_crypto *crypto;
+    struct settings settings;
+    struct cert certs[1 + ALT_CERTS_MAX]; /* 0: ssh_cert_*; then AltSSHCert */
+    int alt_count;
+    struct prompt prompts[PROMPTS_MAX];
+    int prompt_count;
+    char algorithm_profile[16];
+    bool listening;
+    int bound_port;
+    io_socket *listeners;
+    unsigned listener_count;
+
+    /* Written while there are no connections and none can come, read-only else; shards stay until nacre_free(). */
+    struct nacre_handlers handlers;
+    void *context;
+    const struct io_backend *ops;
+    struct shard *shards;
+    _Atomic unsigned shard_count; /* release when the shards stand, acquire to reach them */
+    struct offload offload;
+
+    /* Any thread. */
+    _Atomic unsigned
+        connection_count; /* relaxed: accepted and not yet gone; for MaxConnections and ssh_connection_count */
+    _Atomic unsigned channel_count; /* relaxed: a figure */
+    _Atomic unsigned turn;          /* relaxed: where the next do_events starts, so that shards take turns */
+
+    /* do_events that wait. */
+    _Atomic unsigned ready;   /* seq_cst with `waiters`: who adds sees who waits, or who waits sees what was added */
+    _Atomic unsigned waiters; /* seq_cst, see `ready` */
+    plat_mutex ready_lock;    /* with the condition only */
+    plat_cond ready_cond;
+    _Atomic intptr_t event_fd;  /* -1 before it was asked for; release/acquire */
+    _Atomic bool event_fd_set;  /* seq_cst: readable, or about to be */
+    _Atomic int select_wait_ms; /* relaxed copies of settings that do_events and sends read */
+    _Atomic bool process_idle_events;
+};
+
+/* `count` more connections have become ready: wakes callers that wait. Any thread. */
+void nacre_server_ready(struct nacre_server *server, unsigned count);
+
+/* One ready connection has been taken. Any thread. */
+void nacre_server_taken(struct nacre_server *server);
+
+/* The shard an id belongs to, or NULL. Any thread. */
+struct shard *nacre_server_shard(struct nacre_server *server, int64_t id);
+
+/* Makes a profile from the present settings; NULL: out of memory. The server's lock is held. */
+struct profile *nacre_server_profile(struct nacre_server *server);
+
+/* Sends the present settings to the shards, when there are any. The server's lock is held. */
+enum nacre_error nacre_server_changed(struct nacre_server *server);
+
+/* Remembers the calling thread's error for nacre_last_error() and returns it. `why` NULL or "": the error's general
+ * text. Any thread. */
+int nacre_fail(enum nacre_error error, const char *why);
+int nacre_succeed(void);
+
+/* Waits until an event is ready or `until_ns`. Any thread. */
+void nacre_server_wait(struct nacre_server *server, int64_t until_ns);
+
+void nacre_server_close_fd(struct nacre_server *server);
+
+void nacre_cert_init(struct cert *c);
+void nacre_cert_free(struct cert *c);
+
+/* Copies a string out; BUFFER_SIZE when it does not fit. */
+int nacre_copy_out(char *value, size_t size, const char *text);
+
+/* Inside a handler: gives events already handled back to their worker, before waiting for something it may have to do.
+ */
+void nacre_deliver_flush(void);
+
+/* True inside a handler of this server on this thread. */
+bool nacre_deliver_active(const struct nacre_server *server);
+
+#endif

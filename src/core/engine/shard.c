@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The loop of a worker: wait, completions, inbox, timers, outbox, flush. */
+#include "engine/shard.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "engine/connection.h"
+#include "engine/outbox.h"
+#include "engine/server.h"
+#include "engine/sock.h"
+
+enum {
+    DONE_MAX = 256,
+    RECEIVE_BYTES = 64 * 1024,
+    HEADROOM = 36 * 1024,     /* a partial packet goes in front of what follows it */
+    CONNECTIONS_MAX = 100000, /* MaxConnections may grow to this between starts; slabs come as they are needed */
+    CHANNELS_MAX = 1 << 22,
+};
+
+static struct connection *connection_of(struct shard *s, const struct io_done *d)
+{
+    return nacre_table_find(&s->connections, (int64_t)d->owner);
+}
+
+static void complete(struct shard *s, const struct io_done *d)
+{
+    struct connection *c;
+    switch (d->kind) {
+    case IO_ACCEPTED:
+        nacre_accept(s, d->accepted);
+        break;
+    case IO_LISTEN_FAILED:
+        nacre_accept_failed(s, d->error);
+        break;
+    case IO_RECEIVED:
+        c = connection_of(s, d);
+        if (c != NULL)
+            nacre_pump_received(c, d->block, d->len);
+        else
+            nacre_block_release(d->block);
+        break;
+    case IO_SENT:
+        if ((c = connection_of(s, d)) != NULL)
+            nacre_pump_sent(c, d->len);
+        break;
+    case IO_FAILED:
+        if ((c = connection_of(s, d)) != NULL)
+            nacre_pump_failed(c, d->error);
+        break;
+    case IO_GONE:
+        if ((c = connection_of(s, d)) != NULL)
+            nacre_pump_gone(c);
+        break;
+    case IO_WOKEN:
+        break;
+    }
+}
+
+/* Flushing one connection may touch it again (its output was taken at once): that is for the next turn. */
+static void flush(struct shard *s)
+{
+    struct list turn;
+    list_init(&turn);
+    list_splice(&turn, &s->dirty);
+    for (struct list *node; (node = list_pop(&turn)) != NULL;) {
+        struct connection *c = CONTAINER_OF(node, struct connection, dirty);
+        c->on_dirty = false;
+        nacre_pump_flush(c);
+    }
+}
+
+/* Until when the worker may sleep: not at all while something is left to do here. */
+static int64_t sleep_until(struct shard *s)
+{
+    bool busy = !list_is_empty(&s->dirty);
+    nacre_mutex_lock(&s->inbox_lock);
+    busy = busy || s->commands_first != NULL || s->done_first != NULL;
+    s->awake = busy;
+    nacre_mutex_unlock(&s->inbox_lock);
+    return busy ? 0 : nacre_timers_next(&s->timers);
+}
+
+static bool has_ended(const struct shard *s)
+{
+    return s->stopping && s->connections.used == 0;
+}
+
+static void run(void *argument)
+{
+    struct shard *s = argument;
+    struct io_done done[DONE_MAX];
+    while (!has_ended(s)) {
+        unsigned count = s->ops->wait(s->io, sleep_until(s), done, DONE_MAX);
+        s->now_ns = nacre_clock_ns();
+        for (unsigned i = 0; i < count; i++)
+            complete(s, &done[i]);
+        nacre_inbox_run(s);
+        nacre_timers_advance(&s->timers, s->now_ns);
+        nacre_outbox_publish(s);
+        flush(s);
+        nacre_outbox_publish(s);
+    }
+    atomic_store_explicit(&s->ended, true, memory_order_release);
+    nacre_server_ready(s->server, 0);
+}
+
+enum nacre_error nacre_shard_init(struct shard *s, struct nacre_server *server, unsigned index,
+                                  const struct io_backend *ops, struct profile *profile)
+{
+    *s = (struct shard){.server = server, .ops = ops, .index = index, .listener = IO_NO_SOCKET};
+    nacre_pool_init(&s->pool, 0);
+    const struct io_options options = {
+        .pool = &s->pool, .receive_bytes = RECEIVE_BYTES, .headroom = HEADROOM, .max_slots = CONNECTIONS_MAX + 1};
+    enum nacre_error e = ops->open(&s->io, &options);
+    if (e != NACRE_OK) {
+        nacre_pool_destroy(&s->pool);
+        return e;
+    }
+    s->profile = nacre_profile_ref(profile);
+    s->now_ns = nacre_clock_ns();
+    nacre_timers_init(&s->timers, s->now_ns);
+    list_init(&s->dirty);
+    list_init(&s->ready);
+    s->commands_last = &s->commands_first;
+    s->done_last = &s->done_first;
+    s->own_last = &s->own_first;
+    nacre_mutex_init(&s->inbox_lock);
+    nacre_mutex_init(&s->outbox_lock);
+    nacre_cond_init(&s->room);
+    nacre_table_init(&s->connections, TABLE_CONNECTIONS, index, sizeof(struct connection), CONNECTIONS_MAX);
+    nacre_table_init(&s->channels, TABLE_CHANNELS, index, sizeof(struct channel), CHANNELS_MAX);
+    return NACRE_OK;
+}
+
+bool nacre_shard_start(struct shard *s)
+{
+    char name[16];
+    (void)snprintf(name, sizeof name, "nacre-%u", s->index);
+    return nacre_thread_start(&s->thread, run, s, name);
+}
+
+static void free_events(struct shard *s, struct event *e)
+{
+    for (struct event *next; e != NULL; e = next) {
+        next = e->next;
+        nacre_event_free(s, e);
+    }
+}
+
+void nacre_shard_destroy(struct shard *s)
+{
+    free_events(s, s->own_first);
+    while (s->commands_first != NULL) {
+        struct command *c = s->commands_first;
+        s->commands_first = c->next;
+        nacre_command_free(c);
+    }
+    free_events(s, s->done_first);
+    for (struct event *e = s->free_events, *next; e != NULL; e = next) {
+        next = e->next;
+        free(e);
+    }
+    s->ops->close(s->io);
+    nacre_table_destroy(&s->connections);
+    nacre_table_destroy(&s->channels);
+    nacre_profile_unref(s->profile);
+    nacre_cond_destroy(&s->room);
+    nacre_mutex_destroy(&s->inbox_lock);
+    nacre_mutex_destroy(&s->outbox_lock);
+    nacre_pool_destroy(&s->pool);
+}
+
+void nacre_shard_stop(struct shard *s)
+{
+    struct command *stop = &s->stop_command;
+    *stop = (struct command){.type = COMMAND_STOP, .socket = IO_NO_SOCKET};
+    nacre_inbox_put(s, stop);
+}

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A shard: one worker thread with its connections, timers, blocks, listener and back end. Shared-nothing but for two
+ * crossings:
+ *
+ *   inbox   application -> worker: commands, and events that come back done
+ *   outbox  worker -> application: connections with events waiting
+ *
+ * Functions run on the shard's thread unless their comment says "any thread". */
+#ifndef ENGINE_SHARD_H
+#define ENGINE_SHARD_H
+
+#include <stdatomic.h>
+
+#include "base/list.h"
+#include "base/plat.h"
+#include "base/pool.h"
+#include "base/table.h"
+#include "base/timers.h"
+#include "engine/command.h"
+#include "engine/event.h"
+#include "engine/io.h"
+#include "engine/profile.h"
+
+struct nacre_server;
+
+/* Where a connection stands. Only forward. */
+enum stage {
+    STAGE_REQUESTED, /* on_connection_request is out, or about to be decided  */
+    STAGE_CONNECTED, /* accepted; on_connected is out, or its key being read  */
+    STAGE_RUNNING,   /* attached to the back end, speaking SSH                */
+    STAGE_LINGER,    /* over; our last bytes are on their way, then FIN       */
+    STAGE_DETACHED,  /* waiting for IO_GONE                                   */
+    STAGE_GONE,      /* waiting for its events to come back                   */
+};
+
+/* A question that is with the application. */
+struct question {
+    struct question *next;
+    uint64_t serial;
+    enum event_type type;
+    struct channel *channel; /* the question is about it; NULL: about the connection */
+    int64_t channel_id;
+    struct event *event;             /* came back deferred; NULL while it is out */
+    struct nacre_answer_copy *early; /* answered before the event came back */
+    int64_t due_ns;                  /* refused after this */
+};
+
+struct connection {
+    struct slot slot; /* written under both locks: under either, and on the worker without, it can be read */
+    struct shard *shard;
+
+    /* Shard thread only. */
+    enum stage stage;
+    io_socket socket; /* while it is not attached */
+    uint32_t io_slot;
+    bool attached, receiving, sending, shut, failed;
+    bool peer_eof, told_eof; /* the peer's FIN came; the conn has been told */
+    bool announced;          /* on_connected was due: so is on_disconnected */
+    bool owes_end;           /* on_disconnected could not be made for want of memory */
+    bool on_dirty;
+    struct conn *conn;
+    struct profile *profile;
+    struct block *input; /* received bytes the conn has not used: a partial packet, or all that came during a hold */
+    struct timer timer;
+    int64_t active_ns;    /* last time bytes moved */
+    int64_t stage_due_ns; /* login grace before SSH starts, linger after it ended; 0: none */
+    struct list dirty;
+    struct channel **channels; /* by the conn's numbers */
+    uint32_t channel_room;
+    struct list all_channels; /* those, and the closed ones whose last event is still out */
+    struct question *questions;
+    uint64_t own_serial;
+    unsigned events_out; /* made and not come back */
+    size_t event_bytes;
+    struct event *fresh_first, **fresh_last;
+    struct connection *fresh_next; /* on the shard's list of connections with fresh events */
+    bool on_fresh;
+    int status; /* for on_disconnected */
+
+    /* Under the inbox lock. */
+    int timeout; /* seconds; 0: sends do not wait */
+    int remote_port;
+    bool strict_kex;
+    char remote_host[48], local_address[48];
+    char *client_version; /* NULL before it came */
+
+    /* Under the outbox lock. */
+    struct event *queue_first, **queue_last;
+    struct list ready;
+    bool taken;               /* on the ready list, or a caller of do_events has it */
+    bool running;             /* a caller has it */
+    struct channel *resumed;  /* to be released when it is given back */
+    _Atomic unsigned holding; /* channels that are paused plus channels with held events; relaxed: 0 skips the lock */
+};
+
+struct channel {
+    struct slot slot; /* as in connection */
+    struct connection *connection;
+    int64_t connection_id;
+
+    /* Shard thread only. */
+    struct list sibling;
+    uint32_t number; /* the conn's */
+    bool opened;     /* on_ssh_channel_opened was given */
+
+    /* Under the inbox lock. */
+    size_t queued;    /* bytes accepted from the application, not yet sealed */
+    size_t last_sent; /* bytes_sent: what the last send took */
+    bool starved;     /* a send did not get all: on_ssh_channel_ready_to_send is due */
+    bool waited;      /* somebody waits on shard->room */
+    bool writable;    /* opened, and neither eof nor close was sent */
+    char service[64];
+
+    /* Under the outbox lock. */
+    bool paused, on_resumed;
+    bool ended; /* cannot be paused any more */
+    struct channel *resumed_next;
+    struct event *held_first, **held_last; /* events of a paused channel, in order */
+
+    /* Whoever has the connection taken, and under the outbox lock for changing the length. */
+    _Atomic int record_length; /* relaxed: read before each record */
+    struct block *record;      /* bytes of a record that is not full */
+};
+
+struct shard {
+    /* Written before the thread starts, read-only after that. */
+    struct nacre_server *server;
+    const struct io_backend *ops;
+    unsigned index;
+    plat_thread thread;
+
+    /* Shard thread only. */
+    struct io *io;
+    struct profile *profile;
+    struct timers timers;
+    struct list dirty;
+    struct connection *fresh;
+    struct event *free_events;
+    unsigned free_event_count;
+    io_socket listener;
+    uint32_t listener_slot;
+    bool listening, stopping;
+    int64_t now_ns;
+
+    /* Any thread. */
+    _Atomic bool ended; /* release/acquire: the thread touches nothing any more */
+    struct pool pool;
+    _Alignas(64)
+        plat_mutex inbox_lock; /* protects what follows up to `room`, and what struct connection and channel say */
+    struct command *commands_first, **commands_last;
+    unsigned command_count;
+    struct command stop_command; /* here, so that stopping needs no memory */
+    struct event *done_first, **done_last;
+    bool awake; /* the worker will look before it sleeps: no wake() needed */
+    struct table connections,
+        channels;   /* the worker changes them under both locks, inbox first; others read under either */
+    plat_cond room; /* a channel's queue has drained, or it is gone */
+
+    _Alignas(64) plat_mutex outbox_lock; /* protects the list, and what struct connection and channel say */
+    struct list ready;
+    struct event *own_first, **own_last; /* events that belong to no connection */
+};
+
+/* Sets up everything but the thread. On failure nothing is left and *why has the reason. */
+enum nacre_error nacre_shard_init(struct shard *s, struct nacre_server *server, unsigned index,
+                                  const struct io_backend *ops, struct profile *profile);
+bool nacre_shard_start(struct shard *s);
+
+/* Tells the worker to end every connection and then itself; `ended` is true when it has. Somebody has to go on taking
+ * events from the outbox meanwhile. Any thread but the shard's. */
+void nacre_shard_stop(struct shard *s);
+
+/* After its thread was joined. */
+void nacre_shard_destroy(struct shard *s);
+
+/* Marks for the end of this turn: output to send, timer to set, input that may go on. */
+void nacre_connection_touch(struct connection *c);
+
+#endif

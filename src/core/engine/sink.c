@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a conn tells and asks, made into events for the application. A handler that is not set costs nothing: the
+ * default is taken here. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/connection.h"
+#include "engine/outbox.h"
+#include "engine/server.h"
+
+/* Channel data up to this size is copied into the event; more is referenced where it was decrypted. */
+enum {
+    COPY_MAX = 2048
+};
+
+static const struct nacre_handlers *handlers(const struct connection *c)
+{
+    return &c->shard->server->handlers;
+}
+
+static size_t room_for(const struct span *texts, size_t count)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < count; i++)
+        bytes += texts[i].len + 1;
+    return bytes;
+}
+
+/* An event with copies of `texts` and, behind them, of `data`. NULL: out of memory, and the connection is ending for
+ * it. */
+static struct event *make_event(struct connection *c, enum event_type type, const struct span *texts, size_t count,
+                                struct span data)
+{
+    struct event *e = nacre_event_new(c->shard, type, room_for(texts, count) + data.len + 1);
+    if (e == NULL) {
+        nacre_connection_close(c, NACRE_E_NOBUFS, "out of memory");
+        return NULL;
+    }
+    for (size_t i = 0; i < count; i++)
+        e->text[i] = nacre_event_keep(e, texts[i]);
+    e->data = (const uint8_t *)nacre_event_keep(e, data);
+    e->data_len = data.len;
+    return e;
+}
+
+static void set_channel(struct event *e, struct channel *ch)
+{
+    e->channel = ch;
+    e->channel_id = ch->slot.id;
+}
+
+/* Sends a question out. True: *answer is a refusal already, for want of memory. */
+static bool ask(struct connection *c, struct event *e, uint64_t serial, struct conn_answer *answer)
+{
+    *answer = (struct conn_answer){.accept = false};
+    if (e == NULL)
+        return true;
+    e->serial = serial;
+    e->connection_id = c->slot.id;
+    if (!nacre_question_add(c, e)) {
+        nacre_event_free(c->shard, e);
+        return true;
+    }
+    nacre_outbox_add(c, e);
+    return false;
+}
+
+/* ---- reports --------------------------------------------------------------------------------------------------- */
+
+void nacre_connection_log(struct connection *c, int level, const char *text)
+{
+    char line[512];
+    if (handlers(c)->on_log == NULL || level > c->profile->settings.log_level.number)
+        return;
+    int n = snprintf(line, sizeof line, "%s port %d: %s", c->remote_host, c->remote_port, text);
+    size_t len = n < 0 ? 0 : (size_t)n < sizeof line ? (size_t)n : sizeof line - 1;
+    struct event *e = nacre_event_new(c->shard, EVENT_LOG, len + 1);
+    if (e == NULL)
+        return;
+    e->code = level;
+    e->text[0] = nacre_event_keep(e, span_of(line, len));
+    nacre_outbox_add(c, e);
+}
+
+static void told_log(struct connection *c, const struct conn_event *v)
+{
+    char text[400];
+    (void)snprintf(text, sizeof text, "%.*s", (int)(v->text.len < sizeof text ? v->text.len : sizeof text - 1),
+                   v->text.at);
+    nacre_connection_log(c, (int)v->level, text);
+}
+
+static void told_status(struct connection *c, const struct conn_event *v)
+{
+    if (handlers(c)->on_ssh_status == NULL)
+        return;
+    struct event *e = make_event(c, EVENT_SSH_STATUS, &v->text, 1, span_of(NULL, 0));
+    if (e != NULL)
+        nacre_outbox_add(c, e);
+}
+
+/* What others may ask about the connection is copied to where they can read it. */
+static void told_kex_done(struct connection *c, const struct conn_event *v)
+{
+    struct conn_info info;
+    (void)v;
+    nacre_conn_info(c->conn, &info);
+    if (info.rekeys != 0)
+        return;
+    nacre_mutex_lock(&c->shard->inbox_lock);
+    c->strict_kex = info.strict_kex;
+    free(c->client_version);
+    c->client_version = strdup(info.peer_version);
+    nacre_mutex_unlock(&c->shard->inbox_lock);
+}
+
+static void told_authenticated(struct connection *c, const struct conn_event *v)
+{
+    char text[400];
+    (void)snprintf(text, sizeof text, "user %.*s logged in by %.*s", (int)v->user.len, v->user.at, (int)v->method.len,
+                   v->method.at);
+    nacre_connection_log(c, 1, text);
+}
+
+static void told_disconnected(struct connection *c, const struct conn_event *v)
+{
+    char text[256];
+    (void)snprintf(text, sizeof text, "%.*s", (int)v->text.len, v->text.at);
+    nacre_connection_ended(c, v->error, text);
+}
+
+/* ---- channels -------------------------------------------------------------------------------------------------- */
+
+static void told_opened(struct connection *c, const struct conn_event *v)
+{
+    struct channel *ch = nacre_channel_of(c, v->channel);
+    if (ch != NULL)
+        nacre_channel_opened(ch);
+}
+
+static void told_open_failed(struct connection *c, const struct conn_event *v)
+{
+    struct channel *ch = nacre_channel_of(c, v->channel);
+    if (ch == NULL)
+        return;
+    if (handlers(c)->on_error != NULL) {
+        struct event *e = make_event(c, EVENT_ERROR, &v->text, 1, span_of(NULL, 0));
+        if (e == NULL)
+            return;
+        e->code = NACRE_E_CHANNEL_OPEN;
+        nacre_outbox_add(c, e);
+    }
+    nacre_channel_closed(ch);
+}
+
+static void told_data(struct connection *c, const struct conn_event *v)
+{
+    struct channel *ch = nacre_channel_of(c, v->channel);
+    if (ch == NULL || handlers(c)->on_ssh_channel_data_in == NULL) {
+        nacre_chan_consumed(c->conn, v->channel, v->data.len, c->shard->now_ns);
+        return;
+    }
+    bool copy = v->block == NULL || v->data.len <= COPY_MAX;
+    struct event *e = make_event(c, EVENT_SSH_CHANNEL_DATA_IN, NULL, 0, copy ? v->data : span_of(NULL, 0));
+    if (e == NULL)
+        return;
+    if (!copy) {
+        e->block = block_ref(v->block);
+        e->data = v->data.at;
+        e->data_len = v->data.len;
+    }
+    e->code = (int)v->extended;
+    set_channel(e, ch);
+    nacre_outbox_add(c, e);
+}
+
+static void told_sent(struct connection *c, const struct conn_event *v)
+{
+    struct channel *ch = nacre_channel_of(c, v->channel);
+    if (ch != NULL)
+        nacre_channel_sent(ch, v->bytes);
+}
+
+static void told_eof(struct connection *c, const struct conn_event *v)
+{
+    struct channel *ch = nacre_channel_of(c, v->channel);
+    if (ch != NULL && handlers(c)->on_ssh_channel_eof != NULL)
+        nacre_channel_emit(ch, EVENT_SSH_CHANNEL_EOF);
+}
+
+static void told_closed(struct connection *c, const struct conn_event *v)
+{
+    struct channel *ch = nacre_channel_of(c, v->channel);
+    if (ch != NULL)
+        nacre_channel_closed(ch);
+}
+
+/* ---- questions ------------------------------------------------------------------------------------------------- */
+
+static bool ask_service(struct connection *c, const struct conn_event *v, struct conn_answer *answer)
+{
+    bool preset = span_is(v->service, "ssh-userauth") || span_is(v->service, "ssh-connection");
+    if (handlers(c)->on_ssh_service_request == NULL) {
+        *answer = (struct conn_answer){.accept = preset};
+        return true;
+    }
+    struct event *e = make_event(c, EVENT_SSH_SERVICE_REQUEST, &v->service, 1, span_of(NULL, 0));
+    if (e != NULL)
+        e->accept = preset;
+    return ask(c, e, v->serial, answer);
+}
+
+static struct event *make_auth(struct connection *c, const struct conn_event *v)
+{
+    const struct span texts[] = {v->user, v->service, v->method, v->key_algorithm};
+    size_t extra = v->new_password.len + 1;
+    struct event *e =
+        nacre_event_new(c->shard, EVENT_SSH_USER_AUTH_REQUEST, room_for(texts, 4) + v->param.len + 1 + extra);
+    if (e == NULL) {
+        nacre_connection_close(c, NACRE_E_NOBUFS, "out of memory");
+        return NULL;
+    }
+    for (size_t i = 0; i < 4; i++)
+        e->text[i] = nacre_event_keep(e, texts[i]);
+    e->data = (const uint8_t *)nacre_event_keep(e, v->param);
+    e->data_len = v->param.len;
+    if (v->new_password.at != NULL)
+        e->new_password = nacre_event_keep(e, v->new_password);
+    e->secret = true;
+    e->verified = v->verified;
+    return e;
+}
+
+static bool ask_auth(struct connection *c, const struct conn_event *v, struct conn_answer *answer)
+{
+    *answer = (struct conn_answer){.accept = false};
+    if (handlers(c)->on_ssh_user_auth_request == NULL)
+        return true;
+    return ask(c, make_auth(c, v), v->serial, answer);
+}
+
+static bool ask_channel_open(struct connection *c, const struct conn_event *v, struct conn_answer *answer)
+{
+    *answer = (struct conn_answer){.accept = false};
+    if (handlers(c)->on_ssh_channel_open_request == NULL)
+        return true;
+    struct channel *ch = nacre_channel_add(c, v->channel, v->kind);
+    if (ch == NULL) {
+        answer->reason = 4; /* SSH_OPEN_RESOURCE_SHORTAGE, RFC 4254 section 5.1 */
+        return true;
+    }
+    struct event *e = make_event(c, EVENT_SSH_CHANNEL_OPEN_REQUEST, &v->kind, 1, v->data);
+    if (e != NULL)
+        set_channel(e, ch);
+    bool refused = ask(c, e, v->serial, answer);
+    if (refused)
+        nacre_channel_remove(ch);
+    return refused;
+}
+
+static bool ask_channel_request(struct connection *c, const struct conn_event *v, struct conn_answer *answer)
+{
+    struct channel *ch = nacre_channel_of(c, v->channel);
+    *answer = (struct conn_answer){.accept = false};
+    if (ch == NULL || handlers(c)->on_ssh_channel_request == NULL)
+        return true;
+    struct event *e = make_event(c, EVENT_SSH_CHANNEL_REQUEST, &v->kind, 1, v->data);
+    if (e != NULL)
+        set_channel(e, ch);
+    return ask(c, e, v->serial, answer);
+}
+
+/* ---- the sink -------------------------------------------------------------------------------------------------- */
+
+static void ignore(struct connection *c, const struct conn_event *v)
+{
+    (void)c;
+    (void)v;
+}
+
+/* Every report has a row, so that a new one cannot be forgotten; questions and the client's own stand as ignored. */
+static void (*const told[CONN_EVENT_TYPES])(struct connection *, const struct conn_event *) = {
+    [CONN_STATUS] = told_status,
+    [CONN_LOG] = told_log,
+    [CONN_KEX_DONE] = told_kex_done,
+    [CONN_AUTH_INFORM] = ignore,
+    [CONN_AUTHENTICATED] = told_authenticated,
+    [CONN_CHANNEL_OPENED] = told_opened,
+    [CONN_CHANNEL_OPEN_FAILED] = told_open_failed,
+    [CONN_CHANNEL_DATA] = told_data,
+    [CONN_CHANNEL_WINDOW] = ignore,
+    [CONN_CHANNEL_SENT] = told_sent,
+    [CONN_CHANNEL_EOF] = told_eof,
+    [CONN_CHANNEL_CLOSED] = told_closed,
+    [CONN_CHANNEL_REPLY] = ignore,
+    [CONN_GLOBAL_REPLY] = ignore,
+    [CONN_DISCONNECTED] = told_disconnected,
+};
+
+static void sink_event(void *context, const struct conn_event *v)
+{
+    if (told[v->type] != NULL)
+        told[v->type](context, v);
+}
+
+static bool sink_ask(void *context, const struct conn_event *v, struct conn_answer *answer)
+{
+    static bool (*const asks[CONN_EVENT_TYPES])(struct connection *, const struct conn_event *,
+                                                struct conn_answer *) = {
+        [CONN_SERVICE_REQUEST] = ask_service,
+        [CONN_AUTH_REQUEST] = ask_auth,
+        [CONN_CHANNEL_OPEN_REQUEST] = ask_channel_open,
+        [CONN_CHANNEL_REQUEST] = ask_channel_request,
+    };
+    if (asks[v->type] != NULL)
+        return asks[v->type](context, v, answer);
+    *answer = (struct conn_answer){.accept = false};
+    return true;
+}
+
+struct work_job {
+    struct job job;
+    struct shard *shard;
+    struct command *command;
+};
+
+static void run_work(struct job *job)
+{
+    struct work_job *w = CONTAINER_OF(job, struct work_job, job);
+    w->command->work->run(w->command->work);
+    nacre_inbox_put(w->shard, w->command);
+    free(w);
+}
+
+/* Short work is done here; long work goes to the offload pool, or is done here as well when there is no memory to send
+ * it. */
+static bool sink_work(void *context, struct work *work)
+{
+    struct connection *c = context;
+    struct work_job *w = work->slow ? malloc(sizeof *w) : NULL;
+    struct command *done = w == NULL ? NULL : nacre_command_new(COMMAND_WORK, c->slot.id, NULL, NULL, 0);
+    if (done == NULL) {
+        free(w);
+        work->run(work);
+        return true;
+    }
+    done->work = work;
+    *w = (struct work_job){.job.run = run_work, .shard = c->shard, .command = done};
+    nacre_offload_put(&c->shard->server->offload, &w->job);
+    return false;
+}
+
+const struct conn_sink nacre_connection_sink = {.event = sink_event, .ask = sink_ask, .work = sink_work};
