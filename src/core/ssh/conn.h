@@ -67,6 +67,8 @@ struct conn_config {
     uint32_t window_bytes;        /* receive window a channel starts with */
     uint32_t window_max;          /* it grows up to this when the peer keeps it empty */
     size_t send_high;             /* bytes queued for the wire above which no channel data is sealed and reading should pause */
+    unsigned log_level;           /* CONN_LOG: 0 none, 1 what matters, 2 a line a packet, 3 everything */
+    bool status;                  /* CONN_STATUS wanted */
 };
 
 /* ---- life ------------------------------------------------------------------------------------------------------ */

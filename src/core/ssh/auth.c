@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The server's side of authentication, RFC 4252: which method a request goes to, what is counted, and what becomes of an answer.
+ *
+ * A request is copied before it is looked at, because the answer may come much later; the copy is wiped with it. One request is
+ * decided at a time (the question holds the connection), so an answer always belongs to the request that is there. */
+#include "ssh/auth.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "wire/namelist.h"
+
+/* clang-format off */
+static const struct auth_method {
+    const char *name;
+    enum step (*request)(struct conn *c, struct rd *r);
+    bool always; /* not refused for lack of being offered: RFC 4252 section 5.2 */
+} methods[] = {
+    {"none",                 nacre_auth_none_request,     true},
+    {"password",             nacre_auth_password_request, false},
+    {"publickey",            nacre_auth_pubkey_request,   false},
+    {"keyboard-interactive", nacre_auth_kbdint_request,   false},
+};
+/* clang-format on */
+
+struct auth *nacre_auth_get(struct conn *c)
+{
+    struct auth *a = c->auth;
+
+    if (a != NULL)
+        return a;
+    a = calloc(1, sizeof *a);
+    if (a == NULL)
+        return NULL;
+    nacre_buf_init(&a->copy, CONN_PACKET_MAX);
+    nacre_buf_init(&a->user, CONN_USER_MAX);
+    nacre_buf_init(&a->methods, AUTH_METHODS_MAX);
+    nacre_buf_init(&a->prompt_text, AUTH_PROMPTS_MAX);
+    nacre_buf_init(&a->banner, AUTH_BANNER_MAX);
+    c->auth = a;
+    return a;
+}
+
+void nacre_auth_free(struct conn *c)
+{
+    struct auth *a = c->auth;
+
+    if (a == NULL)
+        return;
+    c->auth = NULL;
+    nacre_buf_wipe(&a->copy);
+    nacre_buf_free(&a->user);
+    nacre_buf_free(&a->methods);
+    nacre_buf_free(&a->prompt_text);
+    nacre_buf_free(&a->banner);
+    nacre_wipe(a, sizeof *a);
+    free(a);
+}
+
+bool nacre_conn_set_banner(struct conn *c, const char *text)
+{
+    struct auth *a = conn_is_server(c) && c->phase < PHASE_OPEN ? nacre_auth_get(c) : NULL;
+
+    if (a == NULL)
+        return false;
+    a->banner.len = 0;
+    return text == NULL || nacre_buf_append(&a->banner, text, strlen(text));
+}
+
+/* ---- requests ----------------------------------------------------------------------------------------------- */
+
+static bool set_text(struct buf *b, struct span text)
+{
+    b->len = 0;
+    return text.len == 0 || nacre_buf_append(b, text.at, text.len);
+}
+
+/* Rule R7: what one user has reached is worth nothing to another. */
+static bool begin_user(struct conn *c, struct auth *a)
+{
+    if (a->methods_set && span_eq(a->request.user, buf_span(&a->user)))
+        return true;
+    a->methods_set = true;
+    return set_text(&a->user, a->request.user) && set_text(&a->methods, span_str(c->config->auth_methods));
+}
+
+static const struct auth_method *find_method(const struct auth *a)
+{
+    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
+        if (span_is(a->request.method, methods[i].name))
+            return methods[i].always || nacre_names_has(buf_span(&a->methods), a->request.method) ? &methods[i] : NULL;
+    }
+    return NULL;
+}
+
+enum step nacre_on_userauth_request(struct conn *c, struct span body)
+{
+    struct auth *a;
+    static const uint8_t number = MSG_USERAUTH_REQUEST;
+
+    /* RFC 4252 section 5.1: requests after the success are ignored. */
+    if (c->phase == PHASE_OPEN)
+        return STEP_NEXT;
+    a = nacre_auth_get(c);
+    if (a == NULL)
+        return nacre_conn_fail(c, NACRE_E_NOBUFS, "out of memory for authentication");
+    nacre_buf_wipe(&a->copy);
+    a->request = (struct auth_request){.query = false};
+    a->prompting = false; /* RFC 4256 section 3.1: a new request abandons the old one */
+    if (!nacre_buf_append(&a->copy, &number, 1) || !nacre_buf_append(&a->copy, body.at, body.len))
+        return nacre_conn_fail(c, NACRE_E_NOBUFS, "out of memory for authentication");
+
+    struct rd r = rd_over(span_of(a->copy.at + 1, a->copy.len - 1));
+    a->request.user = rd_string(&r, CONN_USER_MAX);
+    a->request.service = rd_string(&r, NAME_MAX_LEN);
+    a->request.method = rd_string(&r, NAME_MAX_LEN);
+    if (r.bad)
+        return nacre_conn_fail(c, NACRE_E_PACKET, "malformed USERAUTH_REQUEST");
+    if (!span_is(a->request.service, "ssh-connection"))
+        return nacre_conn_fail(c, NACRE_E_SERVICE, "no such service behind authentication");
+    if (!begin_user(c, a))
+        return nacre_conn_fail(c, NACRE_E_NOBUFS, "out of memory for authentication");
+    const struct auth_method *method = find_method(a);
+    if (method == NULL || span_has_nul(a->request.user))
+        return nacre_auth_refuse(c, false);
+    return method->request(c, &r);
+}
+
+enum step nacre_auth_none_request(struct conn *c, struct rd *r)
+{
+    return rd_end(r) ? nacre_auth_ask(c) : nacre_conn_fail(c, NACRE_E_PACKET, "malformed none request");
+}
+
+enum step nacre_auth_ask(struct conn *c)
+{
+    const struct auth_request *q = &c->auth->request;
+
+    return nacre_conn_ask(c, ASK_AUTH,
+                          &(struct conn_event){.type = CONN_AUTH_REQUEST,
+                                               .user = q->user,
+                                               .service = q->service,
+                                               .method = q->method,
+                                               .param = q->param,
+                                               .new_password = q->new_password,
+                                               .key_algorithm = q->key_algorithm,
+                                               .query = q->query,
+                                               .verified = q->verified});
+}
+
+enum step nacre_resume_auth(struct conn *c, const struct ask *ask, const struct conn_answer *answer)
+{
+    (void)ask;
+    return span_is(c->auth->request.method, "keyboard-interactive") ? nacre_auth_kbdint_answer(c, answer)
+                                                                   : nacre_auth_decide(c, answer);
+}
+
+/* ---- verdicts ----------------------------------------------------------------------------------------------- */
+
+static enum step send_banner(struct conn *c, struct auth *a)
+{
+    struct packet p;
+
+    if (a->banner.len == 0)
+        return STEP_NEXT;
+    nacre_packet_open(c, &p, MSG_USERAUTH_BANNER, 8 + a->banner.len);
+    wr_string(&p.w, buf_span(&a->banner));
+    wr_cstring(&p.w, "");
+    nacre_buf_free(&a->banner);
+    return nacre_packet_close(c, &p);
+}
+
+static enum step succeed(struct conn *c)
+{
+    struct auth *a = c->auth;
+
+    /* Rule R6: whatever the answer says, an unverified key opens nothing. */
+    if (span_is(a->request.method, "publickey") && (a->request.query || !a->request.verified))
+        return nacre_auth_refuse(c, false);
+    if (send_banner(c, a) == STEP_CLOSE || nacre_packet_empty(c, MSG_USERAUTH_SUCCESS) == STEP_CLOSE)
+        return STEP_CLOSE;
+    return nacre_conn_authenticated(c, a->request.user, a->request.method);
+}
+
+enum step nacre_auth_decide(struct conn *c, const struct conn_answer *answer)
+{
+    struct auth *a = c->auth;
+    struct span wanted = answer->available_methods;
+
+    if (wanted.len != 0 && nacre_names_valid(wanted) && !set_text(&a->methods, wanted))
+        return nacre_conn_fail(c, NACRE_E_INVAL, "the list of available methods is too long");
+    if (a->request.query && answer->accept)
+        return nacre_send_pk_ok(c);
+    if (answer->partial_success && !a->request.query &&
+        (a->request.verified || !span_is(a->request.method, "publickey")))
+        return nacre_auth_refuse(c, true);
+    return answer->accept && !answer->partial_success ? succeed(c) : nacre_auth_refuse(c, false);
+}
+
+/* Rule R8: failures count, but for the first "none"; queries and partial successes have a larger cap of their own. */
+static bool is_too_many(struct conn *c, struct auth *a, bool partial)
+{
+    unsigned max = c->config->max_auth_attempts;
+    unsigned max_queries = max > AUTH_QUERIES_MIN ? max : AUTH_QUERIES_MIN;
+
+    if (partial || a->request.query)
+        return ++a->queries > max_queries;
+    if (span_is(a->request.method, "none") && !a->none_seen) {
+        a->none_seen = true;
+        return false;
+    }
+    return max != 0 && ++a->failures >= max;
+}
+
+enum step nacre_auth_refuse(struct conn *c, bool partial)
+{
+    struct auth *a = c->auth;
+    struct packet p;
+
+    a->prompting = false;
+    if (is_too_many(c, a, partial))
+        return nacre_conn_fail(c, NACRE_E_AUTHENTICATION, "too many authentication failures");
+    if (send_banner(c, a) == STEP_CLOSE)
+        return STEP_CLOSE;
+    nacre_packet_open(c, &p, MSG_USERAUTH_FAILURE, 5 + a->methods.len);
+    wr_string(&p.w, buf_span(&a->methods));
+    wr_bool(&p.w, partial);
+    nacre_buf_wipe(&a->copy);
+    return nacre_packet_close(c, &p);
+}
+
+enum step nacre_conn_authenticated(struct conn *c, struct span user, struct span method)
+{
+    char name[NAME_MAX_LEN + 1];
+    struct wr w = wr_over(name, sizeof name);
+
+    c->user = malloc(user.len + 1);
+    struct wr u = wr_over(c->user, user.len + 1);
+    wr_bytes(&u, user.at, user.len);
+    wr_u8(&u, 0);
+    wr_bytes(&w, method.at, method.len);
+    if (!wr_done(&u) || !wr_done(&w) || !nacre_keys_start_delayed(c))
+        return nacre_conn_fail(c, NACRE_E_NOBUFS, "out of memory after login");
+    struct span known = wr_span(&w);
+    nacre_auth_free(c);
+    nacre_client_free(c);
+    nacre_conn_enter(c, PHASE_OPEN);
+    c->grace_due_ns = INT64_MAX;
+    nacre_conn_status(c, "Authenticated.");
+    nacre_conn_event(c, &(struct conn_event){.type = CONN_AUTHENTICATED, .user = span_str(c->user), .method = known});
+    return STEP_NEXT;
+}

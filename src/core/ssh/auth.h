@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The server's side of ssh-userauth, RFC 4252: shared by auth.c (routing, limits, verdicts) and a file per method. */
+#ifndef SSH_AUTH_H
+#define SSH_AUTH_H
+
+#include "ssh/conn_priv.h"
+
+enum {
+    AUTH_METHODS_MAX = 1024,
+    AUTH_BANNER_MAX = 16384,
+    AUTH_PROMPTS_MAX = 8192,    /* bytes of all prompts and the instruction */
+    AUTH_QUERIES_MIN = 15,      /* rule R8: requests that are no failures have a cap of their own */
+};
+
+/* One request, decoded; the spans lie in auth.request. */
+struct auth_request {
+    struct span user, service, method;
+    struct span param, new_password, key_algorithm;
+    struct span signature, signed_part; /* publickey: signed_part is the request without the signature */
+    bool query, verified;
+};
+
+struct auth {
+    /* The request being decided. */
+    struct buf copy; /* its message, wiped afterwards */
+    struct auth_request request;
+
+    /* The user who is logging in: a change of user or service starts over (rule R7). */
+    struct buf user, methods;
+    unsigned failures, queries;
+    bool none_seen, methods_set;
+
+    /* keyboard-interactive */
+    struct buf prompt_text;
+    struct conn_prompt prompts[CONN_KBDINT_PROMPTS]; /* spans: at is NULL, len the length; texts follow in prompt_text */
+    size_t prompt_count, instruction_len;
+    struct span responses[CONN_KBDINT_PROMPTS]; /* in copy */
+    size_t response_count;
+    bool prompting;       /* INFO_REQUEST is out */
+    size_t asked;         /* responses put to the application so far */
+    bool responses_good;  /* none was refused */
+
+    struct buf banner;
+};
+
+/* Made on first use; NULL: out of memory. */
+struct auth *nacre_auth_get(struct conn *c);
+
+/* Puts auth.request to the application. */
+enum step nacre_auth_ask(struct conn *c);
+
+/* Refuses the request that is being decided, and counts it. */
+enum step nacre_auth_refuse(struct conn *c, bool partial);
+/* Goes on after the application has decided on the whole request. */
+enum step nacre_auth_decide(struct conn *c, const struct conn_answer *answer);
+
+/* The method's own part of a request: `r` stands behind the method name. */
+enum step nacre_auth_none_request(struct conn *c, struct rd *r);
+enum step nacre_auth_password_request(struct conn *c, struct rd *r);
+enum step nacre_auth_pubkey_request(struct conn *c, struct rd *r);
+enum step nacre_auth_kbdint_request(struct conn *c, struct rd *r);
+
+enum step nacre_send_pk_ok(struct conn *c);
+
+/* Takes the answer to one response; asks the next or the final question. */
+enum step nacre_auth_kbdint_answer(struct conn *c, const struct conn_answer *answer);
+
+#endif

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Channel data in, and both windows, RFC 4254 section 5.2.
+ *
+ * Window is granted when the application has taken bytes, not when they arrive, so that a slow application slows its
+ * peer and nobody buffers without bound; half a window at a time, so that grants are few. A window doubles when half of it goes by in less
+ * than GROW_BELOW_NS and little is left with the application: over a path of that round trip it would be the brake. */
+#include "ssh/chan.h"
+
+enum { GROW_BELOW_NS = 100 * 1000 * 1000 };
+
+enum step nacre_on_channel_window_adjust(struct conn *c, struct span body)
+{
+    struct rd r = rd_over(body);
+    struct chan *chan = nacre_chan_of(c, &r);
+    uint32_t more = rd_u32(&r);
+
+    if (chan == NULL)
+        return STEP_CLOSE;
+    if (!rd_end(&r))
+        return nacre_conn_fail(c, NACRE_E_PACKET, "malformed CHANNEL_WINDOW_ADJUST");
+    /* Rule R23. */
+    if ((uint64_t)chan->window_out + more > UINT32_MAX)
+        return nacre_conn_fail(c, NACRE_E_FLOW, "a channel window grew past 2^32 - 1");
+    chan->window_out += more;
+    nacre_chan_wake(c, chan);
+    return conn_is_closing(c) ? STEP_CLOSE : STEP_NEXT;
+}
+
+/* Window for what nobody will take. */
+static void give_back(struct conn *c, uint32_t channel, size_t len)
+{
+    nacre_chan_consumed(c, channel, len, c->now_ns);
+}
+
+static enum step take_data(struct conn *c, struct chan *chan, uint32_t type, struct span data)
+{
+    uint32_t number = chan->number;
+    bool is_inflated = c->in.keys.comp != NULL;
+
+    if (chan->eof_in)
+        return nacre_conn_fail(c, NACRE_E_UNEXPECTED, "channel data behind EOF");
+    if (data.len > chan->window_in || data.len > CONN_CHANNEL_PACKET)
+        return nacre_conn_fail(c, NACRE_E_FLOW, "channel data beyond the window or packet size");
+    /* Our CLOSE is out: data that crossed it is legal and dropped. */
+    if (chan->close_out || data.len == 0)
+        return STEP_NEXT;
+    chan->window_in -= (uint32_t)data.len;
+    chan->unconsumed += (uint32_t)data.len;
+    if (type > 1) {
+        give_back(c, number, data.len);
+        return STEP_NEXT;
+    }
+    nacre_conn_event(c, &(struct conn_event){.type = CONN_CHANNEL_DATA,
+                                             .channel = number,
+                                             .data = data,
+                                             .extended = type,
+                                             .block = is_inflated ? NULL : c->block});
+    return conn_is_closing(c) ? STEP_CLOSE : STEP_NEXT;
+}
+
+enum step nacre_on_channel_data(struct conn *c, struct span body)
+{
+    struct rd r = rd_over(body);
+    struct chan *chan = nacre_chan_of(c, &r);
+    struct span data = rd_string(&r, CONN_PACKET_MAX);
+
+    if (chan == NULL)
+        return STEP_CLOSE;
+    if (!rd_end(&r))
+        return nacre_conn_fail(c, NACRE_E_PACKET, "malformed CHANNEL_DATA");
+    if (nacre_chan_holds_back(c, chan, MSG_CHANNEL_DATA, body))
+        return STEP_NEXT;
+    return take_data(c, chan, 0, data);
+}
+
+enum step nacre_on_channel_extended_data(struct conn *c, struct span body)
+{
+    struct rd r = rd_over(body);
+    struct chan *chan = nacre_chan_of(c, &r);
+    uint32_t type = rd_u32(&r);
+    struct span data = rd_string(&r, CONN_PACKET_MAX);
+
+    if (chan == NULL)
+        return STEP_CLOSE;
+    if (!rd_end(&r))
+        return nacre_conn_fail(c, NACRE_E_PACKET, "malformed CHANNEL_EXTENDED_DATA");
+    if (nacre_chan_holds_back(c, chan, MSG_CHANNEL_EXTENDED_DATA, body))
+        return STEP_NEXT;
+    return take_data(c, chan, type == 0 ? UINT32_MAX : type, data);
+}
+
+/* How much more than what was taken may be granted: the window doubles while the peer keeps pace with it. */
+static uint32_t growth(const struct conn *c, const struct chan *chan)
+{
+    uint32_t max = c->config->window_max;
+
+    if (chan->unconsumed > chan->window_size / 4 || chan->window_size >= max || c->now_ns - chan->granted_ns >= GROW_BELOW_NS)
+        return 0;
+    return chan->window_size <= max - chan->window_size ? chan->window_size : max - chan->window_size;
+}
+
+static void grant(struct conn *c, struct chan *chan)
+{
+    uint32_t more = growth(c, chan);
+    uint32_t bytes = chan->ungranted + more;
+    struct packet p;
+
+    chan->window_size += more;
+    chan->window_in += bytes;
+    chan->ungranted = 0;
+    chan->granted_ns = c->now_ns;
+    nacre_packet_open(c, &p, MSG_CHANNEL_WINDOW_ADJUST, 8);
+    wr_u32(&p.w, chan->remote);
+    wr_u32(&p.w, bytes);
+    (void)nacre_packet_close(c, &p);
+}
+
+void nacre_chan_consumed(struct conn *c, uint32_t channel, size_t bytes, int64_t now_ns)
+{
+    struct chan *chan = conn_is_closing(c) ? NULL : nacre_chan_find(c, channel);
+
+    if (chan == NULL || chan->state != CHAN_OPEN)
+        return;
+    c->now_ns = now_ns;
+    if (bytes > chan->unconsumed)
+        bytes = chan->unconsumed;
+    chan->unconsumed -= (uint32_t)bytes;
+    chan->ungranted += (uint32_t)bytes;
+    if (chan->ungranted >= chan->window_size / 2 && chan->ungranted != 0 && !chan->eof_in && !chan->close_out)
+        grant(c, chan);
+}

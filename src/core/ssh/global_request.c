@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Global requests both ways, RFC 4254 section 4, and keep-alives, which are global requests that nobody knows.
+ *
+ * Replies have no number: they come in the order of the requests. So the peer's requests wait in a lane while one is being
+ * decided, and for ours a bit each remembers whether it was a keep-alive. */
+#include "ssh/conn_priv.h"
+
+enum step nacre_on_global_request(struct conn *c, struct span body)
+{
+    struct rd r = rd_over(body);
+    struct span kind = rd_string(&r, NAME_MAX_LEN);
+    bool want_reply = rd_bool(&r);
+    struct span data = rd_rest(&r);
+
+    if (r.bad)
+        return nacre_conn_fail(c, NACRE_E_PACKET, "malformed GLOBAL_REQUEST");
+    if (c->global_held || (c->global_lane.len != 0 && !c->global_running)) {
+        return nacre_lane_put(&c->global_lane, MSG_GLOBAL_REQUEST, body)
+                   ? STEP_NEXT
+                   : nacre_conn_fail(c, NACRE_E_TOO_MUCH_QUEUED, "too many global requests wait for an answer");
+    }
+    return nacre_conn_ask(c, ASK_GLOBAL_REQUEST,
+                          &(struct conn_event){
+                              .type = CONN_GLOBAL_REQUEST, .kind = kind, .want_reply = want_reply, .data = data});
+}
+
+static enum step run_lane(struct conn *c)
+{
+    struct span payload;
+
+    if (c->global_running)
+        return STEP_NEXT;
+    c->global_running = true;
+    while (!c->global_held && !conn_is_closing(c) && nacre_lane_peek(&c->global_lane, &payload)) {
+        struct buf copy;
+        nacre_buf_init(&copy, payload.len);
+        if (!nacre_buf_append(&copy, payload.at, payload.len))
+            return nacre_conn_fail(c, NACRE_E_NOBUFS, "out of memory");
+        nacre_buf_drop(&c->global_lane, 4 + payload.len);
+        (void)nacre_conn_handle(c, buf_span(&copy));
+        nacre_buf_free(&copy);
+    }
+    c->global_running = false;
+    if (c->global_lane.len == 0)
+        nacre_buf_free(&c->global_lane);
+    return conn_is_closing(c) ? STEP_CLOSE : STEP_NEXT;
+}
+
+enum step nacre_resume_global_request(struct conn *c, const struct ask *ask, const struct conn_answer *answer)
+{
+    struct packet p;
+    size_t room = answer->accept ? answer->reply.len : 0;
+
+    if (ask->want_reply) {
+        nacre_packet_open(c, &p, answer->accept ? MSG_REQUEST_SUCCESS : MSG_REQUEST_FAILURE, room);
+        if (answer->accept)
+            wr_bytes(&p.w, answer->reply.at, answer->reply.len);
+        if (nacre_packet_close(c, &p) == STEP_CLOSE)
+            return STEP_CLOSE;
+    }
+    return run_lane(c);
+}
+
+/* ---- ours --------------------------------------------------------------------------------------------------- */
+
+static enum step send_global_request(struct conn *c, struct span kind, bool want_reply, struct span data, bool is_silent)
+{
+    struct packet p;
+
+    if (want_reply) {
+        uint64_t bit = UINT64_C(1) << c->globals_out;
+        c->globals_silent = is_silent ? c->globals_silent | bit : c->globals_silent & ~bit;
+        c->globals_out++;
+    }
+    nacre_packet_open(c, &p, MSG_GLOBAL_REQUEST, 5 + kind.len + data.len);
+    wr_string(&p.w, kind);
+    wr_bool(&p.w, want_reply);
+    wr_bytes(&p.w, data.at, data.len);
+    return nacre_packet_close(c, &p);
+}
+
+enum nacre_error nacre_conn_global_request(struct conn *c, struct span kind, bool want_reply, struct span data,
+                                           int64_t now_ns)
+{
+    if (c->phase != PHASE_OPEN)
+        return NACRE_E_NOTCONN;
+    if (kind.len > NAME_MAX_LEN || data.len > CONN_PAYLOAD_MAX - 128)
+        return NACRE_E_MSGSIZE;
+    if (!nacre_packet_has_room(c) || c->globals_out >= GLOBALS_MAX)
+        return NACRE_E_NOBUFS;
+    c->now_ns = now_ns;
+    return send_global_request(c, kind, want_reply, data, false) == STEP_CLOSE ? NACRE_E_NOTCONN : NACRE_OK;
+}
+
+/* During a key exchange its own timer watches the peer. */
+enum step nacre_send_keepalive(struct conn *c)
+{
+    if (c->kex != NULL || c->globals_out >= GLOBALS_MAX)
+        return STEP_NEXT;
+    return send_global_request(c, span_str("keepalive@openssh.com"), true, span_of(NULL, 0), true);
+}
+
+/* Rule R21: a reply that nobody waits for is dropped. */
+static enum step on_reply(struct conn *c, struct span body, bool accepted)
+{
+    bool is_silent = (c->globals_silent & 1) != 0;
+
+    if (c->globals_out == 0)
+        return STEP_NEXT;
+    c->globals_out--;
+    c->globals_silent >>= 1;
+    if (!is_silent)
+        nacre_conn_event(c, &(struct conn_event){.type = CONN_GLOBAL_REPLY, .accepted = accepted, .data = body});
+    return STEP_NEXT;
+}
+
+enum step nacre_on_request_success(struct conn *c, struct span body)
+{
+    return on_reply(c, body, true);
+}
+
+enum step nacre_on_request_failure(struct conn *c, struct span body)
+{
+    return on_reply(c, body, false);
+}
