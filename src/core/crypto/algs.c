@@ -139,6 +139,26 @@ EVP_PKEY_CTX *nacre_kex_template(const struct nacre_crypto *c, const struct kex_
     return c->kex[alg - kex_algs];
 }
 
+const EVP_PKEY *nacre_curve_parameters(const struct nacre_crypto *c, const char *group)
+{
+    for (size_t i = 0; i < KEX_ROWS; i++) {
+        if (c->usable[ALG_KEX][i] && kex_algs[i].ops == &nacre_kex_nist && strcmp(kex_algs[i].group, group) == 0)
+            return EVP_PKEY_CTX_get0_pkey(c->kex[i]);
+    }
+    return NULL;
+}
+
+EVP_PKEY *nacre_public_like(const EVP_PKEY *like, const uint8_t *encoded, size_t len)
+{
+    EVP_PKEY *pkey = EVP_PKEY_new();
+    if (pkey != NULL && EVP_PKEY_copy_parameters(pkey, like) == 1 &&
+        EVP_PKEY_set1_encoded_public_key(pkey, encoded, len) == 1)
+        return pkey;
+    EVP_PKEY_free(pkey);
+    ERR_clear_error();
+    return NULL;
+}
+
 /* A context holding nothing but the domain parameters of `group`: key generation from it does not build them again. */
 static EVP_PKEY_CTX *group_template(OSSL_LIB_CTX *lib, const char *type, const char *group)
 {

@@ -6,6 +6,9 @@
 #include <limits.h>
 #include <stdlib.h>
 
+#include <openssl/core_names.h>
+#include <openssl/params.h>
+
 #include "base/secret.h"
 #include "wire/rd.h"
 
@@ -78,8 +81,10 @@ static bool gcm_seal(struct cipher *x, uint32_t seq, uint8_t *packet, size_t len
     (void)seq;
     int n = 0;
     uint8_t *tag = packet + GCM_AAD + len;
+    OSSL_PARAM p[] = {OSSL_PARAM_construct_octet_string(OSSL_CIPHER_PARAM_AEAD_TAG, tag, GCM_TAG),
+                      OSSL_PARAM_construct_end()};
     return gcm_run(x, packet, len) && EVP_CipherFinal_ex(x->aead, tag, &n) == 1 && n == 0 &&
-           EVP_CIPHER_CTX_ctrl(x->aead, EVP_CTRL_AEAD_GET_TAG, GCM_TAG, tag) == 1;
+           EVP_CIPHER_CTX_get_params(x->aead, p) == 1;
 }
 
 static bool gcm_open_packet(struct cipher *x, uint32_t seq, uint8_t *packet, size_t len)
@@ -87,7 +92,9 @@ static bool gcm_open_packet(struct cipher *x, uint32_t seq, uint8_t *packet, siz
     (void)seq;
     int n = 0;
     uint8_t *tag = packet + GCM_AAD + len;
-    return gcm_run(x, packet, len) && EVP_CIPHER_CTX_ctrl(x->aead, EVP_CTRL_AEAD_SET_TAG, GCM_TAG, tag) == 1 &&
+    OSSL_PARAM p[] = {OSSL_PARAM_construct_octet_string(OSSL_CIPHER_PARAM_AEAD_TAG, tag, GCM_TAG),
+                      OSSL_PARAM_construct_end()};
+    return gcm_run(x, packet, len) && EVP_CIPHER_CTX_set_params(x->aead, p) == 1 &&
            EVP_CipherFinal_ex(x->aead, tag, &n) == 1;
 }
 

@@ -38,6 +38,13 @@ void nacre_algs_release(struct nacre_crypto *c);
 EVP_CIPHER *nacre_cipher_fetched(const struct nacre_crypto *c, const struct cipher_alg *alg);
 EVP_PKEY_CTX *nacre_kex_template(const struct nacre_crypto *c, const struct kex_alg *alg);
 
+/* A key that holds nothing but the domain parameters of a curve, by the library's name; borrowed. NULL: not at hand. */
+const EVP_PKEY *nacre_curve_parameters(const struct nacre_crypto *c, const char *group);
+
+/* A public key of the same type and group as `like`, from its encoded form: no method is looked up and no group is built, which costs
+ * more than decoding a point. NULL: the library refuses it. */
+EVP_PKEY *nacre_public_like(const EVP_PKEY *like, const uint8_t *encoded, size_t len);
+
 /* The library's name of a hash: "SHA2-256". */
 const char *nacre_hash_name(enum hash_id id);
 

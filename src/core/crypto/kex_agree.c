@@ -36,17 +36,6 @@ void nacre_kex_state_free(struct kex_state *k)
     free(k);
 }
 
-EVP_PKEY *nacre_kex_peer(const struct kex_state *k, const uint8_t *encoded, size_t len)
-{
-    EVP_PKEY *peer = EVP_PKEY_new();
-    if (peer != NULL && EVP_PKEY_copy_parameters(peer, k->own) == 1 &&
-        EVP_PKEY_set1_encoded_public_key(peer, encoded, len) == 1)
-        return peer;
-    EVP_PKEY_free(peer);
-    ERR_clear_error();
-    return NULL;
-}
-
 static bool is_zero(const uint8_t *at, size_t len)
 {
     uint8_t any = 0;

@@ -15,9 +15,6 @@ struct kex_state {
 struct kex_state *nacre_kex_state_new(const struct nacre_crypto *c, const struct kex_alg *alg);
 void nacre_kex_state_free(struct kex_state *k);
 
-/* An EVP_PKEY of the row's group that holds the peer's encoded public value; NULL when the library refuses it. */
-EVP_PKEY *nacre_kex_peer(const struct kex_state *k, const uint8_t *encoded, size_t len);
-
 /* Computes K as an mpint. The peer's value was checked by the caller; a secret of zeros is refused here. */
 bool nacre_kex_agree(const struct kex_state *k, EVP_PKEY *peer, struct kex_shared *out);
 

@@ -74,7 +74,7 @@ static bool dh_finish(struct kex_state *k, struct span peer, struct kex_shared *
     if (peer.len > size || !in_range(k, peer))
         return false;
     memcpy(padded + size - peer.len, peer.at, peer.len);
-    EVP_PKEY *theirs = nacre_kex_peer(k, padded, size);
+    EVP_PKEY *theirs = nacre_public_like(k->own, padded, size);
     bool ok = theirs != NULL && nacre_kex_agree(k, theirs, out);
     EVP_PKEY_free(theirs);
     return ok;

@@ -35,7 +35,7 @@ static bool nist_finish(struct kex_state *k, struct span peer, struct kex_shared
 {
     if (peer.len != point_len(k) || peer.at[0] != POINT_UNCOMPRESSED)
         return false;
-    EVP_PKEY *theirs = nacre_kex_peer(k, peer.at, peer.len);
+    EVP_PKEY *theirs = nacre_public_like(k->own, peer.at, peer.len);
     bool ok = theirs != NULL && nacre_kex_agree(k, theirs, out);
     EVP_PKEY_free(theirs);
     return ok;

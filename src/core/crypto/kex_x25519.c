@@ -25,7 +25,7 @@ static bool x25519_finish(struct kex_state *k, struct span peer, struct kex_shar
 {
     if (peer.len != X25519_LEN)
         return false;
-    EVP_PKEY *theirs = EVP_PKEY_new_raw_public_key_ex(k->c->lib, k->alg->group, NULL, peer.at, peer.len);
+    EVP_PKEY *theirs = nacre_public_like(k->own, peer.at, peer.len);
     bool ok = theirs != NULL && nacre_kex_agree(k, theirs, out);
     EVP_PKEY_free(theirs);
     return ok;

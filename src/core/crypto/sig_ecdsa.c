@@ -43,7 +43,8 @@ static EVP_PKEY *ecdsa_parse(const struct nacre_crypto *c, const struct key_type
     struct span point = rd_string(r, 1 + 2 * FIELD_MAX);
     if (!span_is(curve, t->curve) || point.len != 1 + 2 * field_len(t->group) || point.at[0] != POINT_UNCOMPRESSED)
         return NULL;
-    return build_public(c, t, point);
+    const EVP_PKEY *like = nacre_curve_parameters(c, t->group);
+    return like != NULL ? nacre_public_like(like, point.at, point.len) : build_public(c, t, point);
 }
 
 /* From the coordinates, because a key read from a file may prefer the compressed form. */
