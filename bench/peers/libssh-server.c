@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A peer to compare with: an SSH server on libssh as its users write one, a thread for each connection, blocking calls.
  * Password and key login; the commands echo, sink and source BYTES inside the process, as `nacred --bench` has them. */
-#include <errno.h>
+#include <arpa/inet.h>
 #include <libssh/callbacks.h>
 #include <libssh/libssh.h>
 #include <libssh/server.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -13,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 enum {
@@ -20,7 +23,8 @@ enum {
     IO_BYTES = 64 * 1024,
     COMMAND_MAX = 128,
     KEYS_MAX = 16,
-    POLL_MS = 60000
+    POLL_MS = 60000,
+    BACKLOG = 1024
 };
 
 static struct {
@@ -193,15 +197,19 @@ static void *run_connection(void *argument)
     return NULL;
 }
 
-static void accept_one(ssh_bind bind, const pthread_attr_t *attributes)
+static void accept_one(ssh_bind b, int listener, const pthread_attr_t *attributes)
 {
     struct peer *p = calloc(1, sizeof *p);
     pthread_t thread;
-    if (p == NULL || (p->session = ssh_new()) == NULL) {
+    int on = 1, fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    if (fd < 0 || p == NULL || (p->session = ssh_new()) == NULL) {
+        if (fd >= 0)
+            close(fd);
         free(p);
         return;
     }
-    if (ssh_bind_accept(bind, p->session) == SSH_OK && pthread_create(&thread, attributes, run_connection, p) == 0)
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* without it logins wait for delayed acknowledgements */
+    if (ssh_bind_accept_fd(b, p->session, fd) == SSH_OK && pthread_create(&thread, attributes, run_connection, p) == 0)
         return;
     ssh_free(p->session);
     free(p);
@@ -247,19 +255,26 @@ static bool read_arguments(int argc, char **argv)
     return settings.host_key != NULL && settings.user != NULL;
 }
 
-static ssh_bind listen_on(void)
+/* A socket of our own: libssh's has a backlog of 10, which bursts of connections overflow. */
+static int listen_on(void)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)strtoul(settings.port, NULL, 10))};
+    int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || inet_pton(AF_INET, settings.host, &at.sin_addr) != 1)
+        return -1;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    return bind(fd, (const struct sockaddr *)&at, sizeof at) == 0 && listen(fd, BACKLOG) == 0 ? fd : -1;
+}
+
+static ssh_bind make_bind(void)
 {
     ssh_bind b = ssh_bind_new();
+    const bool no = false;
     if (b == NULL)
         return NULL;
-    const bool no = false;
     ssh_bind_options_set(b, SSH_BIND_OPTIONS_PROCESS_CONFIG, &no);
-    ssh_bind_options_set(b, SSH_BIND_OPTIONS_BINDADDR, settings.host);
-    ssh_bind_options_set(b, SSH_BIND_OPTIONS_BINDPORT_STR, settings.port);
-    ssh_bind_options_set(b, SSH_BIND_OPTIONS_HOSTKEY, settings.host_key);
-    if (ssh_bind_listen(b) == SSH_OK)
+    if (ssh_bind_options_set(b, SSH_BIND_OPTIONS_HOSTKEY, settings.host_key) == SSH_OK)
         return b;
-    fprintf(stderr, "libssh-server: %s\n", ssh_get_error(b));
     ssh_bind_free(b);
     return NULL;
 }
@@ -281,9 +296,13 @@ int main(int argc, char **argv)
         setrlimit(RLIMIT_NOFILE, &files);
     }
     signal(SIGPIPE, SIG_IGN);
-    ssh_bind b = listen_on();
-    if (b == NULL)
+    int listener = listen_on();
+    ssh_bind b = make_bind();
+    if (listener < 0 || b == NULL) {
+        fprintf(stderr, "libssh-server: cannot listen on %s:%s with %s\n", settings.host, settings.port,
+                settings.host_key);
         return 1;
+    }
     printf("libssh-server: listening on %s:%s\n", settings.host, settings.port);
     fflush(stdout);
     pthread_attr_t attributes;
@@ -291,5 +310,5 @@ int main(int argc, char **argv)
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     pthread_attr_setstacksize(&attributes, STACK_BYTES);
     for (;;)
-        accept_one(b, &attributes);
+        accept_one(b, listener, &attributes);
 }
