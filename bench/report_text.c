@@ -7,14 +7,13 @@
 
 static void print_latency(const char *title, const struct histogram *h)
 {
-    static const double percents[] = {50, 90, 99, 99.9, 100};
+    static const double percents[] = {50, 90, 99, 99.9};
     if (h->count == 0)
         return;
     printf("%-14s", title);
     for (unsigned i = 0; i < sizeof percents / sizeof percents[0]; i++)
-        printf(" %s%g %.3f ms", percents[i] < 100 ? "p" : "max p", percents[i],
-               (double)bench_histogram_percentile(h, percents[i]) / 1e6);
-    printf(" mean %.3f ms (%" PRIu64 ")\n", bench_histogram_mean(h) / 1e6, h->count);
+        printf(" p%g %.3f", percents[i], (double)bench_histogram_percentile(h, percents[i]) / 1e6);
+    printf(" max %.3f, mean %.3f ms (of %" PRIu64 ")\n", (double)h->max / 1e6, bench_histogram_mean(h) / 1e6, h->count);
 }
 
 static void print_failures(const struct tally *t)
