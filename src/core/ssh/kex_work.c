@@ -73,22 +73,10 @@ static bool exchange_hash(struct kex_work *w, struct span client, struct span se
     return nacre_hash(w->crypto, w->alg->hash, parts, 2, w->hash);
 }
 
-/* A public value as the method wants it: DH takes the magnitude of an mpint that keeps the rules. */
-static bool peer_value(const struct kex_work *w, struct span *value)
-{
-    *value = buf_span(&w->theirs);
-    if (!w->alg->mpint_public)
-        return true;
-    while (value->len != 0 && value->at[0] == 0)
-        *value = span_of(value->at + 1, value->len - 1);
-    return value->len != 0 && (w->theirs.at[0] & 0x80) == 0 && w->theirs.len - value->len <= 1;
-}
-
 static bool agree(struct kex_work *w)
 {
-    struct span peer;
-
-    if (!peer_value(w, &peer) || !w->alg->ops->finish(w->state, peer, &w->shared)) {
+    /* The method checks the value itself, the rules of an mpint included (rule R35). */
+    if (!w->alg->ops->finish(w->state, buf_span(&w->theirs), &w->shared)) {
         w->failure = "the peer's public value is not acceptable";
         return false;
     }

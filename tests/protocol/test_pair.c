@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Server against client in memory: login, channels, data, rekey, the end. */
+#include <criterion/criterion.h>
+
+#include <stdlib.h>
+
+#include "support/pair.h"
+#include "wire/namelist.h"
+
+static const char *text_of(const struct side *s)
+{
+    static char text[256];
+    const struct conn_event *e = side_event(s, CONN_DISCONNECTED, 0);
+
+    if (e == NULL)
+        return "";
+    size_t n = e->text.len < sizeof text - 1 ? e->text.len : sizeof text - 1;
+    memcpy(text, e->text.at, n);
+    text[n] = '\0';
+    return text;
+}
+
+static void expect_echo(struct pair *p, size_t len)
+{
+    uint32_t channel = pair_open(p);
+    uint8_t *bytes = calloc(1, len);
+    size_t before = (size_t)p->client.data_bytes;
+
+    p->server.echoes = true;
+    cr_assert_eq(pair_send(&p->client, channel, 0, bytes, len), NACRE_OK);
+    pair_run(p);
+    cr_assert_eq(p->client.data_bytes - before, len, "%zu of %zu: %s%s", (size_t)p->client.data_bytes - before, len, text_of(&p->client),
+                 text_of(&p->server));
+    free(bytes);
+}
+
+Test(pair, logs_in_by_password)
+{
+    struct pair *p = pair_new();
+    struct conn_info info;
+
+    pair_login(p);
+    cr_assert_eq(side_count(&p->server, CONN_AUTHENTICATED), 1, "%s %s", text_of(&p->server), text_of(&p->client));
+    cr_assert_eq(side_count(&p->client, CONN_AUTHENTICATED), 1);
+    nacre_conn_info(p->server.conn, &info);
+    cr_assert_str_eq(info.user, "anna");
+    cr_assert(info.strict_kex);
+    cr_assert_eq(nacre_conn_output_bytes(p->server.conn), 0);
+    pair_free(p);
+}
+
+Test(pair, logs_in_one_byte_at_a_time)
+{
+    struct pair *p = pair_new();
+
+    p->chunk = 1;
+    pair_login(p);
+    cr_assert_eq(side_count(&p->server, CONN_AUTHENTICATED), 1, "%s %s", text_of(&p->server), text_of(&p->client));
+    expect_echo(p, 1000);
+    pair_free(p);
+}
+
+Test(pair, every_kex_host_key_cipher_and_mac)
+{
+    static const struct {
+        enum alg_kind kind;
+        size_t offset;
+    } kinds[] = {{ALG_KEX, offsetof(struct conn_algorithms, kex)},
+                 {ALG_CIPHER, offsetof(struct conn_algorithms, cipher)},
+                 {ALG_MAC, offsetof(struct conn_algorithms, mac)}};
+    struct nacre_crypto *crypto = nacre_crypto_open(true);
+
+    for (size_t k = 0; k < 3; k++) {
+        struct span list = span_str(nacre_algs_usable(crypto, kinds[k].kind)), name;
+        while (nacre_names_next(&list, &name)) {
+            struct pair *p = pair_new();
+            char text[80] = {0};
+            memcpy(text, name.at, name.len);
+            if (kinds[k].kind == ALG_MAC)
+                p->client.config.algorithms.cipher = "aes128-ctr";
+            *(const char **)((char *)&p->client.config.algorithms + kinds[k].offset) = text;
+            pair_login(p);
+            cr_assert_eq(side_count(&p->server, CONN_AUTHENTICATED), 1, "%s: %s / %s", text, text_of(&p->server),
+                         text_of(&p->client));
+            expect_echo(p, 100000);
+            cr_assert_eq(nacre_conn_rekey(p->client.conn, p->now_ns), NACRE_OK);
+            pair_run(p);
+            cr_assert_eq(side_count(&p->server, CONN_KEX_DONE), 2, "%s: %s / %s", text, text_of(&p->server),
+                         text_of(&p->client));
+            pair_free(p);
+        }
+    }
+    nacre_crypto_unref(crypto);
+}
+
+Test(pair, compresses)
+{
+    static const char *const comps[] = {"zlib", "zlib@openssh.com"};
+
+    for (size_t i = 0; i < 2; i++) {
+        struct pair *p = pair_new();
+        p->client.config.algorithms.comp = p->server.config.algorithms.comp = comps[i];
+        pair_login(p);
+        expect_echo(p, 300000);
+        cr_assert_eq(nacre_conn_rekey(p->server.conn, p->now_ns), NACRE_OK);
+        pair_run(p);
+        cr_assert_eq(pair_send(&p->client, 0, 0, "more", 4), NACRE_OK);
+        pair_run(p);
+        cr_assert_eq(p->client.data_bytes, 300004, "%s %s", text_of(&p->server), text_of(&p->client));
+        pair_free(p);
+    }
+}
+
+Test(pair, rekeys_with_data_in_flight_without_losing_any)
+{
+    struct pair *p = pair_new();
+
+    p->client.config.rekey_bytes = 300000;
+    p->server.config.rekey_packets = 7;
+    pair_login(p);
+    expect_echo(p, 5000000);
+    cr_assert_gt(side_count(&p->server, CONN_KEX_DONE), 5);
+    pair_free(p);
+}
+
+Test(pair, both_sides_may_rekey_at_once)
+{
+    struct pair *p = pair_new();
+
+    pair_login(p);
+    cr_assert_eq(nacre_conn_rekey(p->client.conn, p->now_ns), NACRE_OK);
+    cr_assert_eq(nacre_conn_rekey(p->server.conn, p->now_ns), NACRE_OK);
+    pair_run(p);
+    cr_assert_eq(side_count(&p->server, CONN_KEX_DONE), 2, "%s %s", text_of(&p->server), text_of(&p->client));
+    expect_echo(p, 10);
+    pair_free(p);
+}
+
+Test(pair, publickey_is_asked_about_with_its_signature_verified)
+{
+    struct pair *p = pair_new();
+    struct key *key = nacre_key_generate(p->crypto, "ssh-ed25519", 0);
+
+    pair_start(p);
+    pair_run(p);
+    cr_assert(nacre_conn_auth_query(p->client.conn, span_str("anna"), key, NULL));
+    pair_run(p);
+    cr_assert_eq(side_count(&p->client, CONN_AUTH_KEY_OK), 1);
+    cr_assert(side_event(&p->server, CONN_AUTH_REQUEST, 0)->query);
+    cr_assert(nacre_conn_auth_publickey(p->client.conn, span_str("anna"), key, NULL));
+    pair_run(p);
+    cr_assert(side_event(&p->server, CONN_AUTH_REQUEST, 1)->verified);
+    cr_assert_eq(side_count(&p->client, CONN_AUTHENTICATED), 1);
+    nacre_key_unref(key);
+    pair_free(p);
+}
+
+Test(pair, keyboard_interactive_asks_each_response_and_then_the_whole)
+{
+    struct pair *p = pair_new();
+    struct conn_prompt prompts[2] = {{span_str("One: "), false}, {span_str("Two: "), true}};
+    struct span responses[2] = {span_str("1"), span_str("2")};
+
+    pair_start(p);
+    cr_assert(nacre_conn_set_prompts(p->server.conn, span_str("Hello."), prompts, 2));
+    pair_run(p);
+    cr_assert(nacre_conn_auth_kbdint(p->client.conn, span_str("anna")));
+    pair_run(p);
+    cr_assert_eq(side_count(&p->client, CONN_AUTH_PROMPTS), 1);
+    cr_assert(nacre_conn_auth_responses(p->client.conn, responses, 2));
+    pair_run(p);
+    cr_assert_eq(side_count(&p->server, CONN_AUTH_REQUEST), 3);
+    cr_assert(span_is(side_event(&p->server, CONN_AUTH_REQUEST, 1)->method, "keyboard-interactive-2"));
+    cr_assert_eq(side_count(&p->client, CONN_AUTHENTICATED), 1);
+    pair_free(p);
+}
+
+Test(pair, refused_logins_end_after_the_limit)
+{
+    struct pair *p = pair_new();
+
+    p->server.refuses[CONN_AUTH_REQUEST] = true;
+    pair_start(p);
+    pair_run(p);
+    for (int i = 0; i < 6; i++) {
+        (void)nacre_conn_auth_password(p->client.conn, span_str("anna"), span_str("wrong"));
+        pair_run(p);
+    }
+    cr_assert_eq(side_event(&p->server, CONN_DISCONNECTED, 0)->error, NACRE_E_AUTHENTICATION);
+    cr_assert_eq(side_count(&p->client, CONN_AUTH_FAILED), 5);
+    cr_assert_eq(side_count(&p->client, CONN_DISCONNECTED), 1);
+    pair_free(p);
+}
+
+Test(pair, channel_waits_for_the_answer_to_its_request)
+{
+    struct pair *p = pair_new();
+
+    p->server.leaves_open[CONN_CHANNEL_REQUEST] = true;
+    pair_login(p);
+    uint32_t channel = pair_open(p), other = pair_open(p);
+    (void)nacre_chan_request(p->client.conn, channel, span_str("exec"), true, span_str("\0\0\0\2ls"), p->now_ns);
+    (void)pair_send(&p->client, channel, 0, "held", 4);
+    (void)nacre_chan_send_eof(p->client.conn, channel, p->now_ns);
+    (void)pair_send(&p->client, other, 0, "free", 4);
+    pair_run(p);
+    cr_assert_eq(p->server.data_bytes, 4);
+    struct conn_answer yes = {.accept = true};
+    uint64_t serial = side_event(&p->server, CONN_CHANNEL_REQUEST, 0)->serial;
+    cr_assert(nacre_conn_answer(p->server.conn, serial, &yes, p->now_ns));
+    cr_assert_not(nacre_conn_answer(p->server.conn, serial, &yes, p->now_ns));
+    pair_run(p);
+    cr_assert_eq(p->server.data_bytes, 8);
+    cr_assert_eq(side_count(&p->server, CONN_CHANNEL_EOF), 1);
+    cr_assert_eq(side_count(&p->client, CONN_CHANNEL_REPLY), 1);
+    pair_free(p);
+}
+
+Test(pair, exit_status_eof_and_close_come_behind_the_data)
+{
+    struct pair *p = pair_new();
+
+    pair_login(p);
+    uint32_t channel = pair_open(p);
+    (void)pair_send(&p->server, channel, 0, "out", 3);
+    (void)pair_send(&p->server, channel, 1, "err", 3);
+    (void)nacre_chan_send_eof(p->server.conn, channel, p->now_ns);
+    (void)nacre_chan_request(p->server.conn, channel, span_str("exit-status"), false, span_of("\0\0\0\0", 4), p->now_ns);
+    (void)nacre_chan_close(p->server.conn, channel, p->now_ns);
+    pair_run(p);
+    cr_assert_eq(p->client.data_bytes, 6, "%s %s", text_of(&p->server), text_of(&p->client));
+    cr_assert_eq(side_count(&p->client, CONN_CHANNEL_EOF), 1);
+    cr_assert_eq(side_count(&p->client, CONN_CHANNEL_REQUEST), 1);
+    cr_assert_eq(side_count(&p->client, CONN_CHANNEL_CLOSED), 1);
+    cr_assert_eq(side_count(&p->server, CONN_CHANNEL_CLOSED), 1);
+    pair_free(p);
+}
+
+Test(pair, no_data_without_window)
+{
+    struct pair *p = pair_new();
+    static uint8_t bytes[3U << 20];
+
+    p->server.consumes = false;
+    p->server.config.window_bytes = 1U << 20;
+    pair_login(p);
+    uint32_t channel = pair_open(p);
+    (void)pair_send(&p->client, channel, 0, bytes, sizeof bytes);
+    pair_run(p);
+    cr_assert_eq(p->server.data_bytes, 1U << 20);
+    p->server.consumes = true;
+    nacre_chan_consumed(p->server.conn, channel, 1U << 20, p->now_ns);
+    pair_run(p);
+    cr_assert_eq(p->server.data_bytes, sizeof bytes);
+    pair_free(p);
+}
+
+Test(pair, keepalives_and_pings_are_answered)
+{
+    struct pair *p = pair_new();
+
+    p->client.config.keepalive_ns = INT64_C(10) * 1000000000;
+    p->client.config.keepalive_max = 2;
+    p->server.refuses[CONN_GLOBAL_REQUEST] = true;
+    pair_login(p);
+    cr_assert_eq(nacre_conn_deadline(p->client.conn), p->now_ns + p->client.config.keepalive_ns);
+    for (int i = 0; i < 5; i++) {
+        p->now_ns += p->client.config.keepalive_ns;
+        nacre_conn_tick(p->client.conn, p->now_ns);
+        pair_run(p);
+    }
+    cr_assert_eq(side_count(&p->server, CONN_GLOBAL_REQUEST), 5);
+    cr_assert_eq(nacre_conn_ping(p->client.conn, span_str("hi"), p->now_ns), NACRE_OK);
+    pair_run(p);
+    cr_assert(span_is(side_event(&p->client, CONN_GLOBAL_REPLY, 0)->kind, "pong"));
+    for (int i = 0; i < 5; i++) {
+        p->now_ns += p->client.config.keepalive_ns;
+        nacre_conn_tick(p->client.conn, p->now_ns);
+    }
+    cr_assert_eq(side_event(&p->client, CONN_DISCONNECTED, 0)->error, NACRE_E_TIMEOUT_KEEPALIVE);
+    pair_free(p);
+}
