@@ -49,9 +49,12 @@ static void lose_errno(struct client *c, enum failure kind, const char *what, in
     lose(c, kind, reason);
 }
 
-static enum failure network_failure(const struct client *c)
+enum failure bench_client_failure(const struct client *c)
 {
-    return c->stage == CLIENT_READY ? FAILED_DISCONNECTED : c->stage == CLIENT_LOGIN ? FAILED_LOGIN : FAILED_CONNECT;
+    static const enum failure at[] = {
+        [CLIENT_UNUSED] = FAILED_CONNECT, [CLIENT_CONNECTING] = FAILED_CONNECT, [CLIENT_KEX] = FAILED_HANDSHAKE,
+        [CLIENT_LOGIN] = FAILED_LOGIN,    [CLIENT_READY] = FAILED_DISCONNECTED, [CLIENT_ENDING] = FAILED_DISCONNECTED};
+    return at[c->stage];
 }
 
 void bench_client_finish(struct client *c)
@@ -158,13 +161,13 @@ static void receive(struct client *c)
         if (got < 0 && (errno == EAGAIN || errno == EINTR))
             return;
         if (got < 0) {
-            lose_errno(c, network_failure(c), "connection lost", errno);
+            lose_errno(c, bench_client_failure(c), "connection lost", errno);
             return;
         }
         if (got == 0) {
             nacre_conn_feed_eof(c->conn, c->shared->loop.now_ns);
             if (c->stage != CLIENT_ENDING && !nacre_conn_is_closing(c->conn))
-                lose(c, network_failure(c), "the server closed the connection");
+                lose(c, bench_client_failure(c), "the server closed the connection");
             return;
         }
         c->progress_ns = c->shared->loop.now_ns;
@@ -188,7 +191,7 @@ static bool flush(struct client *c)
             return false;
         if (sent < 0) {
             if (!nacre_conn_is_closing(c->conn))
-                lose_errno(c, network_failure(c), "connection lost", errno);
+                lose_errno(c, bench_client_failure(c), "connection lost", errno);
             return true;
         }
         c->progress_ns = c->shared->loop.now_ns;
@@ -246,7 +249,7 @@ static void on_ready(struct watch *w, uint32_t events)
     else if ((events & EPOLLIN) != 0 || nacre_conn_wants_input(c->conn))
         receive(c);
     else if ((events & (EPOLLHUP | EPOLLERR)) != 0)
-        lose(c, network_failure(c), "connection lost");
+        lose(c, bench_client_failure(c), "connection lost");
     bench_client_pump(c);
 }
 

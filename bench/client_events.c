@@ -180,22 +180,11 @@ static bool on_work(void *context, struct work *work)
 
 static void on_disconnected(struct client *c, const struct conn_event *e)
 {
-    static const struct {
-        enum failure kind;
-        const char *what;
-    } at[] = {
-        [CLIENT_UNUSED] = {FAILED_CONNECT, "connection ended"},
-        [CLIENT_CONNECTING] = {FAILED_CONNECT, "connection ended"},
-        [CLIENT_KEX] = {FAILED_HANDSHAKE, "key exchange ended"},
-        [CLIENT_LOGIN] = {FAILED_LOGIN, "connection ended during login"},
-        [CLIENT_READY] = {FAILED_DISCONNECTED, "connection ended"},
-        [CLIENT_ENDING] = {FAILED_DISCONNECTED, "connection ended"},
-    };
     if (c->finishing || c->failure != FAILED_NONE)
         return;
     char what[48];
-    snprintf(what, sizeof what, "%s (error %d)", at[c->stage].what, (int)e->error);
-    fail_with(c, at[c->stage].kind, what, e->text);
+    snprintf(what, sizeof what, "connection ended (error %d)", (int)e->error);
+    fail_with(c, bench_client_failure(c), what, e->text);
 }
 
 static void on_ended(struct client *c, const struct conn_event *e)

@@ -11,9 +11,9 @@
 
 enum failure {
     FAILED_NONE,
-    FAILED_CONNECT,      /* TCP: refused, out of ports, reset before the first key exchange ended by the network */
-    FAILED_HANDSHAKE,    /* identification, key exchange, host key */
-    FAILED_LOGIN,        /* the server does not let us in */
+    FAILED_CONNECT,      /* TCP: refused, out of ports */
+    FAILED_HANDSHAKE,    /* ended in identification or key exchange */
+    FAILED_LOGIN,        /* not let in, or ended during the login */
     FAILED_CHANNEL,      /* channel or command refused */
     FAILED_TIMEOUT,      /* no progress for --timeout seconds */
     FAILED_DISCONNECTED, /* the connection ended while it was in use */
