@@ -235,11 +235,14 @@ int64_t nacre_conn_deadline(const struct conn *c)
 
 static void tick_keepalive(struct conn *c)
 {
-    if (c->keepalives_out >= c->config->keepalive_max) {
+    unsigned max = c->config->keepalive_max;
+
+    if (max != 0 && c->keepalives_out >= max) {
         (void)nacre_conn_fail(c, NACRE_E_TIMEOUT_KEEPALIVE, "keep-alive requests were not answered");
         return;
     }
-    c->keepalives_out++;
+    /* A key exchange has a timer of its own. */
+    c->keepalives_out += c->kex == NULL || c->keepalives_out == 0 ? 1 : 0;
     c->keepalive_due_ns = due_after(c->now_ns, c->config->keepalive_ns);
     (void)nacre_send_keepalive(c);
 }

@@ -60,7 +60,7 @@ struct conn_config {
     int64_t login_grace_ns;       /* from the first byte to a login; 0: unlimited */
     int64_t answer_timeout_ns;    /* a question unanswered for so long is refused; 0: never */
     int64_t keepalive_ns;         /* of silence, before keepalive@openssh.com; 0: none */
-    unsigned keepalive_max;       /* unanswered in a row before the connection is dropped */
+    unsigned keepalive_max;       /* unanswered in a row before the connection is dropped; 0: never */
     unsigned max_auth_attempts;   /* server: failures before a disconnect; queries have their own cap (rule R8) */
     const char *auth_methods;     /* server: offered by default, comma-separated */
     unsigned max_channels;        /* opening + open + half closed (rule R20) */

@@ -76,7 +76,7 @@ enum step nacre_packet_payload(struct conn *c, struct span payload);
 /* Sends what had to wait for our NEWKEYS. */
 enum step nacre_packets_release(struct conn *c);
 
-/* True when an application may cause another packet: the queue of waiting ones is not long. */
+/* True when an application may cause another packet: the queues it would join are not long. */
 bool nacre_packet_has_room(const struct conn *c);
 
 /* ---- output.c ----------------------------------------------------------------------------------------------- */

@@ -209,5 +209,5 @@ enum step nacre_packets_release(struct conn *c)
 
 bool nacre_packet_has_room(const struct conn *c)
 {
-    return c->waiting.len < WAITING_MAX / 2;
+    return c->waiting.len < WAITING_MAX / 2 && c->output.bytes < c->config->send_high + CONTROL_SLACK;
 }
