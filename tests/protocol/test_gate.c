@@ -88,7 +88,8 @@ static void try_one(enum moment moment, unsigned number, struct span body)
         const struct conn_event *e = side_event(&p->server, CONN_DISCONNECTED, 0);
         cr_assert_not_null(e, "moment %d, message %u", moment, number);
         cr_assert_eq(e->error, NACRE_E_UNEXPECTED);
-        cr_assert_eq(p->server.seen_count, events + 1, "moment %d, message %u: an event besides the end", moment, number);
+        cr_assert_eq(p->server.seen_count, events + 1, "moment %d, message %u: an event besides the end", moment,
+                     number);
     }
     if (moment != M_OPEN && moment != M_REKEY)
         cr_assert_eq(side_count(&p->server, CONN_AUTHENTICATED), 0);

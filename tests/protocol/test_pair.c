@@ -29,8 +29,8 @@ static void expect_echo(struct pair *p, size_t len)
     p->server.echoes = true;
     cr_assert_eq(pair_send(&p->client, channel, 0, bytes, len), NACRE_OK);
     pair_run(p);
-    cr_assert_eq(p->client.data_bytes - before, len, "%zu of %zu: %s%s", (size_t)p->client.data_bytes - before, len, text_of(&p->client),
-                 text_of(&p->server));
+    cr_assert_eq(p->client.data_bytes - before, len, "%zu of %zu: %s%s", (size_t)p->client.data_bytes - before, len,
+                 text_of(&p->client), text_of(&p->server));
     free(bytes);
 }
 
@@ -225,7 +225,8 @@ Test(pair, exit_status_eof_and_close_come_behind_the_data)
     (void)pair_send(&p->server, channel, 0, "out", 3);
     (void)pair_send(&p->server, channel, 1, "err", 3);
     (void)nacre_chan_send_eof(p->server.conn, channel, p->now_ns);
-    (void)nacre_chan_request(p->server.conn, channel, span_str("exit-status"), false, span_of("\0\0\0\0", 4), p->now_ns);
+    (void)nacre_chan_request(p->server.conn, channel, span_str("exit-status"), false, span_of("\0\0\0\0", 4),
+                             p->now_ns);
     (void)nacre_chan_close(p->server.conn, channel, p->now_ns);
     pair_run(p);
     cr_assert_eq(p->client.data_bytes, 6, "%s %s", text_of(&p->server), text_of(&p->client));

@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SECOND = 1000000000 };
+enum {
+    SECOND = 1000000000
+};
 
 static struct span keep(uint8_t **at, struct span s)
 {

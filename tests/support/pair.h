@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A server and a client connection joined in memory, with a clock that the test moves.
  *
- * Each side's events are kept as copies. The server's questions are answered from `struct side`: yes by default, or left
- * open for the test to answer. Works run inside the call. */
+ * Each side's events are kept as copies. The server's questions are answered from `struct side`: yes by default, or
+ * left open for the test to answer. Works run inside the call. */
 #ifndef TESTS_PAIR_H
 #define TESTS_PAIR_H
 
 #include "base/pool.h"
 #include "ssh/conn.h"
 
-enum { PAIR_EVENTS = 4096 };
+enum {
+    PAIR_EVENTS = 4096
+};
 
 /* A copy of an event; spans point into `bytes`. */
 struct seen {
@@ -27,13 +29,13 @@ struct side {
     size_t seen_count;
     bool leaves_open[CONN_EVENT_TYPES]; /* questions to be answered later by the test */
     bool refuses[CONN_EVENT_TYPES];
-    bool defers_work;                   /* works go to `work` instead of running */
+    bool defers_work; /* works go to `work` instead of running */
     struct work *work;
-    bool echoes;                        /* channel data is sent back */
-    bool consumes;                      /* channel data is given back at once */
+    bool echoes;   /* channel data is sent back */
+    bool consumes; /* channel data is given back at once */
     uint64_t data_bytes;
-    struct conn_answer answer;          /* what is answered, `accept` apart */
-    uint8_t *inbox;                     /* bytes on their way to this side */
+    struct conn_answer answer; /* what is answered, `accept` apart */
+    uint8_t *inbox;            /* bytes on their way to this side */
     size_t inbox_len, inbox_room;
 };
 

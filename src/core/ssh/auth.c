@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The server's side of authentication, RFC 4252: which method a request goes to, what is counted, and what becomes of an answer.
+/* The server's side of authentication, RFC 4252: which method a request goes to, what is counted, and what becomes of
+ * an answer.
  *
- * A request is copied before it is looked at, because the answer may come much later; the copy is wiped with it. One request is
- * decided at a time (the question holds the connection), so an answer always belongs to the request that is there. */
+ * A request is copied before it is looked at, because the answer may come much later; the copy is wiped with it. One
+ * request is decided at a time (the question holds the connection), so an answer always belongs to the request that is
+ * there. */
 #include "ssh/auth.h"
 
 #include <stdlib.h>
@@ -151,7 +153,7 @@ enum step nacre_resume_auth(struct conn *c, const struct ask *ask, const struct 
 {
     (void)ask;
     return span_is(c->auth->request.method, "keyboard-interactive") ? nacre_auth_kbdint_answer(c, answer)
-                                                                   : nacre_auth_decide(c, answer);
+                                                                    : nacre_auth_decide(c, answer);
 }
 
 /* ---- verdicts ----------------------------------------------------------------------------------------------- */

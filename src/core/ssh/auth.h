@@ -8,8 +8,8 @@
 enum {
     AUTH_METHODS_MAX = 1024,
     AUTH_BANNER_MAX = 16384,
-    AUTH_PROMPTS_MAX = 8192,    /* bytes of all prompts and the instruction */
-    AUTH_QUERIES_MIN = 15,      /* rule R8: requests that are no failures have a cap of their own */
+    AUTH_PROMPTS_MAX = 8192, /* bytes of all prompts and the instruction */
+    AUTH_QUERIES_MIN = 15,   /* rule R8: requests that are no failures have a cap of their own */
 };
 
 /* One request, decoded; the spans lie in auth.request. */
@@ -32,13 +32,14 @@ struct auth {
 
     /* keyboard-interactive */
     struct buf prompt_text;
-    struct conn_prompt prompts[CONN_KBDINT_PROMPTS]; /* spans: at is NULL, len the length; texts follow in prompt_text */
+    struct conn_prompt
+        prompts[CONN_KBDINT_PROMPTS]; /* spans: at is NULL, len the length; texts follow in prompt_text */
     size_t prompt_count, instruction_len;
     struct span responses[CONN_KBDINT_PROMPTS]; /* in copy */
     size_t response_count;
-    bool prompting;       /* INFO_REQUEST is out */
-    size_t asked;         /* responses put to the application so far */
-    bool responses_good;  /* none was refused */
+    bool prompting;      /* INFO_REQUEST is out */
+    size_t asked;        /* responses put to the application so far */
+    bool responses_good; /* none was refused */
 
     struct buf banner;
 };

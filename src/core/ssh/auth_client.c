@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The client's side of authentication: enough to log into any server by none, password, publickey and keyboard-interactive.
- * One request is out at a time. */
+/* The client's side of authentication: enough to log into any server by none, password, publickey and
+ * keyboard-interactive. One request is out at a time. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,9 +8,18 @@
 #include "ssh/conn_priv.h"
 #include "wire/namelist.h"
 
-enum { SERVER_SIG_ALGS_MAX = 4096 };
+enum {
+    SERVER_SIG_ALGS_MAX = 4096
+};
 
-enum client_method { CLIENT_IDLE, CLIENT_NONE, CLIENT_PASSWORD, CLIENT_PUBKEY, CLIENT_QUERY, CLIENT_KBDINT };
+enum client_method {
+    CLIENT_IDLE,
+    CLIENT_NONE,
+    CLIENT_PASSWORD,
+    CLIENT_PUBKEY,
+    CLIENT_QUERY,
+    CLIENT_KBDINT
+};
 
 struct client {
     enum client_method method; /* of the request that is out */
@@ -324,11 +333,10 @@ static enum step on_info_request(struct conn *c, struct rd *r)
     if (!rd_end(r))
         return nacre_conn_fail(c, NACRE_E_PACKET, "malformed USERAUTH_INFO_REQUEST");
     c->client->prompted = true;
-    nacre_conn_event(c, &(struct conn_event){.type = CONN_AUTH_PROMPTS,
-                                             .kind = name,
-                                             .text = instruction,
-                                             .prompts = prompts,
-                                             .prompt_count = count});
+    nacre_conn_event(
+        c,
+        &(struct conn_event){
+            .type = CONN_AUTH_PROMPTS, .kind = name, .text = instruction, .prompts = prompts, .prompt_count = count});
     return STEP_NEXT;
 }
 
@@ -345,7 +353,8 @@ static enum step on_pk_ok(struct conn *c, struct rd *r)
     return STEP_NEXT;
 }
 
-/* Message 60 is whatever the method under way makes of it. A server that wants a new password gets none: the login has failed. */
+/* Message 60 is whatever the method under way makes of it. A server that wants a new password gets none: the login has
+ * failed. */
 enum step nacre_on_userauth_60(struct conn *c, struct span body)
 {
     struct rd r = rd_over(body);

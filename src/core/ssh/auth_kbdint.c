@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* keyboard-interactive, RFC 4256, the server's side.
  *
- * Each response is a question of its own, then comes one for the whole. All are asked even after a refusal, so that neither
- * their number nor their time tells which response was wrong. */
+ * Each response is a question of its own, then comes one for the whole. All are asked even after a refusal, so that
+ * neither their number nor their time tells which response was wrong. */
 #include <stdio.h>
 
 #include "ssh/auth.h"
@@ -60,7 +60,7 @@ enum step nacre_auth_kbdint_request(struct conn *c, struct rd *r)
 /* Asks about the next response, or about the whole when all have been asked. */
 static enum step ask_next(struct conn *c, struct auth *a)
 {
-    char method[32] = "keyboard-interactive";
+    char method[48] = "keyboard-interactive";
     struct span response = {NULL, 0};
 
     if (a->asked < a->response_count) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Publickey requests, RFC 4252 section 7: queries and signatures.
  *
- * The signature is checked before the application is asked, so that no decision, early, late or deferred, can admit a key
- * that signed nothing (rules R5, R6). */
+ * The signature is checked before the application is asked, so that no decision, early, late or deferred, can admit a
+ * key that signed nothing (rules R5, R6). */
 #include <stdlib.h>
 
 #include "base/list.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The life of channels, RFC 4254 sections 5.1 and 5.3: numbers, opening from either side, EOF, close.
  *
- * A number is taken from the moment a channel is asked for until both sides have closed it, and counts towards the limit all that
- * time (rule R20). A message for a number that is not live ends the connection (rule R37). */
+ * A number is taken from the moment a channel is asked for until both sides have closed it, and counts towards the
+ * limit all that time (rule R20). A message for a number that is not live ends the connection (rule R37). */
 #include "ssh/chan.h"
 
 #include <stdlib.h>
@@ -98,7 +98,8 @@ struct chan *nacre_chan_of(struct conn *c, struct rd *r)
     struct chan *chan = r->bad ? NULL : nacre_chan_find(c, number);
 
     if (chan == NULL || chan->state != CHAN_OPEN || chan->close_in) {
-        (void)nacre_conn_fail(c, r->bad ? NACRE_E_PACKET : NACRE_E_UNEXPECTED, "message for a channel that is not open");
+        (void)nacre_conn_fail(c, r->bad ? NACRE_E_PACKET : NACRE_E_UNEXPECTED,
+                              "message for a channel that is not open");
         return NULL;
     }
     return chan;
@@ -191,9 +192,9 @@ enum step nacre_on_channel_open(struct conn *c, struct span body)
     chan->remote = remote;
     chan->window_out = window;
     chan->packet_out = packet;
-    return nacre_conn_ask(c, ASK_CHANNEL_OPEN,
-                          &(struct conn_event){
-                              .type = CONN_CHANNEL_OPEN_REQUEST, .channel = chan->number, .kind = kind, .data = data});
+    return nacre_conn_ask(
+        c, ASK_CHANNEL_OPEN,
+        &(struct conn_event){.type = CONN_CHANNEL_OPEN_REQUEST, .channel = chan->number, .kind = kind, .data = data});
 }
 
 static enum step send_confirmation(struct conn *c, const struct chan *chan)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One channel, RFC 4254 section 5: shared by chan.c (life), chan_data.c (data in), chan_send.c (data out), chan_request.c. */
+/* One channel, RFC 4254 section 5: shared by chan.c (life), chan_data.c (data in), chan_send.c (data out),
+ * chan_request.c. */
 #ifndef SSH_CHAN_H
 #define SSH_CHAN_H
 
@@ -12,8 +13,8 @@ enum chan_state {
 };
 
 enum {
-    CHAN_PACKET_MIN = 32,      /* rule R22: less than this never gets anywhere */
-    CHAN_DATA_HEAD = 13,       /* of EXTENDED_DATA, behind the message number: channel, type, length; data has 4 less */
+    CHAN_PACKET_MIN = 32, /* rule R22: less than this never gets anywhere */
+    CHAN_DATA_HEAD = 13,  /* of EXTENDED_DATA, behind the message number: channel, type, length; data has 4 less */
     CHAN_REQUEST_MAX = 32000,
 };
 
@@ -28,9 +29,9 @@ struct chan {
     struct list ready; /* in conn.ready while there is something that could go out */
     uint32_t number, remote;
     enum chan_state state;
-    bool held;                  /* a request question is out; what comes for this channel waits in `lane` */
+    bool held; /* a request question is out; what comes for this channel waits in `lane` */
     bool lane_running;
-    bool eof_in, eof_out;       /* received, sent */
+    bool eof_in, eof_out; /* received, sent */
     bool close_in, close_out;
     bool eof_wanted, close_wanted;
 

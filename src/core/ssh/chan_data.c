@@ -2,11 +2,14 @@
 /* Channel data in, and both windows, RFC 4254 section 5.2.
  *
  * Window is granted when the application has taken bytes, not when they arrive, so that a slow application slows its
- * peer and nobody buffers without bound; half a window at a time, so that grants are few. A window doubles when half of it goes by in less
- * than GROW_BELOW_NS and little is left with the application: over a path of that round trip it would be the brake. */
+ * peer and nobody buffers without bound; half a window at a time, so that grants are few. A window doubles when half of
+ * it goes by in less than GROW_BELOW_NS and little is left with the application: over a path of that round trip it
+ * would be the brake. */
 #include "ssh/chan.h"
 
-enum { GROW_BELOW_NS = 100 * 1000 * 1000 };
+enum {
+    GROW_BELOW_NS = 100 * 1000 * 1000
+};
 
 enum step nacre_on_channel_window_adjust(struct conn *c, struct span body)
 {
@@ -94,7 +97,8 @@ static uint32_t growth(const struct conn *c, const struct chan *chan)
 {
     uint32_t max = c->config->window_max;
 
-    if (chan->unconsumed > chan->window_size / 4 || chan->window_size >= max || c->now_ns - chan->granted_ns >= GROW_BELOW_NS)
+    if (chan->unconsumed > chan->window_size / 4 || chan->window_size >= max ||
+        c->now_ns - chan->granted_ns >= GROW_BELOW_NS)
         return 0;
     return chan->window_size <= max - chan->window_size ? chan->window_size : max - chan->window_size;
 }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Channel requests both ways, RFC 4254 section 5.4. Replies come in the order of the requests: a channel waits for the answer to
- * each. What a request means is the application's business. */
+/* Channel requests both ways, RFC 4254 section 5.4. Replies come in the order of the requests: a channel waits for the
+ * answer to each. What a request means is the application's business. */
 #include "ssh/chan.h"
 
-enum { REPLIES_DUE_MAX = 1024 };
+enum {
+    REPLIES_DUE_MAX = 1024
+};
 
 enum step nacre_on_channel_request(struct conn *c, struct span body)
 {
@@ -55,8 +57,8 @@ static enum step on_reply(struct conn *c, struct span body, bool accepted)
     if (chan->replies_due == 0)
         return STEP_NEXT;
     chan->replies_due--;
-    nacre_conn_event(
-        c, &(struct conn_event){.type = CONN_CHANNEL_REPLY, .channel = chan->number, .accepted = accepted});
+    nacre_conn_event(c,
+                     &(struct conn_event){.type = CONN_CHANNEL_REPLY, .channel = chan->number, .accepted = accepted});
     return STEP_NEXT;
 }
 

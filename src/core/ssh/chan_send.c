@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Channel data out: a queue of blocks a channel, sealed a packet a channel in turn while the output queue is below send_high.
+/* Channel data out: a queue of blocks a channel, sealed a packet a channel in turn while the output queue is below
+ * send_high.
  *
- * Queued requests lie between the data as blocks with a mark. Events come after a channel's turn, when it is off the list,
- * because their handlers may send, close or free it. */
+ * Queued requests lie between the data as blocks with a mark. Events come after a channel's turn, when it is off the
+ * list, because their handlers may send, close or free it. */
 #include "ssh/chan.h"
 
 #include <stdlib.h>
 
 enum {
     ROUND_MAX = 69 * 1024, /* room asked for ahead of bulk data */
-    SPLIT_MIN = 8192,   /* rest of a block that is worth a packet of its own */
-    SEAL_OVERHEAD = 256 /* at most, of a packet around its data */
+    SPLIT_MIN = 8192,      /* rest of a block that is worth a packet of its own */
+    SEAL_OVERHEAD = 256    /* at most, of a packet around its data */
 };
 
 /* ---- the queue ---------------------------------------------------------------------------------------------- */
@@ -154,7 +155,10 @@ static enum step send_data(struct conn *c, struct chan *chan, size_t n)
     return nacre_packet_close(c, &p);
 }
 
-enum turn { TURN_MORE, TURN_DONE };
+enum turn {
+    TURN_MORE,
+    TURN_DONE
+};
 
 static bool eof_is_next(const struct chan *chan)
 {

@@ -173,8 +173,9 @@ enum step nacre_conn_dispatch(struct conn *c, struct span payload)
     if (type >= MSG_KEX_FIRST && type <= MSG_KEX_LAST && nacre_kex_skips_guess(c))
         return STEP_NEXT;
     if (rule->handle == NULL) {
-        return moment == M_KEX1_STRICT ? nacre_conn_fail(c, NACRE_E_UNEXPECTED, "unknown message in strict key exchange")
-                                       : nacre_send_unimplemented(c, c->in.seq - 1);
+        return moment == M_KEX1_STRICT
+                   ? nacre_conn_fail(c, NACRE_E_UNEXPECTED, "unknown message in strict key exchange")
+                   : nacre_send_unimplemented(c, c->in.seq - 1);
     }
     if (!msg_is_legal(rule, moment))
         return nacre_conn_fail(c, NACRE_E_UNEXPECTED, rule->name);

@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Questions to the application and work that runs elsewhere.
  *
- * Every question is a row: what waits for its answer, and where the connection goes on. A handler that asks ends there; its second
- * half is the row's resume function. So nothing is parsed twice, and an answer that comes late, twice or never finds either
- * its question or nothing (rules R6, R42). */
+ * Every question is a row: what waits for its answer, and where the connection goes on. A handler that asks ends there;
+ * its second half is the row's resume function. So nothing is parsed twice, and an answer that comes late, twice or
+ * never finds either its question or nothing (rules R6, R42). */
 #include <stdlib.h>
 
 #include "ssh/chan.h"
 #include "ssh/conn_priv.h"
 
-enum hold { HOLD_NOTHING, HOLD_CONN, HOLD_CHANNEL, HOLD_GLOBALS };
+enum hold {
+    HOLD_NOTHING,
+    HOLD_CONN,
+    HOLD_CHANNEL,
+    HOLD_GLOBALS
+};
 
 /* clang-format off */
 static const struct ask_rule {

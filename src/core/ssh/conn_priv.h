@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The inside of a connection, for src/core/ssh alone.
  *
- * A connection is a few small parts, each changed in one place: the phase (nacre_conn_enter), the key exchange under way
- * (kex.c), the questions (conn_ask.c) and the work that is out. The moment that messages.c asks for follows from them. */
+ * A connection is a few small parts, each changed in one place: the phase (nacre_conn_enter), the key exchange under
+ * way (kex.c), the questions (conn_ask.c) and the work that is out. The moment that messages.c asks for follows from
+ * them. */
 #ifndef SSH_CONN_PRIV_H
 #define SSH_CONN_PRIV_H
 
@@ -37,7 +38,15 @@ enum {
 
 /* ---- questions ---------------------------------------------------------------------------------------------- */
 
-enum ask_kind { ASK_SERVICE, ASK_AUTH, ASK_HOST_KEY, ASK_CHANNEL_OPEN, ASK_CHANNEL_REQUEST, ASK_GLOBAL_REQUEST, ASK_KINDS };
+enum ask_kind {
+    ASK_SERVICE,
+    ASK_AUTH,
+    ASK_HOST_KEY,
+    ASK_CHANNEL_OPEN,
+    ASK_CHANNEL_REQUEST,
+    ASK_GLOBAL_REQUEST,
+    ASK_KINDS
+};
 
 struct ask {
     struct list link;
@@ -168,7 +177,8 @@ static inline int64_t due_after(int64_t now_ns, int64_t wait_ns)
 
 /* ---- conn_ask.c --------------------------------------------------------------------------------------------- */
 
-/* Asks; `question` needs all but its serial. Holds what the kind holds until the answer is in, and goes on in the kind's resume half. */
+/* Asks; `question` needs all but its serial. Holds what the kind holds until the answer is in, and goes on in the
+ * kind's resume half. */
 enum step nacre_conn_ask(struct conn *c, enum ask_kind kind, struct conn_event *question);
 
 void nacre_asks_expire(struct conn *c);

@@ -10,7 +10,9 @@ struct error_row {
     uint32_t disconnect;
 };
 
-enum { BY_APPLICATION = 11 };
+enum {
+    BY_APPLICATION = 11
+};
 
 static const struct error_row rows[] = {
     {NACRE_OK, NACRE_CLASS_OK, BY_APPLICATION},

@@ -2,7 +2,10 @@
 /* EXT_INFO, RFC 8308: which signatures a server takes from users, and OpenSSH's announcement of its ping. */
 #include "ssh/kex.h"
 
-enum { EXT_INFO_MAX = 4096, EXTENSIONS_MAX = 64 };
+enum {
+    EXT_INFO_MAX = 4096,
+    EXTENSIONS_MAX = 64
+};
 
 static const char ping[] = "ping@openssh.com";
 static const char server_sig_algs[] = "server-sig-algs";
@@ -24,7 +27,8 @@ enum step nacre_send_ext_info(struct conn *c)
     return nacre_packet_close(c, &p);
 }
 
-/* Right after NEWKEYS the numbers of the direction tell; during authentication the next message has to be the success. */
+/* Right after NEWKEYS the numbers of the direction tell; during authentication the next message has to be the success.
+ */
 static bool is_in_place(struct conn *c)
 {
     if (c->phase == PHASE_SERVICE)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Global requests both ways, RFC 4254 section 4, and keep-alives, which are global requests that nobody knows.
  *
- * Replies have no number: they come in the order of the requests. So the peer's requests wait in a lane while one is being
- * decided, and for ours a bit each remembers whether it was a keep-alive. */
+ * Replies have no number: they come in the order of the requests. So the peer's requests wait in a lane while one is
+ * being decided, and for ours a bit each remembers whether it was a keep-alive. */
 #include "ssh/conn_priv.h"
 
 enum step nacre_on_global_request(struct conn *c, struct span body)
@@ -19,9 +19,9 @@ enum step nacre_on_global_request(struct conn *c, struct span body)
                    ? STEP_NEXT
                    : nacre_conn_fail(c, NACRE_E_TOO_MUCH_QUEUED, "too many global requests wait for an answer");
     }
-    return nacre_conn_ask(c, ASK_GLOBAL_REQUEST,
-                          &(struct conn_event){
-                              .type = CONN_GLOBAL_REQUEST, .kind = kind, .want_reply = want_reply, .data = data});
+    return nacre_conn_ask(
+        c, ASK_GLOBAL_REQUEST,
+        &(struct conn_event){.type = CONN_GLOBAL_REQUEST, .kind = kind, .want_reply = want_reply, .data = data});
 }
 
 static enum step run_lane(struct conn *c)
@@ -63,7 +63,8 @@ enum step nacre_resume_global_request(struct conn *c, const struct ask *ask, con
 
 /* ---- ours --------------------------------------------------------------------------------------------------- */
 
-static enum step send_global_request(struct conn *c, struct span kind, bool want_reply, struct span data, bool is_silent)
+static enum step send_global_request(struct conn *c, struct span kind, bool want_reply, struct span data,
+                                     bool is_silent)
 {
     struct packet p;
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The key exchange in its order: KEXINIT both ways, the method's two messages, NEWKEYS both ways; again whenever one side wants.
+/* The key exchange in its order: KEXINIT both ways, the method's two messages, NEWKEYS both ways; again whenever one
+ * side wants.
  *
  * Two moments matter. From our KEXINIT to our NEWKEYS we send nothing else (packet_out.c keeps it back). From the
- * peer's KEXINIT to its NEWKEYS it may send nothing else (messages.c's rekey column). What it sent before its KEXINIT is legal,
- * also after ours. Authentication state is never touched here (rule R2). */
+ * peer's KEXINIT to its NEWKEYS it may send nothing else (messages.c's rekey column). What it sent before its KEXINIT
+ * is legal, also after ours. Authentication state is never touched here (rule R2). */
 #include "ssh/kex.h"
 
 #include <stdlib.h>

@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A key exchange under way, shared by kexinit.c (what is agreed), kex.c (the exchange) and kex_work.c (the computation). */
+/* A key exchange under way, shared by kexinit.c (what is agreed), kex.c (the exchange) and kex_work.c (the
+ * computation). */
 #ifndef SSH_KEX_H
 #define SSH_KEX_H
 
 #include "ssh/conn_priv.h"
 
-enum kex_expect { EXPECT_KEXINIT, EXPECT_METHOD, EXPECT_NEWKEYS };
+enum kex_expect {
+    EXPECT_KEXINIT,
+    EXPECT_METHOD,
+    EXPECT_NEWKEYS
+};
 
 enum {
     KEX_COOKIE = 16,
-    KEX_LISTS = 10,                /* name-lists in a KEXINIT */
-    KEX_TRANSCRIPT_MAX = 131072,   /* two identifications, two KEXINITs, a host key, two public values */
+    KEX_LISTS = 10,              /* name-lists in a KEXINIT */
+    KEX_TRANSCRIPT_MAX = 131072, /* two identifications, two KEXINITs, a host key, two public values */
 };
 
 /* RFC 4253 section 7.1, in the order of the message. */
@@ -33,17 +38,17 @@ struct kexinit {
 };
 
 struct kex {
-    enum kex_expect expect; /* from the peer, next */
-    bool we_sent;           /* our KEXINIT is out, our NEWKEYS is not */
-    bool skip_guess;        /* the peer's next method packet was guessed wrong */
+    enum kex_expect expect;  /* from the peer, next */
+    bool we_sent;            /* our KEXINIT is out, our NEWKEYS is not */
+    bool skip_guess;         /* the peer's next method packet was guessed wrong */
     struct buf ours, theirs; /* KEXINIT payloads, until negotiated */
     struct buf transcript;   /* front of the exchange hash: V_C, V_S, I_C, I_S as strings */
     const struct kex_alg *alg;
     const struct sig_alg *sig_alg;
-    struct key *host_key; /* server: to sign with */
-    struct kex_work *computed; /* client: checked, while the application looks at the host key */
-    struct kex_state *state;   /* client: private half between INIT and REPLY */
-    struct buf public_value;   /* client: its own */
+    struct key *host_key;          /* server: to sign with */
+    struct kex_work *computed;     /* client: checked, while the application looks at the host key */
+    struct kex_state *state;       /* client: private half between INIT and REPLY */
+    struct buf public_value;       /* client: its own */
     struct keys next_in, next_out; /* algorithms when negotiated, contexts when keyed */
 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The computation of a key exchange, RFC 4253 section 8 and RFC 5656 section 4, apart from the connection so that any thread
- * may run it. */
+/* The computation of a key exchange, RFC 4253 section 8 and RFC 5656 section 4, apart from the connection so that any
+ * thread may run it. */
 #include <stdlib.h>
 
 #include "base/list.h"

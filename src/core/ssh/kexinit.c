@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* KEXINIT, RFC 4253 section 7.1: what we offer, and what both agree on.
  *
- * The markers of strict-kex and of RFC 8308 travel in the list of kex methods of the first KEXINIT. They are no algorithms: they
- * are added when writing and looked up by name when reading, and are never among what can be chosen. */
+ * The markers of strict-kex and of RFC 8308 travel in the list of kex methods of the first KEXINIT. They are no
+ * algorithms: they are added when writing and looked up by name when reading, and are never among what can be chosen.
+ */
 #include <stdio.h>
 #include <string.h>
 
 #include "ssh/kex.h"
 #include "wire/namelist.h"
 
-enum { KEXINIT_MAX = 8192 };
+enum {
+    KEXINIT_MAX = 8192
+};
 
 /* ---- the offer ---------------------------------------------------------------------------------------------- */
 
@@ -216,7 +219,8 @@ static enum step choose_keys(struct conn *c, const struct kexinit *ours, const s
     if (k->comp_alg == NULL)
         return no_common(c, "compression");
     if (c->config->strict_kex == 2 && !c->strict && is_truncatable(k))
-        return nacre_conn_fail(c, NACRE_E_NO_COMMON_ALGORITHM, "the agreed cipher is not safe without strict key exchange");
+        return nacre_conn_fail(c, NACRE_E_NO_COMMON_ALGORITHM,
+                               "the agreed cipher is not safe without strict key exchange");
     return STEP_NEXT;
 }
 
@@ -240,8 +244,8 @@ static enum step read_markers(struct conn *c, const struct kexinit *theirs)
     if (c->kex_count != 0)
         return STEP_NEXT;
     c->sends_ext_info = nacre_names_has(theirs->lists[LIST_KEX], span_str(ext_info_marker(peer_is_server)));
-    c->strict = c->config->strict_kex != 0 &&
-                nacre_names_has(theirs->lists[LIST_KEX], span_str(strict_marker(peer_is_server)));
+    c->strict =
+        c->config->strict_kex != 0 && nacre_names_has(theirs->lists[LIST_KEX], span_str(strict_marker(peer_is_server)));
     if (c->config->strict_kex == 3 && !c->strict)
         return nacre_conn_fail(c, NACRE_E_KEX, "the peer does not offer strict key exchange");
     /* Rule R3: with strict-kex the peer's first packet has to be its KEXINIT. */
@@ -268,9 +272,8 @@ enum step nacre_kexinit_negotiate(struct conn *c, struct kex *kex)
         choose_keys(c, &ours, &theirs, false, to_client) == STEP_CLOSE)
         return STEP_CLOSE;
     /* RFC 4253 section 7: a guess is right when both sides prefer the same method and host key algorithm. */
-    kex->skip_guess =
-        theirs.guess_follows &&
-        (!span_eq(first_name(ours.lists[LIST_KEX]), first_name(theirs.lists[LIST_KEX])) ||
-         !span_eq(first_name(ours.lists[LIST_HOST_KEY]), first_name(theirs.lists[LIST_HOST_KEY])));
+    kex->skip_guess = theirs.guess_follows &&
+                      (!span_eq(first_name(ours.lists[LIST_KEX]), first_name(theirs.lists[LIST_KEX])) ||
+                       !span_eq(first_name(ours.lists[LIST_HOST_KEY]), first_name(theirs.lists[LIST_HOST_KEY])));
     return STEP_NEXT;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The gate: message by moment (rule R1). A message that is known but has no 1 in the present column ends the connection; one
- * that has no row is answered with UNIMPLEMENTED. The order inside a key exchange is kex.c's, the order inside an
- * authentication method is that method's. */
+/* The gate: message by moment (rule R1). A message that is known but has no 1 in the present column ends the
+ * connection; one that has no row is answered with UNIMPLEMENTED. The order inside a key exchange is kex.c's, the order
+ * inside an authentication method is that method's. */
 #include "ssh/messages.h"
 
 #include "ssh/conn_priv.h"
@@ -13,7 +13,8 @@
     [number] = {text, MOMENTS_OF(lax, strict, service, auth, open, rekey), nacre_on_##handler}
 
 /* What both roles accept: the transport's small fry and the connection protocol, RFC 4254.
- * PING is let through where it is not answered (rule R14). A KEXINIT before authentication is only the first one (rule R2). */
+ * PING is let through where it is not answered (rule R14). A KEXINIT before authentication is only the first one (rule
+ * R2). */
 /* clang-format off */
 #define RULES_OF_BOTH                                                                                                      \
     /*   num  message                   first kex      not rekeying       rekey                                          \

@@ -67,8 +67,8 @@ enum step {
 };
 
 struct msg_rule {
-    const char *name;  /* NULL: a message we do not know */
-    uint8_t moments;   /* bit per enum moment */
+    const char *name;                                      /* NULL: a message we do not know */
+    uint8_t moments;                                       /* bit per enum moment */
     enum step (*handle)(struct conn *c, struct span body); /* body: the payload behind the message number */
 };
 

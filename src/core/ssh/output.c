@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Sealed bytes on their way to the wire: a queue of pool blocks.
  *
- * Many packets share a block. The first block of an idle connection is as small as its packet needs; each further one doubles, and bulk
- * data asks for the largest at once, so that an echoing connection does not pin big blocks. When all is sent, no block is left. */
+ * Many packets share a block. The first block of an idle connection is as small as its packet needs; each further one
+ * doubles, and bulk data asks for the largest at once, so that an echoing connection does not pin big blocks. When all
+ * is sent, no block is left. */
 #include "ssh/conn_priv.h"
 
-enum { OUTPUT_BLOCK_MAX = 69 * 1024 }; /* two full data packets, and a size class of the pool */
+enum {
+    OUTPUT_BLOCK_MAX = 69 * 1024
+}; /* two full data packets, and a size class of the pool */
 
 size_t nacre_output_left(const struct conn *c)
 {

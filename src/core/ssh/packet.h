@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The binary packet protocol, RFC 4253 section 6: packets out of bytes and bytes out of packets.
  *
- * A packet to send is written straight into the last block of the output queue, with room for its header in front and for
- * padding and tag behind, and sealed in place. Only what has to wait for a key exchange or to be compressed is
+ * A packet to send is written straight into the last block of the output queue, with room for its header in front and
+ * for padding and tag behind, and sealed in place. Only what has to wait for a key exchange or to be compressed is
  * written aside first. */
 #ifndef SSH_PACKET_H
 #define SSH_PACKET_H
@@ -31,8 +31,8 @@ struct direction {
 
 /* The packet at the front of what is fed, as far as it has been looked at. */
 struct partial {
-    uint32_t length; /* of the packet behind its length field; 0: not known yet */
-    uint32_t opened; /* bytes at the front already decrypted in place */
+    uint32_t length;  /* of the packet behind its length field; 0: not known yet */
+    uint32_t opened;  /* bytes at the front already decrypted in place */
     uint32_t discard; /* bytes to swallow before the failure is shown */
 };
 
@@ -52,8 +52,9 @@ struct packet {
 
 /* ---- packet_in.c -------------------------------------------------------------------------------------------- */
 
-/* Takes the packet at the front. *used 0: incomplete, or the connection failed; otherwise *payload is its payload from the message
- * number on (empty while bytes are only being swallowed), valid as long as `bytes` and until the next packet. */
+/* Takes the packet at the front. *used 0: incomplete, or the connection failed; otherwise *payload is its payload from
+ * the message number on (empty while bytes are only being swallowed), valid as long as `bytes` and until the next
+ * packet. */
 enum step nacre_packet_take(struct conn *c, uint8_t *bytes, size_t len, size_t *used, struct span *payload);
 
 /* ---- packet_out.c ------------------------------------------------------------------------------------------- */

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Packets out of bytes, RFC 4253 section 6, in place.
  *
- * The caller keeps an incomplete packet and feeds it again, so struct partial remembers what has been done to its front.
+ * The caller keeps an incomplete packet and feeds it again, so struct partial remembers what has been done to its
+ * front.
  *
- * With CBC and a MAC over the plain text, the moment at which we close would tell an attacker what the first block decrypts to: a bad
- * length would end the connection sooner than a bad MAC. There we swallow a whole maximum packet before either failure
- * shows, as OpenSSH does. The other modes do not turn one cipher block into a chosen length and fail at once. */
+ * With CBC and a MAC over the plain text, the moment at which we close would tell an attacker what the first block
+ * decrypts to: a bad length would end the connection sooner than a bad MAC. There we swallow a whole maximum packet
+ * before either failure shows, as OpenSSH does. The other modes do not turn one cipher block into a chosen length and
+ * fail at once. */
 #include "ssh/conn_priv.h"
 
 static bool hides_failures(const struct keys *k)

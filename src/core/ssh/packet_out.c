@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Bytes out of packets, RFC 4253 section 6: padding, MAC, encryption, all in the output block.
  *
- * Between our KEXINIT and our NEWKEYS only the key exchange and the transport's small fry may go out (RFC 4253 section 7.1); the rest
- * is kept in conn.waiting, which is bounded (rules R14, R15). Channel data does not come here meanwhile. */
+ * Between our KEXINIT and our NEWKEYS only the key exchange and the transport's small fry may go out (RFC 4253
+ * section 7.1); the rest is kept in conn.waiting, which is bounded (rules R14, R15). Channel data does not come here
+ * meanwhile. */
 #include "ssh/conn_priv.h"
 
 /* Behind the payload: padding of at most a block of 16 and 3, and a tag of at most MAC_MAX. */
-enum { PACKET_HEAD = 5, PACKET_TAIL = 32 + MAC_MAX };
+enum {
+    PACKET_HEAD = 5,
+    PACKET_TAIL = 32 + MAC_MAX
+};
 
-/* Padding is inside the encryption and only has to differ from packet to packet, so it comes from a small generator (splitmix64)
- * that is seeded with each new set of keys. In clear it is zero. */
+/* Padding is inside the encryption and only has to differ from packet to packet, so it comes from a small generator
+ * (splitmix64) that is seeded with each new set of keys. In clear it is zero. */
 static void fill_padding(struct conn *c, uint8_t *at, size_t len)
 {
     if (c->out.keys.cipher == NULL) {
@@ -113,7 +117,8 @@ static enum step send_aside(struct conn *c, struct span payload)
 /* RFC 4253 section 7.1: what may go out between KEXINIT and NEWKEYS. */
 static bool may_interrupt_kex(uint8_t type)
 {
-    return type < MSG_USERAUTH_REQUEST && type != MSG_SERVICE_REQUEST && type != MSG_SERVICE_ACCEPT && type != MSG_EXT_INFO;
+    return type < MSG_USERAUTH_REQUEST && type != MSG_SERVICE_REQUEST && type != MSG_SERVICE_ACCEPT &&
+           type != MSG_EXT_INFO;
 }
 
 static bool has_to_wait(const struct conn *c, uint8_t type)

@@ -3,7 +3,9 @@
 
 #include "ssh/conn_priv.h"
 
-enum { DISCONNECT_BY_APPLICATION = 11 };
+enum {
+    DISCONNECT_BY_APPLICATION = 11
+};
 
 static struct span cut(struct span s, size_t max)
 {

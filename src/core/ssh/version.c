@@ -6,7 +6,10 @@
 #include "ssh/conn_priv.h"
 #include "wire/namelist.h"
 
-enum { BANNER_LINES_MAX = 64, BANNER_LINE_MAX = 1024 };
+enum {
+    BANNER_LINES_MAX = 64,
+    BANNER_LINE_MAX = 1024
+};
 
 static const char default_pattern[] = "SSH-2.0-*,SSH-1.99-*";
 
@@ -87,7 +90,8 @@ size_t nacre_version_feed(struct conn *c, const uint8_t *bytes, size_t len)
     const uint8_t *end = memchr(bytes, '\n', len < max ? len : max);
     static const uint8_t start[] = "SSH-";
 
-    /* What cannot become an identification is refused at once, so that a wrong client does not wait for the grace time. */
+    /* What cannot become an identification is refused at once, so that a wrong client does not wait for the grace time.
+     */
     if (conn_is_server(c) && memcmp(bytes, start, len < 4 ? len : 4) != 0) {
         (void)nacre_conn_fail(c, NACRE_E_VERSION, "the first line is no SSH identification");
         return 0;
