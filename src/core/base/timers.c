@@ -19,6 +19,7 @@ static const int64_t tick_ns = 10 * 1000 * 1000;
 void nacre_timers_init(struct timers *w, int64_t now_ns)
 {
     w->tick = now_ns / tick_ns;
+    w->now_ns = now_ns;
     list_init(&w->overdue);
     for (unsigned level = 0; level < TIMER_LEVELS; level++) {
         w->busy[level] = 0;
@@ -58,11 +59,10 @@ void nacre_timer_arm(struct timers *w, struct timer *t, int64_t due_ns)
     if (t->due_ns != 0)
         nacre_timer_cancel(w, t);
     t->due_ns = due_ns > 0 ? due_ns : 1;
-    int64_t due = due_tick(t->due_ns);
-    if (due <= w->tick)
+    if (t->due_ns <= w->now_ns)
         list_append(&w->overdue, &t->link);
     else
-        place(w, t, due);
+        place(w, t, due_tick(t->due_ns));
 }
 
 /* Clears the busy bit of an empty list if that is the head of a slot, to spare an idle thread a wake-up for nothing. */
@@ -138,6 +138,8 @@ static void cascade(struct timers *w)
 
 void nacre_timers_advance(struct timers *w, int64_t now_ns)
 {
+    if (now_ns > w->now_ns)
+        w->now_ns = now_ns;
     fire_all(&w->overdue, now_ns);
     int64_t until = now_ns / tick_ns;
     for (int64_t at = next_busy(w); at <= until; at = next_busy(w)) {

@@ -19,8 +19,9 @@ struct timer {
 
 struct timers {
     int64_t tick; /* ticks already handled */
+    int64_t now_ns; /* of the latest advance */
     uint64_t busy[TIMER_LEVELS];  /* bit per slot that is not empty */
-    struct list overdue;          /* armed for a tick already handled; fire at the next advance */
+    struct list overdue;          /* armed for a moment that had passed; fire at the next advance */
     struct list slots[TIMER_LEVELS][TIMER_SLOTS];
 };
 
