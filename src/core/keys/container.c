@@ -12,6 +12,7 @@
 
 #include "base/secret.h"
 #include "crypto/algs.h"
+#include "keys/certificate.h"
 
 enum nacre_error nacre_container_fail(struct container *k, enum nacre_error code, const char *text, ...)
 {
@@ -93,17 +94,39 @@ void nacre_container_subject(struct container *k, struct span text)
     k->subject_out[len] = 0;
 }
 
+/* Names are compared without the blanks behind commas, which people write or not. */
+static void squeeze(const char *text, char *out, size_t size)
+{
+    size_t len = 0;
+    for (; *text != 0 && len + 1 < size; text++) {
+        if (*text != ' ' || len == 0 || out[len - 1] != ',')
+            out[len++] = *text;
+    }
+    out[len] = 0;
+}
+
+static bool subject_fits(const char *name, const char *wanted)
+{
+    char a[512], b[512];
+    if (wanted[0] == 0 || strcmp(wanted, "*") == 0)
+        return true;
+    squeeze(name, a, sizeof a);
+    squeeze(wanted, b, sizeof b);
+    return strstr(a, b) != NULL;
+}
+
 bool nacre_container_certificate(struct container *k, void *x509)
 {
     char text[512] = "";
-    BIO *b = BIO_new(BIO_s_mem());
-    if (b != NULL && X509_NAME_print_ex(b, X509_get_subject_name(x509), 0, XN_FLAG_RFC2253) >= 0) {
-        int n = BIO_read(b, text, sizeof text - 1);
-        text[n < 0 ? 0 : n] = 0;
-    }
-    BIO_free(b);
+    unsigned char *der = NULL;
+    (void)nacre_certificate_subject(x509, text, sizeof text); /* a name too long to tell is none */
+    if (!subject_fits(text, k->subject))
+        return false;
     nacre_container_subject(k, span_str(text));
-    return k->subject[0] == 0 || strcmp(k->subject, "*") == 0 || strstr(text, k->subject) != NULL;
+    int len = k->certificate == NULL ? 0 : i2d_X509(x509, &der);
+    bool kept = len <= 0 || nacre_buf_append(k->certificate, der, (size_t)len);
+    OPENSSL_free(der);
+    return kept;
 }
 
 const uint8_t *nacre_bytes_find(struct span in, const char *text)

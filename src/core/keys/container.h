@@ -13,6 +13,7 @@ struct container {
     const char *subject;  /* never NULL; "*" is any */
     char *subject_out;
     size_t subject_size;
+    struct buf *certificate; /* where the DER of the certificate goes; NULL: nowhere */
     char *why;
     size_t why_size;
 };

@@ -159,6 +159,7 @@ enum nacre_error nacre_store_open(const struct nacre_crypto *c, const struct sto
         .subject = request->subject == NULL ? "*" : request->subject,
         .subject_out = subject_out,
         .subject_size = subject_size,
+        .certificate = request->certificate,
         .why = why,
         .why_size = why_size,
     };

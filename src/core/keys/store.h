@@ -41,6 +41,7 @@ struct store_request {
     struct span store;      /* file name or contents, as `type` says */
     const char *password;   /* "" or NULL: none */
     const char *subject;    /* "*" takes the first */
+    struct buf *certificate; /* NULL: not wanted; else the DER of the certificate beside the key, if any, is appended */
 };
 
 enum { STORE_FILE_MAX = 1 << 20 };
