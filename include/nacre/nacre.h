@@ -223,6 +223,29 @@ struct nacre_ssh_channel_requested {
     size_t packet_len;
 };
 
+/* A client asks for a tunnel (RFC 4254 section 7, and OpenSSH's streamlocal requests for unix sockets).
+ *   direction 0  a channel to address and port (direct-tcpip); accepted: nacre connects and relays inside the worker.
+ *                Not accepted: on_ssh_channel_open_request fires, so that the application may serve the channel itself.
+ *   direction 1  to listen on address and port for the client (tcpip-forward); port 0: the system picks, and the client
+ * is told. A path of a unix socket is in `address`, with port 0 (direct-streamlocal and streamlocal-forward
+ * @openssh.com). */
+struct nacre_ssh_tunnel_requested {
+    struct nacre_event event;
+    nacre_connection_id connection_id;
+    int direction;
+    const char *address;
+    int port;    /* [out] of a reverse tunnel: where to listen */
+    bool accept; /* [out] preset false */
+};
+
+/* A tunnel has ended: a relay of direction 0, one connection of a reverse tunnel, or its listener. */
+struct nacre_ssh_tunnel_closed {
+    struct nacre_event event;
+    nacre_connection_id connection_id;
+    const char *address;
+    int port;
+};
+
 /* Handlers, one an event; those left NULL cost nothing and their questions get the default: refuse, but for
  * on_connection_request and on_ssh_service_request, which go by their preset. Fill with designated initializers. */
 struct nacre_handlers {
@@ -242,6 +265,8 @@ struct nacre_handlers {
     void (*on_ssh_channel_closed)(nacre_server *, struct nacre_ssh_channel_closed *, void *context);
     void (*on_ssh_channel_request)(nacre_server *, struct nacre_ssh_channel_request *, void *context);
     void (*on_ssh_channel_requested)(nacre_server *, struct nacre_ssh_channel_requested *, void *context);
+    void (*on_ssh_tunnel_requested)(nacre_server *, struct nacre_ssh_tunnel_requested *, void *context);
+    void (*on_ssh_tunnel_closed)(nacre_server *, struct nacre_ssh_tunnel_closed *, void *context);
 };
 
 /* The decision of a deferred question; fields named as in the event structs. */
@@ -249,6 +274,7 @@ struct nacre_answer {
     bool accept; /* also stands for `success` of a channel request */
     bool partial_success;
     const char *available_methods;
+    int port; /* of a reverse tunnel: 0 leaves it as asked */
     int cert_store_type;
     const void *cert_store;
     size_t cert_store_len;
@@ -336,6 +362,11 @@ NACRE_API int nacre_send_exit_signal(nacre_server *server, nacre_channel_id chan
 /* Closes a channel after what was sent before. on_ssh_channel_closed follows when the peer has closed too. CHANNEL_ID.
  */
 NACRE_API int nacre_close_channel(nacre_server *server, nacre_channel_id channel_id);
+
+/* Opens a channel to the client with the type-specific part of SSH_MSG_CHANNEL_OPEN in `data` (x11: originator address
+ * and port; RFC 4254 section 6.3.2). Else as nacre_open_channel(). */
+NACRE_API int nacre_open_channel_with(nacre_server *server, nacre_connection_id connection_id, const char *channel_type,
+                                      const void *data, size_t len, nacre_channel_id *channel_id);
 
 /* Opens a channel to the client. *channel_id is valid at once for on_ssh_channel_opened or _closed (refused) to name.
  * CONNECTION_ID. */

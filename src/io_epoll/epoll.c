@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "engine/sock.h"
@@ -180,6 +181,29 @@ static enum nacre_error epoll_attach(struct io *io, io_socket s, uint64_t owner,
     return take_over(io, s, owner, EPOLL_STREAM, EPOLLIN | EPOLLRDHUP | EPOLLET, slot);
 }
 
+/* Registered for EPOLLOUT from the start: that is how the kernel tells that the connection stands, or does not. A
+ * refusal at once is reported by wait() like any other. */
+static enum nacre_error epoll_connect(struct io *io, io_socket s, const struct io_address *to, uint64_t owner,
+                                      uint32_t *slot)
+{
+    bool pending = false;
+    enum nacre_error refused = NACRE_OK;
+    if (connect(s, (const struct sockaddr *)(const void *)to->bytes, to->len) != 0) {
+        pending = errno == EINPROGRESS;
+        refused = pending ? NACRE_OK : nacre_error_from_errno(errno);
+    }
+    enum nacre_error error =
+        take_over(io, s, owner, EPOLL_STREAM, EPOLLIN | EPOLLOUT | EPOLLRDHUP | (uint32_t)EPOLLET, slot);
+    if (error != NACRE_OK)
+        return error;
+    struct epoll_slot *at = epoll_slot_at(io, *slot);
+    at->error = refused;
+    epoll_set(at, SLOT_CONNECTING | SLOT_WATCH_WRITE | (pending ? SLOT_FULL : 0));
+    if (!pending)
+        nacre_epoll_queue_add(io, &io->work, *slot);
+    return NACRE_OK;
+}
+
 /* Takes a slot out of a queue, if it stands there. */
 static void queue_remove(struct io *io, struct epoll_queue *q, uint32_t slot)
 {
@@ -225,6 +249,7 @@ const struct io_backend nacre_io_epoll = {
     .close = epoll_close,
     .listen = epoll_listen,
     .attach = epoll_attach,
+    .connect = epoll_connect,
     .receive = nacre_epoll_receive,
     .send = nacre_epoll_send,
     .shut = nacre_epoll_shut,

@@ -39,6 +39,7 @@ enum epoll_flag {
     SLOT_FAILED = 1 << 12,     /* it was */
     SLOT_DETACHED = 1 << 13,   /* IO_GONE is to be reported */
     SLOT_HUNGRY = 1 << 14,     /* found no memory to receive into; stands in that list */
+    SLOT_CONNECTING = 1 << 15, /* until IO_CONNECTED is reported */
 };
 
 struct epoll_slot {

@@ -296,9 +296,30 @@ static void report_failed(struct epoll_slot *s, struct epoll_out *out)
     epoll_report(out, IO_FAILED, s)->error = s->error;
 }
 
+/* The kernel has told how connecting ended. */
+static void report_connected(struct epoll_slot *s, struct epoll_out *out)
+{
+    int error = 0;
+    socklen_t len = sizeof error;
+    if (epoll_has(s, SLOT_FULL) || epoll_out_is_full(out))
+        return;
+    if (s->error == NACRE_OK && getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0 && error != 0)
+        s->error = nacre_error_from_errno(error);
+    epoll_clear(s, SLOT_CONNECTING | SLOT_CHECK);
+    epoll_report(out, IO_CONNECTED, s)->error = s->error;
+    if (s->error != NACRE_OK)
+        epoll_set(s, SLOT_ERROR | SLOT_FAILED);
+}
+
 void nacre_epoll_work_stream(struct io *io, uint32_t slot, struct epoll_out *out)
 {
     struct epoll_slot *s = epoll_slot_at(io, slot);
+    if (epoll_has(s, SLOT_CONNECTING)) {
+        report_connected(s, out);
+        if (epoll_has(s, SLOT_CONNECTING) && !epoll_has(s, SLOT_FULL))
+            nacre_epoll_queue_add(io, &io->work, slot);
+        return;
+    }
     if (may_send(s)) {
         struct span first = s->blocked;
         try_send(io, slot, &first, 1, first.len);

@@ -73,6 +73,8 @@ static struct connection *take_slot(struct shard *s, io_socket socket)
     list_init(&c->ready);
     list_init(&c->dirty);
     list_init(&c->all_channels);
+    list_init(&c->tunnels);
+    list_init(&c->forwards);
     timer_init(&c->timer, on_timer);
     c->active_ns = s->now_ns;
     if (c->profile->config.login_grace_ns != 0)

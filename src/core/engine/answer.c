@@ -9,6 +9,7 @@
 #include "engine/connection.h"
 #include "engine/outbox.h"
 #include "engine/server.h"
+#include "engine/tunnel.h"
 
 /* Questions of the engine's own (before SSH starts) have serials that no conn uses. */
 static const uint64_t own_bit = UINT64_C(1) << 63;
@@ -26,6 +27,7 @@ bool nacre_question_add(struct connection *c, struct event *e)
                            .type = e->type,
                            .channel = e->channel,
                            .channel_id = e->channel_id,
+                           .number = e->number,
                            .due_ns = timeout_ns == 0 ? INT64_MAX : c->shard->now_ns + timeout_ns};
     c->questions = q;
     nacre_connection_touch(c);
@@ -104,6 +106,10 @@ static void resolve(struct connection *c, const struct question *q, struct event
     }
     if (c->stage != STAGE_RUNNING)
         return;
+    if (q->type == EVENT_SSH_TUNNEL_REQUESTED) {
+        nacre_tunnel_decided(c, q, *e, a->accept, a->port != 0 || *e == NULL ? a->port : (*e)->port);
+        return;
+    }
     const struct conn_answer answer = {
         .accept = a->accept, .partial_success = a->partial_success, .available_methods = span_str(a->methods)};
     bool open = nacre_conn_answer(c->conn, q->serial, &answer, c->shard->now_ns);

@@ -10,29 +10,29 @@
 
 struct channel *nacre_channel_of(struct connection *c, uint32_t number)
 {
-    return number < c->channel_room ? c->channels[number] : NULL;
+    return number < c->end_room ? c->ends[number].channel : NULL;
 }
 
-static bool make_room(struct connection *c, uint32_t number)
+bool nacre_channel_reserve(struct connection *c, uint32_t number)
 {
-    if (number < c->channel_room)
+    if (number < c->end_room)
         return true;
-    uint32_t room = c->channel_room == 0 ? 2 : c->channel_room;
+    uint32_t room = c->end_room == 0 ? 2 : c->end_room;
     while (room <= number)
         room *= 2;
-    struct channel **grown = realloc(c->channels, room * sizeof *grown);
+    struct end *grown = realloc(c->ends, room * sizeof *grown);
     if (grown == NULL)
         return false;
-    memset(grown + c->channel_room, 0, (room - c->channel_room) * sizeof *grown);
-    c->channels = grown;
-    c->channel_room = room;
+    memset(grown + c->end_room, 0, (room - c->end_room) * sizeof *grown);
+    c->ends = grown;
+    c->end_room = room;
     return true;
 }
 
 struct channel *nacre_channel_add(struct connection *c, uint32_t number, struct span service)
 {
     struct shard *s = c->shard;
-    if (!make_room(c, number))
+    if (!nacre_channel_reserve(c, number))
         return NULL;
     nacre_mutex_lock(&s->inbox_lock);
     nacre_mutex_lock(&s->outbox_lock);
@@ -44,7 +44,7 @@ struct channel *nacre_channel_add(struct connection *c, uint32_t number, struct 
         ch->held_last = &ch->held_first;
         size_t len = service.len < sizeof ch->service ? service.len : sizeof ch->service - 1;
         memcpy(ch->service, service.at, len);
-        c->channels[number] = ch;
+        c->ends[number].channel = ch;
         list_append(&c->all_channels, &ch->sibling);
     }
     nacre_mutex_unlock(&s->outbox_lock);
@@ -117,7 +117,7 @@ void nacre_channel_shut(struct channel *ch)
 void nacre_channel_closed(struct channel *ch)
 {
     struct connection *c = ch->connection;
-    c->channels[ch->number] = NULL;
+    c->ends[ch->number].channel = NULL;
     nacre_channel_shut(ch);
     bool told = c->shard->server->handlers.on_ssh_channel_closed != NULL || c->events_out != 0;
     if (!told || !emit(ch, EVENT_SSH_CHANNEL_CLOSED))
@@ -130,7 +130,7 @@ void nacre_channel_remove(struct channel *ch)
     struct shard *s = c->shard;
     struct event *held;
     if (nacre_channel_of(c, ch->number) == ch)
-        c->channels[ch->number] = NULL;
+        c->ends[ch->number].channel = NULL;
     list_remove(&ch->sibling);
     nacre_mutex_lock(&s->inbox_lock);
     nacre_mutex_lock(&s->outbox_lock);
@@ -153,9 +153,9 @@ void nacre_channel_remove(struct channel *ch)
 
 void nacre_channel_end_all(struct connection *c)
 {
-    for (uint32_t i = 0; i < c->channel_room; i++)
-        if (c->channels[i] != NULL)
-            nacre_channel_closed(c->channels[i]);
+    for (uint32_t i = 0; i < c->end_room; i++)
+        if (c->ends[i].channel != NULL)
+            nacre_channel_closed(c->ends[i].channel);
     nacre_outbox_release_all(c);
 }
 
@@ -163,7 +163,7 @@ void nacre_channel_drop_all(struct connection *c)
 {
     while (!list_is_empty(&c->all_channels))
         nacre_channel_remove(CONTAINER_OF(c->all_channels.next, struct channel, sibling));
-    free(c->channels);
-    c->channels = NULL;
-    c->channel_room = 0;
+    free(c->ends);
+    c->ends = NULL;
+    c->end_room = 0;
 }

@@ -33,6 +33,7 @@ struct nacre_answer_copy *nacre_answer_copy_new(const struct nacre_answer *answe
         return NULL;
     a->accept = answer->accept;
     a->partial_success = answer->partial_success;
+    a->port = answer->port;
     a->methods = copy_text(answer->available_methods);
     a->cert = copy_cert(answer);
     if ((answer->available_methods != NULL && a->methods == NULL) || (answer->cert_store != NULL && a->cert == NULL)) {

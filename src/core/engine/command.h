@@ -34,6 +34,7 @@ enum command_type {
     COMMAND_REQUEST,    /* channel, kind, data: without reply         */
     COMMAND_WORK,       /* connection, work: has been run             */
     COMMAND_KEY,        /* connection, key or error with text         */
+    COMMAND_RESOLVED,   /* tunnel, error, data: struct sock_addresses */
     COMMAND_STOP,
 };
 
@@ -66,6 +67,7 @@ struct command {
 /* An answer whose strings are copies. */
 struct nacre_answer_copy {
     bool accept, partial_success;
+    int port;
     char *methods;
     struct cert_choice *cert;
 };

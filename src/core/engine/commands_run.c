@@ -7,6 +7,7 @@
 #include "engine/connection.h"
 #include "engine/outbox.h"
 #include "engine/server.h"
+#include "engine/tunnel.h"
 #include "wire/namelist.h"
 
 /* SSH must be running for what a command asks of a conn. */
@@ -120,7 +121,7 @@ static void run_open(struct shard *s, struct command *k)
     k->error = NACRE_E_CONNECTION_ID;
     if (c == NULL)
         return;
-    k->error = nacre_chan_open(c->conn, span_str(k->kind), span_of(NULL, 0), &number, s->now_ns);
+    k->error = nacre_chan_open(c->conn, span_str(k->kind), span_of(k->data, k->data_len), &number, s->now_ns);
     nacre_connection_touch(c);
     if (k->error != NACRE_OK)
         return;
@@ -204,6 +205,16 @@ static void run_key(struct shard *s, struct command *k)
         nacre_connection_key(c, k->key, k->error, (const char *)k->data);
 }
 
+static void run_resolved(struct shard *s, struct command *k)
+{
+    struct tunnel *t = nacre_table_find(&s->tunnels, k->id);
+    struct sock_addresses found;
+    if (t == NULL)
+        return;
+    memcpy(&found, k->data, sizeof found);
+    nacre_tunnel_resolved(t, k->error, &found);
+}
+
 static void run_stop(struct shard *s, struct command *k)
 {
     run_unlisten(s, k);
@@ -225,7 +236,7 @@ static void (*const runs[])(struct shard *, struct command *) = {
     [COMMAND_SEND] = run_send,         [COMMAND_EOF] = run_eof,
     [COMMAND_CLOSE] = run_close,       [COMMAND_REQUEST] = run_request,
     [COMMAND_WORK] = run_work,         [COMMAND_KEY] = run_key,
-    [COMMAND_STOP] = run_stop,
+    [COMMAND_RESOLVED] = run_resolved, [COMMAND_STOP] = run_stop,
 };
 
 /* Tells a caller that waits. The result is on its stack and gone once it knows. */

@@ -9,6 +9,7 @@
 #include "engine/outbox.h"
 #include "engine/server.h"
 #include "engine/sock.h"
+#include "engine/tunnel.h"
 #include "keys/store.h"
 #include "ssh/errors.h"
 
@@ -107,6 +108,7 @@ void nacre_connection_ended(struct connection *c, enum nacre_error why, const ch
     c->status = (int)why;
     (void)snprintf(line, sizeof line, "ended: %s", why == NACRE_OK ? "OK" : text);
     nacre_connection_log(c, 1, line);
+    nacre_tunnel_end_all(c);
     nacre_channel_end_all(c);
     if (c->announced && is_error(why))
         emit_error(c, why, text);

@@ -46,11 +46,15 @@ void nacre_pump_flush(struct connection *c);
 /* sink.c: what a conn tells and asks. */
 extern const struct conn_sink nacre_connection_sink;
 
+/* Asks the application about a channel open request; as conn_sink.ask. */
+bool nacre_sink_ask_open(struct connection *c, const struct conn_event *v, struct conn_answer *answer);
+
 /* Emits on_log when LogLevel says so; `text` is prefixed with the peer's address. `c` may not be NULL. */
 void nacre_connection_log(struct connection *c, int level, const char *text);
 
 /* channel.c: the engine's half of channels. */
 struct channel *nacre_channel_of(struct connection *c, uint32_t number);
+bool nacre_channel_reserve(struct connection *c, uint32_t number); /* makes c->ends reach to it; false: out of memory */
 struct channel *nacre_channel_add(struct connection *c, uint32_t number,
                                   struct span service); /* NULL: out of memory or slots */
 void nacre_channel_opened(struct channel *ch);

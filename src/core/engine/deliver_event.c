@@ -225,6 +225,22 @@ static void deliver_ssh_channel_requested(struct nacre_server *server, struct ev
     server->handlers.on_ssh_channel_requested(server, &v, server->context);
 }
 
+static void deliver_ssh_tunnel_requested(struct nacre_server *server, struct event *e)
+{
+    struct nacre_ssh_tunnel_requested v = {head_of(e), e->connection_id, e->code, e->text[0], e->port, e->accept};
+    server->handlers.on_ssh_tunnel_requested(server, &v, server->context);
+    e->deferred = v.event.deferred;
+    e->accept = v.accept;
+    if (v.port >= 0 && v.port <= UINT16_MAX)
+        e->port = v.port;
+}
+
+static void deliver_ssh_tunnel_closed(struct nacre_server *server, struct event *e)
+{
+    struct nacre_ssh_tunnel_closed v = {head_of(e), e->connection_id, e->text[0], e->port};
+    server->handlers.on_ssh_tunnel_closed(server, &v, server->context);
+}
+
 /* Whether a handler is set, seen without its type. */
 static bool is_set(const struct nacre_handlers *h, enum event_type type)
 {

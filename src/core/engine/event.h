@@ -53,6 +53,7 @@ struct event {
     uint64_t serial; /* of the question */
     int code;        /* error, status or data type code; log level */
     int port;
+    uint32_t number;               /* a tunnel's: the conn's channel */
     const char *text[EVENT_TEXTS]; /* in the order of the event struct's strings; "" when absent */
     const uint8_t *data;           /* NUL-terminated when it is a string */
     size_t data_len;

@@ -36,6 +36,7 @@ enum io_kind {
                   */
     IO_LISTEN_FAILED, /* owner = listen()'s; error says why (MFILE, NOBUFS ...). The listener rests 100 ms and goes on
                          by itself */
+    IO_CONNECTED,     /* owner = connect()'s; error 0: attached as by attach(); else only detach() is of use */
     IO_RECEIVED,
     IO_SENT,
     IO_FAILED,
@@ -43,7 +44,7 @@ enum io_kind {
     IO_WOKEN, /* wake() was called since the last wait(); several calls may make one */
 };
 
-/* One finished operation. `owner` is the value given to listen() or attach(). */
+/* One finished operation. `owner` is the value given to listen(), connect() or attach(). */
 struct io_done {
     enum io_kind kind;
     enum nacre_error error;
@@ -51,6 +52,12 @@ struct io_done {
     io_socket accepted;
     struct block *block; /* IO_RECEIVED: data is block->at[start .. start+len); one reference, the shard's */
     size_t len;          /* IO_RECEIVED, IO_SENT: bytes moved */
+};
+
+/* An address in the system's own form; made by engine/sock.h. */
+struct io_address {
+    _Alignas(8) uint8_t bytes[128];
+    uint32_t len;
 };
 
 struct io_options {
@@ -73,6 +80,10 @@ struct io_backend {
     enum nacre_error (*listen)(struct io *io, io_socket listener, uint64_t owner, uint32_t *slot);
     /* Takes over a connected socket. Receiving is off at first. On failure the socket stays the caller's. */
     enum nacre_error (*attach)(struct io *io, io_socket s, uint64_t owner, uint32_t *slot);
+    /* Takes over an unconnected socket of the address's family and connects it; IO_CONNECTED follows, failures to
+     * connect included. On failure of the call itself the socket stays the caller's. */
+    enum nacre_error (*connect)(struct io *io, io_socket s, const struct io_address *to, uint64_t owner,
+                                uint32_t *slot);
     void (*receive)(struct io *io, uint32_t slot, bool on);
     /* Begins to send spans[0 .. count), at most IO_SPANS. */
     enum nacre_error (*send)(struct io *io, uint32_t slot, const struct span *spans, unsigned count);

@@ -87,20 +87,26 @@ int nacre_send_exit_signal(nacre_server *server, nacre_channel_id channel_id, co
     return offer(server, COMMAND_REQUEST, channel_id, TABLE_CHANNELS, "exit-signal", data, wr_len(&w));
 }
 
-int nacre_open_channel(nacre_server *server, nacre_connection_id connection_id, const char *channel_type,
-                       nacre_channel_id *channel_id)
+int nacre_open_channel_with(nacre_server *server, nacre_connection_id connection_id, const char *channel_type,
+                            const void *data, size_t len, nacre_channel_id *channel_id)
 {
-    if (server == NULL || channel_type == NULL || channel_id == NULL || channel_type[0] == '\0' ||
-        strlen(channel_type) > 64)
+    if (server == NULL || channel_type == NULL || channel_id == NULL || (data == NULL && len != 0) || len > 4096 ||
+        channel_type[0] == '\0' || strlen(channel_type) > 64)
         return nacre_fail(NACRE_E_INVAL, NULL);
     struct shard *s = shard_of(server, connection_id, TABLE_CONNECTIONS);
     if (s == NULL)
         return nacre_fail(NACRE_E_CONNECTION_ID, NULL);
-    struct command *k = nacre_command_new(COMMAND_OPEN, connection_id, channel_type, NULL, 0);
+    struct command *k = nacre_command_new(COMMAND_OPEN, connection_id, channel_type, data, len);
     if (k == NULL)
         return nacre_fail(NACRE_E_NOBUFS, NULL);
     enum nacre_error e = nacre_inbox_ask(s, k, channel_id);
     return e == NACRE_OK ? nacre_succeed() : nacre_fail(e, NULL);
+}
+
+int nacre_open_channel(nacre_server *server, nacre_connection_id connection_id, const char *channel_type,
+                       nacre_channel_id *channel_id)
+{
+    return nacre_open_channel_with(server, connection_id, channel_type, NULL, 0, channel_id);
 }
 
 static int pause_channel(nacre_server *server, nacre_channel_id channel_id, bool pause)

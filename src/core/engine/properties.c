@@ -55,11 +55,11 @@ static int get_number(nacre_server *server, enum setting_id id, int *value)
 #define TEXT_PROPERTY(name, row)                                                                                       \
     int nacre_get_##name(nacre_server *server, char *value, size_t size)                                               \
     {                                                                                                                  \
-        return property_get(server, SETTING_##row, value, size);                                                 \
+        return property_get(server, SETTING_##row, value, size);                                                       \
     }                                                                                                                  \
     int nacre_set_##name(nacre_server *server, const char *value)                                                      \
     {                                                                                                                  \
-        return property_set(server, SETTING_##row, value);                                                       \
+        return property_set(server, SETTING_##row, value);                                                             \
     }
 
 #define NUMBER_PROPERTY(name, row)                                                                                     \

@@ -9,6 +9,7 @@
 #include "engine/outbox.h"
 #include "engine/server.h"
 #include "engine/sock.h"
+#include "engine/tunnel.h"
 
 enum {
     DONE_MAX = 256,
@@ -18,43 +19,84 @@ enum {
     CHANNELS_MAX = 1 << 22,
 };
 
-static struct connection *connection_of(struct shard *s, const struct io_done *d)
+/* Completions of a tunnel's socket. */
+static void complete_tunnel(struct tunnel *t, const struct io_done *d)
 {
-    return nacre_table_find(&s->connections, (int64_t)d->owner);
+    switch (d->kind) {
+    case IO_CONNECTED:
+        nacre_tunnel_connected(t, d->error);
+        break;
+    case IO_RECEIVED:
+        nacre_tunnel_received(t, d->block, d->len);
+        break;
+    case IO_SENT:
+        nacre_tunnel_sent(t, d->len);
+        break;
+    case IO_FAILED:
+        nacre_tunnel_failed(t, d->error);
+        break;
+    case IO_GONE:
+        nacre_tunnel_gone(t);
+        break;
+    case IO_ACCEPTED:
+    case IO_LISTEN_FAILED:
+    case IO_WOKEN:
+        break;
+    }
+}
+
+/* Completions of a connection's socket. */
+static void complete_connection(struct connection *c, const struct io_done *d)
+{
+    switch (d->kind) {
+    case IO_RECEIVED:
+        nacre_pump_received(c, d->block, d->len);
+        break;
+    case IO_SENT:
+        nacre_pump_sent(c, d->len);
+        break;
+    case IO_FAILED:
+        nacre_pump_failed(c, d->error);
+        break;
+    case IO_GONE:
+        nacre_pump_gone(c);
+        break;
+    case IO_ACCEPTED:
+    case IO_LISTEN_FAILED:
+    case IO_CONNECTED:
+    case IO_WOKEN:
+        break;
+    }
+}
+
+/* Completions of a listener: the server's has owner 0, the others are reverse tunnels'. */
+static void complete_listener(struct shard *s, const struct io_done *d)
+{
+    struct forward *f = d->owner == 0 ? NULL : nacre_forward_by_owner(s, d->owner);
+    if (d->kind == IO_ACCEPTED && d->owner == 0)
+        nacre_accept(s, d->accepted);
+    else if (d->kind == IO_ACCEPTED && f != NULL)
+        nacre_forward_accepted(f, d->accepted);
+    else if (d->kind == IO_ACCEPTED)
+        nacre_sock_close(d->accepted);
+    else if (d->kind == IO_LISTEN_FAILED)
+        nacre_accept_failed(s, d->error);
+    else if (d->kind == IO_GONE && f != NULL)
+        nacre_forward_gone(f);
 }
 
 static void complete(struct shard *s, const struct io_done *d)
 {
-    struct connection *c;
-    switch (d->kind) {
-    case IO_ACCEPTED:
-        nacre_accept(s, d->accepted);
-        break;
-    case IO_LISTEN_FAILED:
-        nacre_accept_failed(s, d->error);
-        break;
-    case IO_RECEIVED:
-        c = connection_of(s, d);
-        if (c != NULL)
-            nacre_pump_received(c, d->block, d->len);
-        else
-            nacre_block_release(d->block);
-        break;
-    case IO_SENT:
-        if ((c = connection_of(s, d)) != NULL)
-            nacre_pump_sent(c, d->len);
-        break;
-    case IO_FAILED:
-        if ((c = connection_of(s, d)) != NULL)
-            nacre_pump_failed(c, d->error);
-        break;
-    case IO_GONE:
-        if ((c = connection_of(s, d)) != NULL)
-            nacre_pump_gone(c);
-        break;
-    case IO_WOKEN:
-        break;
-    }
+    struct tunnel *t = nacre_tunnel_by_owner(s, d->owner);
+    struct connection *c = t == NULL ? nacre_table_find(&s->connections, (int64_t)d->owner) : NULL;
+    if (t != NULL)
+        complete_tunnel(t, d);
+    else if (c != NULL)
+        complete_connection(c, d);
+    else if (d->kind == IO_RECEIVED)
+        nacre_block_release(d->block);
+    else
+        complete_listener(s, d);
 }
 
 /* Flushing one connection may touch it again (its output was taken at once): that is for the next turn. */
@@ -83,7 +125,7 @@ static int64_t sleep_until(struct shard *s)
 
 static bool has_ended(const struct shard *s)
 {
-    return s->stopping && s->connections.used == 0;
+    return s->stopping && s->connections.used == 0 && s->tunnels.used == 0 && s->forwards.used == 0;
 }
 
 static void run(void *argument)
@@ -129,6 +171,8 @@ enum nacre_error nacre_shard_init(struct shard *s, struct nacre_server *server, 
     nacre_mutex_init(&s->outbox_lock);
     nacre_cond_init(&s->room);
     nacre_table_init(&s->connections, TABLE_CONNECTIONS, index, sizeof(struct connection), CONNECTIONS_MAX);
+    nacre_table_init(&s->tunnels, TABLE_CONNECTIONS, index, sizeof(struct tunnel), CHANNELS_MAX);
+    nacre_table_init(&s->forwards, TABLE_CHANNELS, index, sizeof(struct forward), CHANNELS_MAX);
     nacre_table_init(&s->channels, TABLE_CHANNELS, index, sizeof(struct channel), CHANNELS_MAX);
     return NACRE_OK;
 }
@@ -164,6 +208,8 @@ void nacre_shard_destroy(struct shard *s)
     s->ops->close(s->io);
     nacre_table_destroy(&s->connections);
     nacre_table_destroy(&s->channels);
+    nacre_table_destroy(&s->tunnels);
+    nacre_table_destroy(&s->forwards);
     nacre_profile_unref(s->profile);
     nacre_cond_destroy(&s->room);
     nacre_mutex_destroy(&s->inbox_lock);

@@ -37,12 +37,19 @@ enum stage {
 struct question {
     struct question *next;
     uint64_t serial;
+    uint32_t number; /* a tunnel's: the conn's channel */
     enum event_type type;
     struct channel *channel; /* the question is about it; NULL: about the connection */
     int64_t channel_id;
     struct event *event;             /* came back deferred; NULL while it is out */
     struct nacre_answer_copy *early; /* answered before the event came back */
     int64_t due_ns;                  /* refused after this */
+};
+
+/* Who has a channel of the conn: the application or a tunnel. */
+struct end {
+    struct channel *channel;
+    struct tunnel *tunnel;
 };
 
 struct connection {
@@ -65,9 +72,10 @@ struct connection {
     int64_t active_ns;    /* last time bytes moved */
     int64_t stage_due_ns; /* login grace before SSH starts, linger after it ended; 0: none */
     struct list dirty;
-    struct channel **channels; /* by the conn's numbers */
-    uint32_t channel_room;
+    struct end *ends; /* by the conn's numbers */
+    uint32_t end_room;
     struct list all_channels; /* those, and the closed ones whose last event is still out */
+    struct list tunnels, forwards;
     struct question *questions;
     uint64_t own_serial;
     unsigned events_out; /* made and not come back */
@@ -134,6 +142,7 @@ struct shard {
     struct profile *profile;
     struct timers timers;
     struct list dirty;
+    struct table tunnels, forwards;
     struct connection *fresh;
     struct event *free_events;
     unsigned free_event_count;

@@ -8,6 +8,7 @@
 #include "engine/connection.h"
 #include "engine/outbox.h"
 #include "engine/server.h"
+#include "engine/tunnel.h"
 
 /* Channel data up to this size is copied into the event; more is referenced where it was decrypted. */
 enum {
@@ -135,6 +136,9 @@ static void told_disconnected(struct connection *c, const struct conn_event *v)
 static void told_opened(struct connection *c, const struct conn_event *v)
 {
     struct channel *ch = nacre_channel_of(c, v->channel);
+    struct tunnel *t = nacre_tunnel_of(c, v->channel);
+    if (t != NULL)
+        nacre_tunnel_opened(t, true);
     if (ch != NULL)
         nacre_channel_opened(ch);
 }
@@ -142,6 +146,9 @@ static void told_opened(struct connection *c, const struct conn_event *v)
 static void told_open_failed(struct connection *c, const struct conn_event *v)
 {
     struct channel *ch = nacre_channel_of(c, v->channel);
+    struct tunnel *t = nacre_tunnel_of(c, v->channel);
+    if (t != NULL)
+        nacre_tunnel_opened(t, false);
     if (ch == NULL)
         return;
     if (handlers(c)->on_error != NULL) {
@@ -157,6 +164,11 @@ static void told_open_failed(struct connection *c, const struct conn_event *v)
 static void told_data(struct connection *c, const struct conn_event *v)
 {
     struct channel *ch = nacre_channel_of(c, v->channel);
+    struct tunnel *t = nacre_tunnel_of(c, v->channel);
+    if (t != NULL) {
+        nacre_tunnel_data(t, v);
+        return;
+    }
     if (ch == NULL || handlers(c)->on_ssh_channel_data_in == NULL) {
         nacre_chan_consumed(c->conn, v->channel, v->data.len, c->shard->now_ns);
         return;
@@ -178,21 +190,30 @@ static void told_data(struct connection *c, const struct conn_event *v)
 static void told_sent(struct connection *c, const struct conn_event *v)
 {
     struct channel *ch = nacre_channel_of(c, v->channel);
+    struct tunnel *t = nacre_tunnel_of(c, v->channel);
     if (ch != NULL)
         nacre_channel_sent(ch, v->bytes);
+    else if (t != NULL)
+        nacre_tunnel_room(t);
 }
 
 static void told_eof(struct connection *c, const struct conn_event *v)
 {
     struct channel *ch = nacre_channel_of(c, v->channel);
-    if (ch != NULL && handlers(c)->on_ssh_channel_eof != NULL)
+    struct tunnel *t = nacre_tunnel_of(c, v->channel);
+    if (t != NULL)
+        nacre_tunnel_channel_eof(t);
+    else if (ch != NULL && handlers(c)->on_ssh_channel_eof != NULL)
         nacre_channel_emit(ch, EVENT_SSH_CHANNEL_EOF);
 }
 
 static void told_closed(struct connection *c, const struct conn_event *v)
 {
     struct channel *ch = nacre_channel_of(c, v->channel);
-    if (ch != NULL)
+    struct tunnel *t = nacre_tunnel_of(c, v->channel);
+    if (t != NULL)
+        nacre_tunnel_channel_closed(t);
+    else if (ch != NULL)
         nacre_channel_closed(ch);
 }
 
@@ -240,7 +261,7 @@ static bool ask_auth(struct connection *c, const struct conn_event *v, struct co
     return ask(c, make_auth(c, v), v->serial, answer);
 }
 
-static bool ask_channel_open(struct connection *c, const struct conn_event *v, struct conn_answer *answer)
+bool nacre_sink_ask_open(struct connection *c, const struct conn_event *v, struct conn_answer *answer)
 {
     *answer = (struct conn_answer){.accept = false};
     if (handlers(c)->on_ssh_channel_open_request == NULL)
@@ -257,6 +278,14 @@ static bool ask_channel_open(struct connection *c, const struct conn_event *v, s
     if (refused)
         nacre_channel_remove(ch);
     return refused;
+}
+
+/* Tunnels first; what is not accepted as one comes back to nacre_sink_ask_open(). */
+static bool ask_channel_open(struct connection *c, const struct conn_event *v, struct conn_answer *answer)
+{
+    if (nacre_tunnel_is_kind(v->kind) && handlers(c)->on_ssh_tunnel_requested != NULL)
+        return nacre_tunnel_ask(c, v, answer);
+    return nacre_sink_ask_open(c, v, answer);
 }
 
 static bool ask_channel_request(struct connection *c, const struct conn_event *v, struct conn_answer *answer)
@@ -308,10 +337,9 @@ static bool sink_ask(void *context, const struct conn_event *v, struct conn_answ
 {
     static bool (*const asks[CONN_EVENT_TYPES])(struct connection *, const struct conn_event *,
                                                 struct conn_answer *) = {
-        [CONN_SERVICE_REQUEST] = ask_service,
-        [CONN_AUTH_REQUEST] = ask_auth,
-        [CONN_CHANNEL_OPEN_REQUEST] = ask_channel_open,
-        [CONN_CHANNEL_REQUEST] = ask_channel_request,
+        [CONN_SERVICE_REQUEST] = ask_service,           [CONN_AUTH_REQUEST] = ask_auth,
+        [CONN_CHANNEL_OPEN_REQUEST] = ask_channel_open, [CONN_CHANNEL_REQUEST] = ask_channel_request,
+        [CONN_GLOBAL_REQUEST] = nacre_tunnel_ask, /* those of tunnels; it refuses the others */
     };
     if (asks[v->type] != NULL)
         return asks[v->type](context, v, answer);

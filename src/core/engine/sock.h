@@ -34,6 +34,31 @@ struct sock_listen {
 /* Opens a listening socket. The socket is the caller's. */
 enum nacre_error nacre_sock_listen(const struct sock_listen *options, io_socket *out);
 
+enum {
+    SOCK_RESOLVED_MAX = 8,
+};
+
+/* What a name and port resolve to, in the order to try. */
+struct sock_addresses {
+    struct io_address at[SOCK_RESOLVED_MAX];
+    unsigned count;
+};
+
+/* Looks a host up; numeric ones without asking anybody. Blocks: never on a worker. 1100x errors. */
+enum nacre_error nacre_sock_resolve(const char *host, uint16_t port, struct sock_addresses *out);
+
+/* The address of a unix socket; false when the path is too long or empty. */
+bool nacre_sock_unix_address(const char *path, struct io_address *out);
+
+/* An unconnected stream socket for that address. */
+enum nacre_error nacre_sock_open(const struct io_address *to, io_socket *out);
+
+/* Listens on a unix socket that only this account may connect to. A path that exists is an error. */
+enum nacre_error nacre_sock_listen_unix(const char *path, int backlog, io_socket *out);
+
+/* Removes the path of a unix socket. */
+void nacre_sock_unlink(const char *path);
+
 /* The port a socket is bound to; 0 when it is not bound or has no ports. */
 uint16_t nacre_sock_port(io_socket s);
 
