@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Containers made by ssh-keygen and openssl at test time. */
+#include <criterion/criterion.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "keys/store.h"
+
+static struct nacre_crypto *crypto;
+static char folder[] = "/tmp/nacre-keys-XXXXXX";
+static char why[512], subject[256];
+
+static void setup(void)
+{
+    crypto = nacre_crypto_open(true);
+    cr_assert_not_null(crypto);
+    cr_assert_not_null(mkdtemp(folder));
+    cr_assert_eq(chdir(folder), 0);
+}
+
+static void teardown(void)
+{
+    char command[128];
+    nacre_crypto_unref(crypto);
+    snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    cr_assert_eq(chdir("/"), 0);
+    cr_assert_eq(system(command), 0);
+}
+
+TestSuite(store, .init = setup, .fini = teardown);
+
+__attribute__((format(printf, 1, 2))) static void run(const char *format, ...)
+{
+    char command[1024];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(command, sizeof command, format, arguments);
+    va_end(arguments);
+    if (system("command -v ssh-keygen openssl >/dev/null") != 0)
+        cr_skip_test("ssh-keygen and openssl are not installed");
+    cr_assert_eq(system(command), 0, "%s", command);
+}
+
+static enum nacre_error open_as(enum store_type type, struct span store, const char *password, struct key **out)
+{
+    const struct store_request request = {.type = type, .store = store, .password = password, .subject = "*"};
+    return nacre_store_open(crypto, &request, out, subject, sizeof subject, why, sizeof why);
+}
+
+/* Opens the file and checks the fingerprint of its public half as ssh-keygen tells it. */
+static void check_opens(enum store_type type, const char *file, const char *password, const char *public)
+{
+    struct key *k = NULL;
+    char line[256] = "", print[64] = "", command[256];
+    enum nacre_error e = open_as(type, span_str(file), password, &k);
+    cr_assert_eq(e, NACRE_OK, "%s: %s", file, why);
+    cr_assert(nacre_key_is_private(k));
+    cr_assert_str_empty(why);
+    cr_assert(nacre_key_fingerprint(crypto, nacre_key_blob(k), print));
+    snprintf(command, sizeof command, "ssh-keygen -lf %s", public);
+    FILE *p = popen(command, "r");
+    cr_assert(p != NULL && fgets(line, sizeof line, p) != NULL);
+    pclose(p);
+    cr_expect_not_null(strstr(line, print), "%s is %s, not %s", file, line, print);
+    nacre_key_unref(k);
+}
+
+static void check_fails(enum store_type type, struct span store, const char *password, enum nacre_error want)
+{
+    struct key *k = NULL;
+    enum nacre_error e = open_as(type, store, password, &k);
+    cr_expect_eq(e, want, "%.*s: %d %s", (int)(store.len < 60 ? store.len : 60), (const char *)store.at, e, why);
+    cr_expect_null(k);
+    cr_expect(strlen(why) > 10 && why[strlen(why) - 1] == '.', "one sentence, not \"%s\"", why);
+    nacre_key_unref(k);
+}
+
+static const struct {
+    const char *name, *options;
+} kinds[] = {{"ed25519", "-t ed25519"},
+             {"p256", "-t ecdsa -b 256"},
+             {"p384", "-t ecdsa -b 384"},
+             {"p521", "-t ecdsa -b 521"},
+             {"rsa", "-t rsa -b 2048"}};
+enum {
+    KINDS = sizeof kinds / sizeof *kinds
+};
+
+Test(store, openssh_keys_open_locked_and_not)
+{
+    for (size_t i = 0; i < KINDS; i++) {
+        const char *n = kinds[i].name;
+        char public[32];
+        snprintf(public, sizeof public, "%s.pub", n);
+        run("ssh-keygen -q %s -N '' -C me@here -f %s && cp %s %s.locked && ssh-keygen -q -p -N geheim -f %s.locked "
+            ">/dev/null && cp %s.locked locked",
+            kinds[i].options, n, n, n, n, n);
+        check_opens(STORE_PEM_FILE, n, NULL, public);
+        cr_expect_str_eq(subject, "me@here");
+        check_opens(STORE_AUTO, "locked", "geheim", public);
+        cr_expect_str_eq(subject, "me@here");
+        check_fails(STORE_PEM_FILE, span_str("locked"), "wrong", NACRE_E_KEY_PASSWORD);
+        check_fails(STORE_PEM_FILE, span_str("locked"), "", NACRE_E_KEY_PASSWORD);
+        check_fails(STORE_PEM_FILE, span_str("locked"), NULL, NACRE_E_KEY_PASSWORD);
+    }
+}
+
+Test(store, openssh_keys_locked_with_other_ciphers)
+{
+    static const char *const ciphers[] = {"aes128-ctr", "aes192-ctr", "aes256-ctr",
+                                          "aes128-cbc", "aes192-cbc", "aes256-cbc"};
+    for (size_t i = 0; i < sizeof ciphers / sizeof *ciphers; i++) {
+        run("rm -f k k.pub; ssh-keygen -q -t ed25519 -a 2 -Z %s -N geheim -f k", ciphers[i]);
+        check_opens(STORE_PEM_FILE, "k", "geheim", "k.pub");
+    }
+    run("rm -f k k.pub; ssh-keygen -q -t ed25519 -a 2 -Z chacha20-poly1305@openssh.com -N geheim -f k");
+    check_fails(STORE_PEM_FILE, span_str("k"), "geheim", NACRE_E_KEY_TYPE);
+    cr_expect_not_null(strstr(why, "chacha20-poly1305"));
+}
+
+Test(store, pkcs8_pkcs1_and_sec1_open_locked_and_not)
+{
+    for (size_t i = 1; i < KINDS; i++) {
+        run("rm -f k*; ssh-keygen -q %s -m PKCS8 -N '' -f k && openssl pkcs8 -topk8 -in k -passout pass:geheim -out "
+            "k.p8 && "
+            "openssl pkey -in k -traditional -out k.old && openssl pkey -in k -traditional -aes128 -passout "
+            "pass:geheim "
+            "-out k.oldlocked && openssl pkcs8 -topk8 -nocrypt -in k -outform DER -out k.der",
+            kinds[i].options);
+        check_opens(STORE_PEM_FILE, "k", "", "k.pub");
+        check_opens(STORE_PEM_FILE, "k", "not needed", "k.pub");
+        check_opens(STORE_PEM_FILE, "k.p8", "geheim", "k.pub");
+        check_opens(STORE_PEM_FILE, "k.old", NULL, "k.pub");
+        check_opens(STORE_PEM_FILE, "k.oldlocked", "geheim", "k.pub");
+        check_opens(STORE_AUTO, "k.der", NULL, "k.pub");
+        check_fails(STORE_PEM_FILE, span_str("k.p8"), "wrong", NACRE_E_KEY_PASSWORD);
+        check_fails(STORE_PEM_FILE, span_str("k.p8"), NULL, NACRE_E_KEY_PASSWORD);
+        check_fails(STORE_PEM_FILE, span_str("k.oldlocked"), "wrong", NACRE_E_KEY_PASSWORD);
+        check_fails(STORE_PEM_FILE, span_str("k.der"), NULL, NACRE_E_KEY);
+    }
+    run("openssl ecparam -name prime256v1 -genkey -out curve && ssh-keygen -yf curve > curve.pub");
+    check_opens(STORE_PEM_FILE, "curve", NULL, "curve.pub");
+}
+
+Test(store, pfx_opens_with_its_certificate)
+{
+    struct key *k = NULL;
+    run("ssh-keygen -q -t ecdsa -m PKCS8 -N '' -f k && openssl req -x509 -key k -subj /CN=host.example -out c && "
+        "openssl pkcs12 -export -inkey k -in c -passout pass:geheim -out a.pfx && "
+        "openssl pkcs12 -export -inkey k -in c -passout pass: -out e.pfx && openssl base64 -in a.pfx -out a.b64 && "
+        "cat k c > both");
+    check_opens(STORE_PFX_FILE, "a.pfx", "geheim", "k.pub");
+    cr_expect_str_eq(subject, "CN=host.example");
+    check_opens(STORE_AUTO, "a.pfx", "geheim", "k.pub");
+    check_opens(STORE_PFX_FILE, "e.pfx", "", "k.pub");
+    check_fails(STORE_PFX_FILE, span_str("a.pfx"), "wrong", NACRE_E_KEY_PASSWORD);
+    check_fails(STORE_AUTO, span_str("a.pfx"), NULL, NACRE_E_KEY_PASSWORD);
+    check_fails(STORE_PFX_FILE, span_str("k"), NULL, NACRE_E_KEY);
+    check_opens(STORE_PEM_FILE, "both", NULL, "k.pub");
+    cr_expect_str_eq(subject, "CN=host.example");
+    check_fails(STORE_PEM_FILE, span_str("c"), NULL, NACRE_E_NO_CERTIFICATE);
+    const struct store_request other = {
+        .type = STORE_PFX_FILE, .store = span_str("a.pfx"), .password = "geheim", .subject = "CN=other"};
+    cr_expect_eq(nacre_store_open(crypto, &other, &k, NULL, 0, NULL, 0), NACRE_E_NO_CERTIFICATE);
+    cr_expect_null(k);
+}
+
+static size_t slurp(const char *file, uint8_t *at, size_t size)
+{
+    FILE *f = fopen(file, "rb");
+    cr_assert_not_null(f);
+    size_t n = fread(at, 1, size, f);
+    fclose(f);
+    return n;
+}
+
+Test(store, blobs_open_as_text_and_as_base64)
+{
+    static uint8_t bytes[16384];
+    struct key *k = NULL;
+    run("ssh-keygen -q -t ed25519 -N '' -f k && openssl base64 -in k -out k.b64 && openssl genpkey -algorithm ed25519 "
+        "-out p && "
+        "openssl req -x509 -key p -subj /CN=x -out c && openssl pkcs12 -export -inkey p -in c -passout pass:geheim | "
+        "openssl base64 -out pfx.b64");
+    size_t len = slurp("k", bytes, sizeof bytes);
+    cr_expect_eq(open_as(STORE_PEM_BLOB, span_of(bytes, len), NULL, &k), NACRE_OK, "%s", why);
+    nacre_key_unref(k);
+    cr_expect_eq(open_as(STORE_AUTO, span_of(bytes, len), NULL, &k), NACRE_OK, "%s", why);
+    nacre_key_unref(k);
+    len = slurp("k.b64", bytes, sizeof bytes);
+    cr_expect_eq(open_as(STORE_PEM_BLOB, span_of(bytes, len), NULL, &k), NACRE_OK, "%s", why);
+    nacre_key_unref(k);
+    len = slurp("pfx.b64", bytes, sizeof bytes);
+    cr_expect_eq(open_as(STORE_PFX_BLOB, span_of(bytes, len), "geheim", &k), NACRE_OK, "%s", why);
+    nacre_key_unref(k);
+    check_fails(STORE_PEM_BLOB, span_str("no key at all, just words"), NULL, NACRE_E_KEY);
+    check_fails(STORE_PEM_BLOB, span_of(NULL, 0), NULL, NACRE_E_KEY);
+}
+
+/* Damage is never a crash and never a key. */
+Test(store, every_truncation_and_every_changed_byte_is_one_error)
+{
+    static uint8_t bytes[8192], copy[8192];
+    static const char *const files[] = {"ed", "ec", "p8", "a.pfx"};
+    run("ssh-keygen -q -t ed25519 -N '' -f ed && ssh-keygen -q -t ecdsa -N '' -f ec && openssl genpkey -algorithm "
+        "ed25519 -out p8 "
+        "&& openssl req -x509 -key p8 -subj /CN=x -out c && openssl pkcs12 -export -iter 1 -maciter -inkey p8 -in c "
+        "-passout "
+        "pass:geheim -out a.pfx");
+    for (size_t i = 0; i < 4; i++) {
+        size_t len = slurp(files[i], bytes, sizeof bytes);
+        const size_t end = i < 3 ? len - 1 : len; /* the last line end of a PEM file may be missing */
+        for (size_t n = 0; n < end; n++) {
+            struct key *k = NULL;
+            enum nacre_error e = open_as(i < 3 ? STORE_PEM_BLOB : STORE_PFX_BLOB, span_of(bytes, n), "geheim", &k);
+            cr_expect(e != NACRE_OK && k == NULL && why[0] != 0, "%s cut to %zu", files[i], n);
+            nacre_key_unref(k);
+        }
+        for (size_t n = 0; n < len; n++) {
+            struct key *k = NULL;
+            memcpy(copy, bytes, len);
+            copy[n] ^= 1;
+            enum nacre_error e = open_as(STORE_AUTO, span_of(copy, len), "geheim", &k);
+            cr_expect_eq(e == NACRE_OK, k != NULL, "%s byte %zu", files[i], n);
+            nacre_key_unref(k);
+        }
+    }
+}
+
+Test(store, files_that_cannot_be_read_are_named)
+{
+    static char big[STORE_FILE_MAX + 2];
+    run("mkdir folder; mkfifo pipe; : > empty; echo words > words");
+    check_fails(STORE_PEM_FILE, span_str("folder"), NULL, NACRE_E_KEY);
+    cr_expect_not_null(strstr(why, "\"folder\""));
+    check_fails(STORE_PEM_FILE, span_str("absent"), NULL, NACRE_E_KEY);
+    cr_expect_not_null(strstr(why, "\"absent\""));
+    check_fails(STORE_AUTO, span_str("absent"), NULL, NACRE_E_KEY);
+    check_fails(STORE_PEM_FILE, span_str("pipe"), NULL, NACRE_E_KEY);
+    check_fails(STORE_PEM_FILE, span_str("empty"), NULL, NACRE_E_KEY);
+    check_fails(STORE_PEM_FILE, span_str("words"), NULL, NACRE_E_KEY);
+    check_fails(STORE_PEM_FILE, span_str(""), NULL, NACRE_E_KEY);
+    memset(big, 'x', sizeof big);
+    FILE *f = fopen("big", "wb");
+    cr_assert(f != NULL && fwrite(big, 1, sizeof big, f) == sizeof big);
+    fclose(f);
+    check_fails(STORE_PEM_FILE, span_str("big"), NULL, NACRE_E_KEY);
+    cr_expect_not_null(strstr(why, "larger"));
+    check_fails(STORE_PEM_BLOB, span_of(big, sizeof big), NULL, NACRE_E_KEY);
+    if (geteuid() == 0)
+        return; /* may read everything */
+    cr_assert_eq(chmod("words", 0), 0);
+    check_fails(STORE_PEM_FILE, span_str("words"), NULL, NACRE_E_ACCES);
+}
+
+Test(store, types_that_are_not_readable_are_named)
+{
+    static const struct {
+        enum store_type type;
+        enum nacre_error want;
+        const char *name;
+    } cases[] = {
+        {STORE_USER, NACRE_E_NOT_SUPPORTED, "User"},         {STORE_MACHINE, NACRE_E_NOT_SUPPORTED, "Machine"},
+        {STORE_JKS_FILE, NACRE_E_NOT_SUPPORTED, "JKS"},      {STORE_JKS_BLOB, NACRE_E_NOT_SUPPORTED, "JKS"},
+        {STORE_BCFKS_FILE, NACRE_E_NOT_SUPPORTED, "BCFKS"},  {STORE_BCFKS_BLOB, NACRE_E_NOT_SUPPORTED, "BCFKS"},
+        {STORE_PUBLIC_FILE, NACRE_E_KEY_TYPE, "public"},     {STORE_PUBLIC_BLOB, NACRE_E_KEY_TYPE, "public"},
+        {STORE_SSH_PUBLIC_BLOB, NACRE_E_KEY_TYPE, "public"}, {STORE_SSH_PUBLIC_FILE, NACRE_E_KEY_TYPE, "public"},
+        {STORE_P7B_FILE, NACRE_E_KEY_TYPE, "P7B"},           {STORE_P7B_BLOB, NACRE_E_KEY_TYPE, "P7B"},
+        {STORE_PPK_FILE, NACRE_E_KEY_TYPE, "PPK"},           {STORE_PPK_BLOB, NACRE_E_KEY_TYPE, "PPK"},
+        {STORE_XML_FILE, NACRE_E_KEY_TYPE, "XML"},           {STORE_XML_BLOB, NACRE_E_KEY_TYPE, "XML"},
+        {STORE_JWK_FILE, NACRE_E_KEY_TYPE, "JWK"},           {STORE_JWK_BLOB, NACRE_E_KEY_TYPE, "JWK"},
+        {STORE_PKCS11, NACRE_E_KEY_TYPE, "PKCS#11"},         {(enum store_type)20, NACRE_E_KEY_TYPE, "20"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        check_fails(cases[i].type, span_str("x"), NULL, cases[i].want);
+        cr_expect_not_null(strstr(why, cases[i].name), "%s names %s", why, cases[i].name);
+    }
+}
+
+Test(store, keys_that_ssh_cannot_use_are_named)
+{
+    run("openssl genrsa -out small 1024 2>/dev/null && openssl genpkey -algorithm x25519 -out x && "
+        "openssl ecparam -name secp256k1 -genkey -out k1 && openssl pkey -in small -pubout -out public");
+    check_fails(STORE_PEM_FILE, span_str("small"), NULL, NACRE_E_KEY_TYPE);
+    cr_expect_not_null(strstr(why, "1024"));
+    check_fails(STORE_PEM_FILE, span_str("x"), NULL, NACRE_E_KEY_TYPE);
+    cr_expect_not_null(strstr(why, "X25519"));
+    check_fails(STORE_PEM_FILE, span_str("k1"), NULL, NACRE_E_KEY_TYPE);
+    check_fails(STORE_PEM_FILE, span_str("public"), NULL, NACRE_E_NO_CERTIFICATE);
+}
+
+Test(store, what_write_pem_wrote_opens_again)
+{
+    static const char *const types[] = {"ssh-ed25519", "ecdsa-sha2-nistp256", "ssh-rsa"};
+    for (size_t i = 0; i < 3; i++) {
+        struct key *k = nacre_key_generate(crypto, types[i], 2048), *again = NULL;
+        struct key *public = nacre_key_from_blob(crypto, nacre_key_blob(k));
+        struct buf text;
+        nacre_buf_init(&text, 16384);
+        cr_assert_not(nacre_store_write_pem(public, &text));
+        cr_assert(nacre_store_write_pem(k, &text));
+        cr_assert_eq(open_as(STORE_PEM_BLOB, buf_span(&text), NULL, &again), NACRE_OK, "%s", why);
+        cr_expect(span_eq(nacre_key_blob(k), nacre_key_blob(again)));
+        nacre_buf_wipe(&text);
+        nacre_key_unref(k);
+        nacre_key_unref(public);
+        nacre_key_unref(again);
+    }
+}
