@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "auth.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+
+static bool password_is_good(struct app *app, const struct nacre_ssh_user_auth_request *event)
+{
+    /* A change of password (RFC 4252 section 8) is not ours to make. */
+    return !event->new_password &&
+           nacred_users_check_password(&app->options.users, event->user, event->auth_param, event->auth_param_len);
+}
+
+/* The right answer to the prompt is remembered with the name it was given for: the name may change before the method is
+ * decided. */
+static bool answer_is_good(struct app *app, struct peer *peer, const struct nacre_ssh_user_auth_request *event)
+{
+    free(peer->prompted_user);
+    peer->prompted_user = NULL;
+    if (!app->options.keyboard_interactive || !password_is_good(app, event))
+        return false;
+    peer->prompted_user = strdup(event->user);
+    return peer->prompted_user;
+}
+
+static bool answers_are_good(struct peer *peer, const struct nacre_ssh_user_auth_request *event)
+{
+    bool good = peer->prompted_user && strcmp(peer->prompted_user, event->user) == 0;
+
+    free(peer->prompted_user);
+    peer->prompted_user = NULL;
+    return good;
+}
+
+/* Whether a request that is accepted lets the client in, rather than being a step towards it. */
+static bool decides(const struct nacre_ssh_user_auth_request *event)
+{
+    return strcmp(event->auth_method, "publickey") == 0 ? event->verified
+                                                        : strcmp(event->auth_method, "keyboard-interactive-1") != 0;
+}
+
+static bool check(struct app *app, struct peer *peer, const struct nacre_ssh_user_auth_request *event)
+{
+    if (strcmp(event->auth_method, "password") == 0)
+        return password_is_good(app, event);
+    if (strcmp(event->auth_method, "publickey") == 0)
+        return nacred_users_check_key(&app->options.users, event->user, event->auth_param, event->auth_param_len);
+    if (strcmp(event->auth_method, "keyboard-interactive-1") == 0)
+        return answer_is_good(app, peer, event);
+    if (strcmp(event->auth_method, "keyboard-interactive") == 0)
+        return answers_are_good(peer, event);
+    return false;
+}
+
+void nacred_auth(struct app *app, struct peer *peer, struct nacre_ssh_user_auth_request *event)
+{
+    event->accept = check(app, peer, event);
+    if (event->accept && decides(event))
+        event->accept = nacred_peer_set_user(peer, event->user);
+
+    if (event->accept && decides(event))
+        nacred_log(LOG_LEVEL_INFO, peer, "login", "%s %s", event->auth_method, event->key_algorithm);
+    else if (!event->accept && strcmp(event->auth_method, "none") != 0)
+        nacred_log(LOG_LEVEL_INFO, peer, "refused", "%s %s for %s", event->auth_method, event->key_algorithm,
+                   event->user);
+}
+
+int nacred_auth_offer(struct app *app)
+{
+    const struct users *users = &app->options.users;
+    bool passwords = nacred_users_have_passwords(users);
+    bool keys = nacred_users_have_keys(users);
+    bool prompts = passwords && app->options.keyboard_interactive;
+    char methods[64];
+
+    snprintf(methods, sizeof methods, "%s%s%s", keys || !passwords ? ",publickey" : "", passwords ? ",password" : "",
+             prompts ? ",keyboard-interactive" : "");
+    int result = nacre_set_default_auth_methods(app->server, methods + 1);
+    if (result || !prompts)
+        return result;
+    result = nacre_set_keyboard_interactive_prompt_count(app->server, 1);
+    if (!result)
+        result = nacre_set_keyboard_interactive_prompt_prompt(app->server, 0, "Password: ");
+    return result ? result : nacre_set_keyboard_interactive_prompt_echo(app->server, 0, false);
+}

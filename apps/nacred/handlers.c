@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "handlers.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "auth.h"
+#include "log.h"
+#include "peers.h"
+#include "session.h"
+
+static struct peer *find_peer(struct app *app, nacre_connection_id id)
+{
+    struct idmap_node *node = nacred_idmap_find(&app->peers, id);
+
+    return node ? (struct peer *)((char *)node - offsetof(struct peer, node)) : NULL;
+}
+
+static void on_connected(nacre_server *server, struct nacre_connected *event, void *context)
+{
+    struct app *app = context;
+    struct peer *peer = nacred_peer_new(server, event->connection_id);
+
+    if (!peer) {
+        nacre_disconnect(server, event->connection_id);
+        return;
+    }
+    nacred_idmap_add(&app->peers, event->connection_id, &peer->node);
+    nacred_log(LOG_LEVEL_INFO, peer, "connected", "connection %lld", (long long)event->connection_id);
+}
+
+static void on_disconnected(nacre_server *server, struct nacre_disconnected *event, void *context)
+{
+    struct app *app = context;
+    struct peer *peer = find_peer(app, event->connection_id);
+
+    (void)server;
+    if (!peer)
+        return;
+    while (peer->sessions)
+        nacred_session_close(peer->sessions);
+    nacred_log(LOG_LEVEL_INFO, peer, "disconnected", "%d %s", event->status_code,
+               event->description ? event->description : "");
+    nacred_idmap_remove(&app->peers, event->connection_id);
+    nacred_peer_free(peer);
+}
+
+static void on_error(nacre_server *server, struct nacre_error_event *event, void *context)
+{
+    struct peer *peer = find_peer(context, event->connection_id);
+
+    (void)server;
+    nacred_log(LOG_LEVEL_WARNING, peer, "error", "%d %s", event->error_code,
+               event->description ? event->description : "");
+}
+
+static void on_log(nacre_server *server, struct nacre_log *event, void *context)
+{
+    struct peer *peer = find_peer(context, event->connection_id);
+
+    (void)server;
+    nacred_log(event->log_level > 1 ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO, peer, "log", "%s", event->message);
+}
+
+static void on_user_auth_request(nacre_server *server, struct nacre_ssh_user_auth_request *event, void *context)
+{
+    struct peer *peer = find_peer(context, event->connection_id);
+
+    (void)server;
+    if (peer)
+        nacred_auth(context, peer, event);
+}
+
+static void on_channel_open_request(nacre_server *server, struct nacre_ssh_channel_open_request *event, void *context)
+{
+    struct app *app = context;
+    struct peer *peer = find_peer(app, event->connection_id);
+
+    (void)server;
+    /* A channel without anything that could be asked for on it is no use to anybody. */
+    bool serves = app->options.exec || app->options.shell || app->options.bench || app->options.sftp_server;
+    if (peer && serves && strcmp(event->service, "session") == 0)
+        event->accept = nacred_session_open(app, peer, event->channel_id);
+}
+
+static void on_channel_closed(nacre_server *server, struct nacre_ssh_channel_closed *event, void *context)
+{
+    struct session *session = nacred_session_find(context, event->channel_id);
+
+    (void)server;
+    if (session)
+        nacred_session_close(session);
+}
+
+static void on_channel_request(nacre_server *server, struct nacre_ssh_channel_request *event, void *context)
+{
+    struct session *session = nacred_session_find(context, event->channel_id);
+
+    (void)server;
+    if (session)
+        event->success = nacred_session_request(session, event->request_type, event->packet, event->packet_len);
+}
+
+static void on_channel_requested(nacre_server *server, struct nacre_ssh_channel_requested *event, void *context)
+{
+    struct session *session = nacred_session_find(context, event->channel_id);
+
+    (void)server;
+    if (session)
+        nacred_session_start(session, event->request_type);
+}
+
+static void on_channel_data_in(nacre_server *server, struct nacre_ssh_channel_data_in *event, void *context)
+{
+    struct session *session = nacred_session_find(context, event->channel_id);
+
+    (void)server;
+    /* Extended data goes from server to client only, RFC 4254 section 5.2. */
+    if (session && event->data_type == 0)
+        nacred_session_data(session, event->data, event->data_len);
+}
+
+static void on_channel_eof(nacre_server *server, struct nacre_ssh_channel_eof *event, void *context)
+{
+    struct session *session = nacred_session_find(context, event->channel_id);
+
+    (void)server;
+    if (session)
+        nacred_session_eof(session);
+}
+
+static void on_channel_ready_to_send(nacre_server *server, struct nacre_ssh_channel_ready_to_send *event, void *context)
+{
+    struct session *session = nacred_session_find(context, event->channel_id);
+
+    (void)server;
+    if (session)
+        nacred_session_ready(session);
+}
+
+int nacred_handlers_set(struct app *app, bool verbose)
+{
+    const struct nacre_handlers handlers = {
+        .on_connected = on_connected,
+        .on_disconnected = on_disconnected,
+        .on_error = on_error,
+        .on_log = verbose ? on_log : NULL,
+        .on_ssh_user_auth_request = on_user_auth_request,
+        .on_ssh_channel_open_request = on_channel_open_request,
+        .on_ssh_channel_closed = on_channel_closed,
+        .on_ssh_channel_request = on_channel_request,
+        .on_ssh_channel_requested = on_channel_requested,
+        .on_ssh_channel_data_in = on_channel_data_in,
+        .on_ssh_channel_eof = on_channel_eof,
+        .on_ssh_channel_ready_to_send = on_channel_ready_to_send,
+    };
+
+    return nacre_set_handlers(app->server, &handlers, app);
+}

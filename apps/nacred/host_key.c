@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "host_key.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "secret.h"
+
+enum {
+    PEM_MAX = 16 * 1024,
+    STORE_PEM_FILE = 6, /* values of ssh_cert_store_type */
+    STORE_PEM_BLOB = 7,
+    STORE_AUTO = 99,
+};
+
+static bool complain(const char *path, const char *why)
+{
+    fprintf(stderr, "nacred: host key '%s': %s\n", path, why);
+    return false;
+}
+
+static bool write_all(int fd, const char *bytes, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = write(fd, bytes, len);
+
+        if (n < 0 && errno != EINTR)
+            return false;
+        if (n > 0) {
+            bytes += n;
+            len -= (size_t)n;
+        }
+    }
+    return true;
+}
+
+/* A name of its own first, then link(): the file appears whole or not at all, and a key that somebody else has put
+ * there meanwhile stays. mkstemp() makes the mode 0600. */
+static bool write_new_file(const char *path, const char *pem)
+{
+    size_t size = strlen(path) + sizeof ".XXXXXX";
+    char *temporary = malloc(size);
+
+    if (!temporary)
+        return false;
+    snprintf(temporary, size, "%s.XXXXXX", path);
+    int fd = mkostemp(temporary, O_CLOEXEC);
+    bool written = fd >= 0 && write_all(fd, pem, strlen(pem)) && fsync(fd) == 0;
+    written = written && link(temporary, path) == 0;
+    int failed = errno;
+    if (fd >= 0) {
+        close(fd);
+        unlink(temporary);
+    }
+    free(temporary);
+    errno = failed;
+    return written;
+}
+
+static bool make_key_file(const char *path)
+{
+    char pem[PEM_MAX];
+    int result = nacre_make_key("ssh-ed25519", pem, sizeof pem);
+
+    if (result)
+        return complain(path, nacre_error_text(result));
+    bool written = write_new_file(path, pem);
+    nacred_wipe(pem, sizeof pem);
+    return written ? true : complain(path, strerror(errno));
+}
+
+/* Others who can read a host key can pretend to be this server. */
+static bool key_file_is_safe(const char *path)
+{
+    struct stat info;
+
+    if (stat(path, &info) != 0)
+        return complain(path, strerror(errno));
+    if (!S_ISREG(info.st_mode))
+        return complain(path, "not a file");
+    if (info.st_uid == geteuid() && (info.st_mode & 077) != 0)
+        return complain(path, "other accounts can read it; chmod 600 it, or make a new one");
+    return true;
+}
+
+static int set_first(nacre_server *server, const char *path, int type)
+{
+    int result = nacre_set_ssh_cert_store(server, path, strlen(path));
+
+    if (!result)
+        result = nacre_set_ssh_cert_store_type(server, type);
+    return result ? result : nacre_set_ssh_cert_subject(server, "*");
+}
+
+static int set_alternative(nacre_server *server, const char *path, int type, size_t index)
+{
+    const char *const names[] = {"Store", "StoreType", "Subject"};
+    char number[16];
+    const char *const values[] = {path, number, "*"};
+    size_t size = strlen(path) + 64;
+    char *setting = malloc(size);
+    int result = setting ? 0 : NACRE_E_NOBUFS;
+
+    snprintf(number, sizeof number, "%d", type);
+    for (size_t i = 0; i < 3 && !result; i++) {
+        snprintf(setting, size, "AltSSHCert%s[%zu]=%s", names[i], index, values[i]);
+        result = nacre_config(server, setting, NULL, 0);
+    }
+    free(setting);
+    return result;
+}
+
+static int set_key(nacre_server *server, const char *path, int type, size_t index)
+{
+    return index == 0 ? set_first(server, path, type) : set_alternative(server, path, type, index - 1);
+}
+
+static bool use_file(struct app *app, const char *path, size_t index)
+{
+    nacre_server *server = app->server;
+    bool made = access(path, F_OK) != 0 && errno == ENOENT;
+    char fingerprint[128];
+
+    if (made && !make_key_file(path))
+        return false;
+    if (!key_file_is_safe(path))
+        return false;
+    int result = set_key(server, path, STORE_PEM_FILE, index);
+    if (result && set_key(server, path, STORE_AUTO, index) == 0)
+        result = 0;
+    if (result)
+        return complain(path, nacre_last_error(server));
+    if (made && nacre_get_host_key_fingerprint(server, (int)index, fingerprint, sizeof fingerprint) == 0)
+        printf("nacred: made host key %s (ed25519), fingerprint %s\n", path, fingerprint);
+    return true;
+}
+
+static bool use_memory(struct app *app)
+{
+    char pem[PEM_MAX], fingerprint[128] = "";
+    nacre_server *server = app->server;
+    int result = nacre_make_key("ssh-ed25519", pem, sizeof pem);
+
+    if (!result)
+        result = nacre_set_ssh_cert_store(server, pem, strlen(pem));
+    if (!result)
+        result = nacre_set_ssh_cert_store_type(server, STORE_PEM_BLOB);
+    if (!result)
+        result = nacre_set_ssh_cert_subject(server, "*");
+    nacred_wipe(pem, sizeof pem);
+    if (result)
+        return complain("in memory", nacre_error_text(result));
+    nacre_get_host_key_fingerprint(server, 0, fingerprint, sizeof fingerprint);
+    nacred_log(LOG_LEVEL_WARNING, NULL, "host-key", "no --host-key: this key is gone when nacred ends: %s",
+               fingerprint);
+    return true;
+}
+
+bool nacred_host_keys_set(struct app *app)
+{
+    const struct strings *paths = &app->options.host_keys;
+    char count[48];
+
+    if (paths->count == 0)
+        return use_memory(app);
+    if (paths->count > 1) {
+        snprintf(count, sizeof count, "AltSSHCertCount=%zu", paths->count - 1);
+        if (nacre_config(app->server, count, NULL, 0) != 0)
+            return complain(paths->list[1], nacre_last_error(app->server));
+    }
+    for (size_t i = 0; i < paths->count; i++)
+        if (!use_file(app, paths->list[i], i))
+            return false;
+    return true;
+}

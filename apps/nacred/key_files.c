@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "key_files.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "authorized_keys.h"
+#include "log.h"
+
+/* Whom the keys of one file are for. */
+struct audience {
+    struct users *users;
+    const char *name;    /* NULL: every user of --user */
+    const char *account; /* when there is none */
+};
+
+static bool complain(const char *path, const char *why)
+{
+    fprintf(stderr, "nacred: authorized keys '%s': %s\n", path, why);
+    return false;
+}
+
+/* Who can write the file decides who gets in. */
+static bool file_is_safe(FILE *file, const char *path)
+{
+    struct stat info;
+
+    if (fstat(fileno(file), &info) != 0)
+        return complain(path, strerror(errno));
+    if (info.st_uid != 0 && info.st_uid != geteuid())
+        return complain(path, "belongs to another account");
+    if ((info.st_mode & 022) != 0)
+        return complain(path, "other accounts can write it; chmod go-w it");
+    return true;
+}
+
+static const char *add_key(const struct audience *audience, const uint8_t *blob, size_t len)
+{
+    const char *wrong = NULL;
+    bool any = false;
+
+    if (audience->name)
+        return nacred_users_add_key(audience->users, audience->name, blob, len);
+    for (size_t i = 0; i < audience->users->count && !wrong; i++) {
+        const struct user *user = &audience->users->list[i];
+
+        if (user->named_by_user_option) {
+            any = true;
+            wrong = nacred_users_add_key(audience->users, user->name, blob, len);
+        }
+    }
+    return any ? wrong : nacred_users_add_key(audience->users, audience->account, blob, len);
+}
+
+static bool take_line(const struct audience *audience, const char *path, int number, const char *line, size_t len)
+{
+    uint8_t blob[AUTHORIZED_KEYS_LINE_MAX];
+    size_t blob_len = sizeof blob;
+    const char *wrong = NULL;
+
+    switch (nacred_key_line_read(line, len, blob, &blob_len)) {
+    case KEY_LINE_KEY:
+        wrong = add_key(audience, blob, blob_len);
+        return wrong ? complain(path, wrong) : true;
+    case KEY_LINE_EMPTY:
+        return true;
+    case KEY_LINE_OPTIONS:
+        nacred_log(LOG_LEVEL_WARNING, NULL, "authorized-keys",
+                   "%s line %d ignored: options or an unknown key type, which are not supported", path, number);
+        return true;
+    case KEY_LINE_BAD:
+        nacred_log(LOG_LEVEL_WARNING, NULL, "authorized-keys", "%s line %d ignored: the key is malformed", path,
+                   number);
+        return true;
+    }
+    return true;
+}
+
+static bool read_lines(const struct audience *audience, const char *path, FILE *file)
+{
+    char line[AUTHORIZED_KEYS_LINE_MAX];
+    size_t len;
+    bool too_long;
+
+    for (int number = 1; nacred_key_line_next(file, line, &len, &too_long); number++) {
+        if (too_long)
+            nacred_log(LOG_LEVEL_WARNING, NULL, "authorized-keys", "%s line %d ignored: too long", path, number);
+        else if (!take_line(audience, path, number, line, len))
+            return false;
+    }
+    return ferror(file) ? complain(path, strerror(errno)) : true;
+}
+
+static bool read_file(const struct audience *audience, const char *path)
+{
+    FILE *file = fopen(path, "re");
+
+    if (!file)
+        return complain(path, strerror(errno));
+    bool good = file_is_safe(file, path) && read_lines(audience, path, file);
+    fclose(file);
+    return good;
+}
+
+/* "NAME:FILE" when what stands before the first colon is no path. */
+static bool read_argument(struct options *options, const char *argument, const char *account)
+{
+    struct audience audience = {.users = &options->users, .account = account};
+    const char *colon = strchr(argument, ':');
+    size_t len = colon ? (size_t)(colon - argument) : 0;
+
+    if (!colon || memchr(argument, '/', len))
+        return read_file(&audience, argument);
+    char *name = strndup(argument, len);
+    if (!name)
+        return complain(argument, strerror(errno));
+    audience.name = name;
+    bool good = len > 0 ? read_file(&audience, colon + 1) : complain(argument, "the user name is empty");
+    free(name);
+    return good;
+}
+
+bool nacred_key_files_read(struct options *options, const char *account)
+{
+    for (size_t i = 0; i < options->key_files.count; i++)
+        if (!read_argument(options, options->key_files.list[i], account))
+            return false;
+    return true;
+}

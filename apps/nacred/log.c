@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "log.h"
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "peers.h"
+
+enum {
+    MESSAGE_MAX = 1024,
+    LINE_MAX_BYTES = 4096,
+    LINE_TAIL = 8
+};
+
+/* A line being built. What does not fit is left out; room for the end of the line is kept. */
+struct line {
+    char text[LINE_MAX_BYTES];
+    size_t len;
+};
+
+static enum log_format log_format = LOG_TEXT;
+
+static const char *const level_names[] = {
+    [LOG_LEVEL_ERROR] = "error",
+    [LOG_LEVEL_WARNING] = "warning",
+    [LOG_LEVEL_INFO] = "info",
+    [LOG_LEVEL_DEBUG] = "debug",
+};
+
+void nacred_log_set_format(enum log_format format)
+{
+    log_format = format;
+}
+
+static void line_bytes(struct line *line, const char *bytes, size_t len)
+{
+    if (len > sizeof line->text - LINE_TAIL - line->len)
+        return;
+    memcpy(line->text + line->len, bytes, len);
+    line->len += len;
+}
+
+static void line_text(struct line *line, const char *text)
+{
+    line_bytes(line, text, strlen(text));
+}
+
+/* Bytes of the UTF-8 character that `at` begins with; 0 when it begins none that may stand (RFC 3629). A lone NUL ends
+ * it at once. */
+static size_t utf8_len(const unsigned char *at)
+{
+    if (at[0] < 0x80)
+        return 1;
+    if (at[0] >= 0xc2 && at[0] <= 0xdf)
+        return (at[1] & 0xc0) == 0x80 ? 2 : 0;
+    if ((at[0] & 0xf0) == 0xe0) {
+        bool good = (at[1] & 0xc0) == 0x80 && (at[2] & 0xc0) == 0x80;
+        bool overlong = at[0] == 0xe0 && at[1] < 0xa0;
+        bool surrogate = at[0] == 0xed && at[1] > 0x9f;
+        return good && !overlong && !surrogate ? 3 : 0;
+    }
+    if (at[0] >= 0xf0 && at[0] <= 0xf4) {
+        bool good = (at[1] & 0xc0) == 0x80 && (at[2] & 0xc0) == 0x80 && (at[3] & 0xc0) == 0x80;
+        bool overlong = at[0] == 0xf0 && at[1] < 0x90;
+        bool beyond = at[0] == 0xf4 && at[1] > 0x8f;
+        return good && !overlong && !beyond ? 4 : 0;
+    }
+    return 0;
+}
+
+/* Control characters, C1 among them, would let a peer forge lines or drive the terminal of who reads them. */
+static bool is_control(const unsigned char *at, size_t len)
+{
+    return (len == 1 && (at[0] < 0x20 || at[0] == 0x7f)) || (len == 2 && at[0] == 0xc2 && at[1] < 0xa0);
+}
+
+static void line_escaped(struct line *line, const char *text)
+{
+    const unsigned char *at = (const unsigned char *)text;
+
+    while (*at) {
+        size_t len = utf8_len(at);
+        char escaped[16];
+
+        if (len == 0 || is_control(at, len)) {
+            unsigned code = len == 2 ? at[1] : at[0];
+            snprintf(escaped, sizeof escaped, log_format == LOG_JSON ? "\\u%04x" : "\\x%02x", code);
+            line_text(line, escaped);
+            at += len == 0 ? 1 : len;
+            continue;
+        }
+        if (*at == '\\' || (*at == '"' && log_format == LOG_JSON))
+            line_text(line, "\\");
+        line_bytes(line, (const char *)at, len);
+        at += len;
+    }
+}
+
+static void line_time(struct line *line)
+{
+    struct timespec now;
+    struct tm utc;
+    char text[64];
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    gmtime_r(&now.tv_sec, &utc);
+    size_t len = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
+    snprintf(text + len, sizeof text - len, ".%03ldZ", now.tv_nsec / 1000000);
+    line_text(line, text);
+}
+
+static void line_json_field(struct line *line, const char *name, const char *value)
+{
+    line_text(line, line->len > 1 ? ",\"" : "\"");
+    line_text(line, name);
+    line_text(line, "\":\"");
+    line_escaped(line, value);
+    line_text(line, "\"");
+}
+
+static void build_json(struct line *line, enum log_level level, const struct peer *peer, const char *event,
+                       const char *message)
+{
+    struct line now = {.len = 0};
+
+    line_time(&now);
+    now.text[now.len] = 0;
+    line_text(line, "{");
+    line_json_field(line, "time", now.text);
+    line_json_field(line, "level", level_names[level]);
+    line_json_field(line, "event", event);
+    if (peer)
+        line_json_field(line, "peer", peer->address);
+    if (peer && peer->user)
+        line_json_field(line, "user", peer->user);
+    line_json_field(line, "message", message);
+    line_text(line, "}");
+}
+
+static void build_text(struct line *line, enum log_level level, const struct peer *peer, const char *event,
+                       const char *message)
+{
+    line_time(line);
+    line_text(line, " ");
+    line_text(line, level_names[level]);
+    line_text(line, " ");
+    line_text(line, event);
+    if (peer) {
+        line_text(line, " peer=");
+        line_escaped(line, peer->address);
+    }
+    if (peer && peer->user) {
+        line_text(line, " user=");
+        line_escaped(line, peer->user);
+    }
+    line_text(line, ": ");
+    line_escaped(line, message);
+}
+
+void nacred_log(enum log_level level, const struct peer *peer, const char *event, const char *format, ...)
+{
+    char message[MESSAGE_MAX];
+    struct line line;
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
+
+    line.len = 0;
+    if (log_format == LOG_JSON)
+        build_json(&line, level, peer, event, message);
+    else
+        build_text(&line, level, peer, event, message);
+    line.text[line.len++] = '\n';
+    /* A log that cannot be written has nowhere to say so. */
+    if (write(STDERR_FILENO, line.text, line.len) < 0)
+        return;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The loop that waits for what is not SSH: children's pipes and terminals, their ends, and signals. One thread, epoll.
+ *
+ * Other threads may arm a watch and post; only the loop's own thread disarms, calls back, and closes descriptors that
+ * are armed. So a call-back never finds its watch gone. */
+#ifndef NACRED_LOOP_H
+#define NACRED_LOOP_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* A descriptor to wait for. The lock of its owner protects it. */
+struct watch {
+    void (*ready)(struct watch *watch); /* on the loop's thread */
+    int fd;                             /* -1: none */
+    bool armed;
+};
+
+/* Something to be run by the loop, after the call-backs of the round it is in. Queued at most once at a time. */
+struct post {
+    void (*run)(struct post *post);
+    struct post *next;
+    bool queued;
+};
+
+struct loop {
+    int epoll_fd;
+    int wake_fd;
+    pthread_mutex_t lock; /* protects the queue of posts, and `queued` and `next` of those in it */
+    struct post *first;
+    struct post **last;
+};
+
+/* False with errno. */
+bool nacred_loop_open(struct loop *loop);
+void nacred_loop_close(struct loop *loop);
+
+/* Any thread, with the owner's lock held. `events` is EPOLLIN or EPOLLOUT; level-triggered. Armed already: nothing
+ * happens. False with errno. */
+bool nacred_loop_arm(struct loop *loop, struct watch *watch, uint32_t events);
+
+/* Loop thread. A watch that is not armed is left alone. */
+void nacred_loop_disarm(struct loop *loop, struct watch *watch);
+
+/* Disarms and closes the descriptor, if there is one. */
+void nacred_loop_close_watch(struct loop *loop, struct watch *watch);
+
+/* Any thread. */
+void nacred_loop_post(struct loop *loop, struct post *post);
+
+/* One round: waits up to `wait_ms` (-1: for ever), calls back, runs posts. */
+void nacred_loop_run_once(struct loop *loop, int wait_ms);
+
+#endif

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* nacred: an SSH server to run, made of libnacre's public API.
+ *
+ * Threads: the main one is the loop (children, signals); --threads of them handle the server's events; the server's own
+ * workers move the bytes. It ends on SIGTERM or SIGINT: no new connections, everybody disconnected, children hung up,
+ * then killed. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "app.h"
+#include "auth.h"
+#include "child.h"
+#include "child_session.h"
+#include "handlers.h"
+#include "host_key.h"
+#include "key_files.h"
+#include "settings.h"
+
+enum {
+    EXIT_USAGE = 2,
+    ROUND_MS = 20,     /* while ending, how often to look whether all is done */
+    HANG_UP_MS = 2000, /* from then on, children that are left are killed */
+    END_MS = 5000,     /* from then on, nobody is waited for */
+};
+
+/* The signals that end nacred, as something the loop can watch. */
+struct ending {
+    struct watch watch;
+    int signals; /* how many came */
+};
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static bool complain(const char *what, const char *why)
+{
+    fprintf(stderr, "nacred: %s: %s\n", what, why);
+    return false;
+}
+
+static bool server_complain(struct app *app, const char *what, int code)
+{
+    const char *text = nacre_last_error(app->server);
+
+    return complain(what, *text ? text : nacre_error_text(code));
+}
+
+/* Pipes and sockets must never become descriptor 0, 1 or 2. */
+static bool open_standard_descriptors(void)
+{
+    int fd = open("/dev/null", O_RDWR);
+
+    while (fd >= 0 && fd <= 2)
+        fd = open("/dev/null", O_RDWR);
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
+/* ---- setting up ---- */
+
+static void print_demo_user(const struct app *app, const char *password, int port)
+{
+    const char *host = app->options.host;
+    bool anywhere = strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0;
+
+    printf("nacred: one-time user; log in with\n\n    ssh -p %d %s@%s\n\n    password: %s\n\n", port,
+           app->options.demo_user, anywhere ? "localhost" : host, password);
+}
+
+static bool make_demo_user(struct app *app, char password[25])
+{
+    if (!app->options.demo_user)
+        return true;
+    if (!nacred_password_make(password))
+        return complain("--demo-user", strerror(errno));
+    const char *wrong =
+        nacred_users_set_password(&app->options.users, app->options.demo_user, password, strlen(password));
+    return wrong ? complain("--demo-user", wrong) : true;
+}
+
+static bool apply_settings(struct app *app)
+{
+    const struct strings *settings = &app->options.settings;
+    int timeout = 0;
+
+    for (size_t i = 0; i < settings->count; i++) {
+        int result = nacred_setting_set(app->server, settings->list[i]);
+
+        if (result) {
+            settings->list[i][strcspn(settings->list[i], "=")] = 0; /* the value may be a password */
+            fprintf(stderr, "nacred: --set %s: %s\n", settings->list[i], nacre_error_text(result));
+            return false;
+        }
+    }
+    if (nacre_get_default_timeout(app->server, &timeout) == 0 && timeout != 0) {
+        nacred_log(LOG_LEVEL_WARNING, NULL, "settings", "default_timeout stays 0: nacred never waits in a send");
+        nacre_set_default_timeout(app->server, 0);
+    }
+    return true;
+}
+
+static bool setting_is_given(const struct app *app, const char *name)
+{
+    for (size_t i = 0; i < app->options.settings.count; i++)
+        if (nacred_setting_begins(app->options.settings.list[i], name))
+            return true;
+    return false;
+}
+
+/* Our own defaults first, so that --set has the last word. */
+static bool set_up_server(struct app *app)
+{
+    nacre_server *server = app->server;
+    int result = nacre_config(server, "AlgorithmProfile=modern", NULL, 0);
+
+    if (!result)
+        result = nacre_set_default_timeout(server, 0);
+    if (!result && strchr(app->options.host, ':'))
+        result = nacre_config(server, "UseIPv6=1", NULL, 0);
+    if (!result)
+        result = nacre_set_local_host(server, app->options.host);
+    if (!result)
+        result = nacre_set_local_port(server, app->options.port);
+    if (!result)
+        result = nacred_auth_offer(app);
+    if (!result)
+        result = nacred_handlers_set(app, setting_is_given(app, "LogLevel="));
+    if (result)
+        return server_complain(app, "cannot set up the server", result);
+    if ((app->options.host_keys.count > 0 || !setting_is_given(app, "ssh_cert_")) && !nacred_host_keys_set(app))
+        return false;
+    return apply_settings(app);
+}
+
+static void warn_of_closed_doors(const struct app *app)
+{
+    const struct options *options = &app->options;
+
+    if (options->users.count == 0)
+        nacred_log(LOG_LEVEL_WARNING, NULL, "users", "nobody can log in: no --user and no --authorized-keys");
+    if (!options->exec && !options->shell && !options->sftp_server && !options->bench)
+        nacred_log(LOG_LEVEL_WARNING, NULL, "sessions", "nothing can be done: no --exec, --shell, --sftp or --bench");
+}
+
+static bool start_listening(struct app *app, const char *demo_password)
+{
+    char host[256] = "";
+    int port = 0;
+    int result = nacre_start_listening(app->server);
+
+    if (result)
+        return server_complain(app, "cannot listen", result);
+    nacre_get_local_host(app->server, host, sizeof host);
+    nacre_get_local_port(app->server, &port);
+    if (app->options.demo_user)
+        print_demo_user(app, demo_password, port);
+    printf(strchr(host, ':') ? "nacred: listening on [%s]:%d\n" : "nacred: listening on %s:%d\n", host, port);
+    return true;
+}
+
+/* ---- running ---- */
+
+static void *handle_events(void *context)
+{
+    struct app *app = context;
+
+    while (!atomic_load_explicit(&app->stopping, memory_order_relaxed)) {
+        int result = nacre_do_events(app->server);
+
+        if (result) {
+            nacred_log(LOG_LEVEL_ERROR, NULL, "events", "%d %s", result, nacre_error_text(result));
+            nanosleep(&(struct timespec){.tv_nsec = 100 * 1000 * 1000}, NULL);
+        }
+    }
+    return NULL;
+}
+
+static void on_signal(struct watch *watch)
+{
+    struct ending *ending = (struct ending *)watch;
+    struct signalfd_siginfo info;
+
+    while (read(watch->fd, &info, sizeof info) == (ssize_t)sizeof info)
+        ending->signals++;
+}
+
+/* Blocked in every thread that starts later; children get an empty mask. */
+static bool catch_signals(struct app *app, struct ending *ending)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    signal(SIGPIPE, SIG_IGN);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    *ending = (struct ending){.watch = {.ready = on_signal, .fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK)}};
+    return ending->watch.fd >= 0 && nacred_loop_arm(&app->loop, &ending->watch, EPOLLIN);
+}
+
+static bool children_are_left(struct app *app)
+{
+    pthread_mutex_lock(&app->children_lock);
+    bool left = app->children;
+    pthread_mutex_unlock(&app->children_lock);
+    return left;
+}
+
+/* Orderly as long as there is time: disconnected peers hang up their children, whose ends are waited for. A second
+ * signal ends the wait. */
+static void end(struct app *app, const struct ending *ending)
+{
+    int64_t start = now_ms();
+    int signals = ending->signals;
+    bool killed = false;
+
+    nacred_log(LOG_LEVEL_INFO, NULL, "shutdown", "disconnecting %zu connections", nacred_idmap_count(&app->peers));
+    nacre_shutdown(app->server);
+    while (nacred_idmap_count(&app->peers) > 0 || children_are_left(app)) {
+        int64_t passed = now_ms() - start;
+
+        if (!killed && (passed > HANG_UP_MS || ending->signals > signals)) {
+            nacred_child_sessions_signal(app, SIGKILL);
+            killed = true;
+        }
+        if (passed > END_MS)
+            break;
+        nacred_loop_run_once(&app->loop, ROUND_MS);
+    }
+    nacred_loop_run_once(&app->loop, 0);
+}
+
+static int run(struct app *app, const struct ending *ending)
+{
+    pthread_t *threads = calloc((size_t)app->options.threads, sizeof *threads);
+    int started = 0;
+
+    while (threads && started < app->options.threads &&
+           pthread_create(&threads[started], NULL, handle_events, app) == 0)
+        started++;
+    bool good = threads && started == app->options.threads;
+    if (!good)
+        complain("cannot start threads", strerror(errno));
+    while (good && ending->signals == 0)
+        nacred_loop_run_once(&app->loop, -1);
+    if (started > 0)
+        end(app, ending);
+    atomic_store_explicit(&app->stopping, true, memory_order_relaxed);
+    for (int i = 0; i < started; i++)
+        pthread_join(threads[i], NULL);
+    free(threads);
+    return good ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static int serve(struct app *app)
+{
+    struct ending ending = {.watch.fd = -1};
+    char demo_password[25] = "";
+    int status = EXIT_FAILURE;
+
+    nacred_log_set_format(app->options.log);
+    nacred_child_keep_limits();
+    if (!nacred_loop_open(&app->loop) || !catch_signals(app, &ending) || !nacred_account_read(&app->account))
+        complain("cannot start", strerror(errno));
+    else if (make_demo_user(app, demo_password) && nacred_key_files_read(&app->options, app->account.name) &&
+             set_up_server(app)) {
+        warn_of_closed_doors(app);
+        if (start_listening(app, demo_password))
+            status = run(app, &ending);
+    }
+    nacred_wipe(demo_password, sizeof demo_password);
+    nacre_free(app->server);
+    nacred_account_free(&app->account);
+    nacred_loop_close_watch(&app->loop, &ending.watch);
+    nacred_loop_close(&app->loop);
+    return status;
+}
+
+static void print_version(nacre_server *server)
+{
+    char build[512];
+
+    printf("nacred %s\n", NACRE_VERSION);
+    if (nacre_config(server, "BuildInfo", build, sizeof build) == 0)
+        printf("%s\n", build);
+}
+
+int main(int argc, char **argv)
+{
+    static struct app app;
+    char error[OPTIONS_ERROR_MAX];
+    int status = EXIT_SUCCESS;
+
+    if (!open_standard_descriptors())
+        return EXIT_FAILURE;
+    setvbuf(stdout, NULL, _IOLBF, 0); /* who starts nacred reads where it listens from a pipe */
+    nacred_idmap_init(&app.peers);
+    nacred_idmap_init(&app.sessions);
+    pthread_mutex_init(&app.children_lock, NULL);
+    enum options_result result = nacred_options_read(&app.options, argc, argv, error);
+    if (nacre_create(&app.server) != NACRE_OK) {
+        complain("cannot start", "out of memory");
+        return EXIT_FAILURE;
+    }
+
+    switch (result) {
+    case OPTIONS_RUN:
+        status = serve(&app);
+        break;
+    case OPTIONS_HELP:
+        fputs(nacred_help, stdout);
+        break;
+    case OPTIONS_VERSION:
+        print_version(app.server);
+        break;
+    case OPTIONS_WRONG:
+        fprintf(stderr, "nacred: %s\nTry 'nacred --help'.\n", error);
+        status = EXIT_USAGE;
+        break;
+    }
+    nacred_options_free(&app.options);
+    nacred_idmap_free(&app.peers);
+    nacred_idmap_free(&app.sessions);
+    return status;
+}

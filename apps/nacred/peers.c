@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "peers.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct peer *nacred_peer_new(nacre_server *server, nacre_connection_id connection_id)
+{
+    struct peer *peer = calloc(1, sizeof *peer);
+
+    if (!peer)
+        return NULL;
+    peer->connection_id = connection_id;
+    /* A connection that is gone already has no addresses any more; its events follow all the same. */
+    nacre_get_ssh_connection_remote_host(server, connection_id, peer->remote_host, sizeof peer->remote_host);
+    nacre_get_ssh_connection_remote_port(server, connection_id, &peer->remote_port);
+    nacre_get_ssh_connection_local_address(server, connection_id, peer->local_host, sizeof peer->local_host);
+    const char *format = strchr(peer->remote_host, ':') ? "[%s]:%d" : "%s:%d";
+    snprintf(peer->address, sizeof peer->address, format, peer->remote_host, peer->remote_port);
+    return peer;
+}
+
+void nacred_peer_free(struct peer *peer)
+{
+    if (!peer)
+        return;
+    free(peer->user);
+    free(peer->prompted_user);
+    free(peer);
+}
+
+bool nacred_peer_set_user(struct peer *peer, const char *user)
+{
+    char *copy = strdup(user);
+
+    if (!copy)
+        return false;
+    free(peer->user);
+    peer->user = copy;
+    return true;
+}

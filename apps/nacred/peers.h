@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What nacred keeps about a connection, from on_connected to on_disconnected.
+ *
+ * Events of one connection never overlap, so its handlers use the peer without a lock. Other threads read `address` and
+ * `user` for the log only: both are set before anything that other threads run belongs to the peer, and stay. */
+#ifndef NACRED_PEERS_H
+#define NACRED_PEERS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "idmap.h"
+#include "nacre/nacre.h"
+
+struct session;
+
+struct peer {
+    struct idmap_node node; /* by connection id */
+    nacre_connection_id connection_id;
+    char address[64]; /* "127.0.0.1:50000", "[::1]:50000" */
+    char remote_host[48];
+    int remote_port;
+    char local_host[48];
+    char *user;               /* once logged in */
+    char *prompted_user;      /* answered the keyboard-interactive prompt rightly, and is yet to be let in */
+    struct session *sessions; /* linked by next_of_peer */
+};
+
+/* NULL when out of memory. */
+struct peer *nacred_peer_new(nacre_server *server, nacre_connection_id connection_id);
+void nacred_peer_free(struct peer *peer);
+
+/* Keeps a copy of the name of who logged in. False when out of memory. */
+bool nacred_peer_set_user(struct peer *peer, const char *user);
+
+#endif
