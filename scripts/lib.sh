@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+# Shared by scripts/run, scripts/test and scripts/check: messages, Debian packages, and configuring a preset.
+# shellcheck shell=bash
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+BUILD_PACKAGES="gcc libc6-dev cmake ninja-build pkgconf libssl-dev zlib1g-dev"
+
+say()
+{
+    printf '== %s\n' "$*"
+}
+
+die()
+{
+    printf '%s: %s\n' "${0##*/}" "$*" >&2
+    exit 1
+}
+
+# missing_packages NAME...: those that are not installed, on one line.
+missing_packages()
+{
+    local name missing=""
+
+    for name in "$@"; do
+        case $(dpkg-query -W -f='${db:Status-Status}' "$name" 2>/dev/null) in
+        installed) ;;
+        *) missing="$missing $name" ;;
+        esac
+    done
+    printf '%s' "${missing# }"
+}
+
+# as_root COMMAND...: runs it as root, through sudo where we are somebody else.
+as_root()
+{
+    if [ "$(id -u)" -eq 0 ]; then
+        env DEBIAN_FRONTEND=noninteractive "$@"
+    elif [ -t 0 ]; then
+        sudo env DEBIAN_FRONTEND=noninteractive "$@"
+    else
+        sudo -n env DEBIAN_FRONTEND=noninteractive "$@"
+    fi
+}
+
+# need_packages NAME...: installs what is missing and says so first.
+need_packages()
+{
+    local missing
+
+    command -v dpkg-query >/dev/null && command -v apt-get >/dev/null ||
+        die "this is not Debian (no apt-get here); install the like of these yourself: $*"
+    missing=$(missing_packages "$@")
+    [ -n "$missing" ] || return 0
+
+    if [ "$(id -u)" -ne 0 ] && ! command -v sudo >/dev/null; then
+        die "these packages are missing, and there is neither root nor sudo to install them.
+As root, run:  apt-get update && apt-get install --no-install-recommends -y $missing"
+    fi
+    say "installing: $missing"
+    # A stale list of packages is the usual reason for a failed installation, and a broken mirror of something else no reason to stop.
+    as_root apt-get update -q </dev/null || say "apt-get update failed; going on with the package lists that are here"
+    # shellcheck disable=SC2086 # a list of names
+    as_root apt-get install -q -y --no-install-recommends $missing </dev/null ||
+        die "could not install: $missing"
+}
+
+# use_ccache: compiles through ccache where there is one.
+use_ccache()
+{
+    if command -v ccache >/dev/null; then
+        export CMAKE_C_COMPILER_LAUNCHER=ccache
+    fi
+}
+
+# build PRESET [CMAKE-ARGUMENT]...: configures build/PRESET and builds all of it.
+build()
+{
+    local preset=$1
+
+    shift
+    (cd "$ROOT" && cmake --preset "$preset" "$@" >"/tmp/nacre-configure.$$" 2>&1) || {
+        cat "/tmp/nacre-configure.$$"
+        rm -f "/tmp/nacre-configure.$$"
+        return 1
+    }
+    rm -f "/tmp/nacre-configure.$$"
+    cmake --build "$ROOT/build/$preset" -j "${JOBS:-$(nproc)}"
+}
