@@ -262,18 +262,20 @@ void nacre_inbox_run(struct shard *s)
     s->done_first = NULL;
     s->done_last = &s->done_first;
     nacre_mutex_unlock(&s->inbox_lock);
-    for (struct event *next; e != NULL; e = next) {
-        next = e->next;
-        if (e->connection == NULL)
-            nacre_event_free(s, e);
-        else
-            nacre_answer_event(e->connection, e);
-    }
+    /* What a handler called comes before what it answers by returning: it may have disconnected the client it then
+     * accepts. */
     for (struct command *next; k != NULL; k = next) {
         next = k->next;
         runs[k->type](s, k);
         tell(s, k);
         if (k != &s->stop_command)
             nacre_command_free(k);
+    }
+    for (struct event *next; e != NULL; e = next) {
+        next = e->next;
+        if (e->connection == NULL)
+            nacre_event_free(s, e);
+        else
+            nacre_answer_event(e->connection, e);
     }
 }

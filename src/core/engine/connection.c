@@ -106,6 +106,9 @@ void nacre_connection_ended(struct connection *c, enum nacre_error why, const ch
 {
     char line[320];
     c->status = (int)why;
+    nacre_mutex_lock(&c->shard->inbox_lock);
+    c->over = true;
+    nacre_mutex_unlock(&c->shard->inbox_lock);
     (void)snprintf(line, sizeof line, "ended: %s", why == NACRE_OK ? "OK" : text);
     nacre_connection_log(c, 1, line);
     nacre_tunnel_end_all(c);

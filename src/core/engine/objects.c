@@ -73,8 +73,9 @@ int nacre_get_ssh_connection_connected(nacre_server *server, nacre_connection_id
     struct shard *s;
     if (server == NULL || value == NULL)
         return nacre_fail(NACRE_E_INVAL, NULL);
-    *value = lock_object(server, connection_id, TABLE_CONNECTIONS, &s) != NULL;
-    return *value ? done(s) : nacre_succeed();
+    const struct connection *c = lock_object(server, connection_id, TABLE_CONNECTIONS, &s);
+    *value = c != NULL && !c->over;
+    return c != NULL ? done(s) : nacre_succeed();
 }
 
 int nacre_set_ssh_connection_connected(nacre_server *server, nacre_connection_id connection_id, bool value)

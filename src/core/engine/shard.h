@@ -89,6 +89,7 @@ struct connection {
     int timeout; /* seconds; 0: sends do not wait */
     int remote_port;
     bool strict_kex;
+    bool over; /* its end has been told: not connected any more */
     char remote_host[48], local_address[48];
     char *client_version; /* NULL before it came */
 
