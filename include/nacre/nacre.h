@@ -137,7 +137,9 @@ struct nacre_ssh_service_request {
  *   "publickey"                the public key blob, RFC 4253 section 6.6. First as a query (verified false), where
  * accepting means "this key may sign"; then, after its signature was checked and found good, again with verified true:
  * only that one logs in. Decide what the user may do on the verified one. "keyboard-interactive-N"   the response to
- * prompt N, from 1; all must be accepted, then "keyboard-interactive"     "" */
+ * prompt N, from 1; all must be accepted, then "keyboard-interactive"     ""
+ *   "sigstatus"                with FireAuthRequestAfterSig, once a signature was checked: "1" good, "0" bad. A report:
+ * its fields are not looked at. */
 struct nacre_ssh_user_auth_request {
     struct nacre_event event;
     nacre_connection_id connection_id;
@@ -282,6 +284,72 @@ struct nacre_answer {
     const char *cert_subject;
 };
 
+/* ---- types of the class ------------------------------------------------------------------------------------------
+ *
+ * Copies of what a getter of the same name saw; changing one changes nothing. */
+
+/* SSHChannel. What its DataToSend takes goes through nacre_set_data_to_send(). */
+struct nacre_channel {
+    size_t bytes_sent;
+    char channel_id[24]; /* decimal */
+    bool ready_to_send;
+    int record_length;
+    char service[64];
+};
+
+/* SSHConnection. */
+struct nacre_connection {
+    bool connected;
+    char connection_id[24]; /* decimal */
+    char local_address[48];
+    char remote_host[48];
+    int remote_port;
+    int timeout; /* seconds */
+};
+
+/* SSHPrompt, one of the keyboard-interactive prompts. */
+struct nacre_prompt {
+    bool echo;
+    char prompt[1024];
+};
+
+/* Certificate: a host key, and the X.509 certificate beside it when its container has one. Strings are never NULL; ""
+ * stands for what a bare key does not have. Freed by nacre_certificate_free(). */
+struct nacre_certificate {
+    char *effective_date;  /* "23-Jan-2000 15:00:00", UTC */
+    char *expiration_date; /* the same */
+    char *encoded;         /* the certificate as PEM */
+    char *encoded_b;       /* and as DER */
+    size_t encoded_b_len;
+    char *extended_key_usage; /* object identifiers, comma-separated */
+    char *fingerprint;        /* of the key as SSH sends it: MD5, "bc:2a:..." */
+    char *fingerprint_sha1;   /* the same */
+    char *fingerprint_sha256; /* the same */
+    char *issuer;             /* "CN=..., O=..." */
+    char *key_password;       /* "" or asterisks */
+    char *private_key;        /* PKCS#8 PEM; "" when it cannot be exported */
+    bool private_key_available;
+    char *private_key_container; /* "" everywhere but on Windows */
+    char *public_key;            /* PEM */
+    char *public_key_algorithm;  /* "RSA", "EC", "ED25519" */
+    int public_key_length;       /* bits */
+    char *serial_number;         /* hexadecimal */
+    char *signature_algorithm;
+    char *store; /* as set; NUL-terminated, but a blob may hold NULs of its own: store_b */
+    char *store_b;
+    size_t store_b_len;
+    char *store_password; /* "" or asterisks */
+    int store_type;
+    char *subject;
+    char *subject_alt_names; /* comma-separated */
+    char *thumbprint_md5;    /* of the certificate, hexadecimal */
+    char *thumbprint_sha1;
+    char *thumbprint_sha256;
+    char *usage; /* words for usage_flags, comma-separated */
+    unsigned usage_flags;
+    char *version; /* "V3" */
+};
+
 /* ---- life ------------------------------------------------------------------------------------------------------ */
 
 /* A server with the documented defaults. It has no thread and no socket before nacre_start_listening(). */
@@ -382,6 +450,18 @@ NACRE_API int nacre_change_record_length(nacre_server *server, nacre_channel_id 
 NACRE_API int nacre_pause_channel(nacre_server *server, nacre_channel_id channel_id);
 NACRE_API int nacre_resume_channel(nacre_server *server, nacre_channel_id channel_id);
 
+/* Sends the message `packet_type` (RFC 4250 section 4.1.2) with a payload made by nacre_set_ssh_param(). What belongs
+ * to a channel (94 data, 95 extended data, 96 eof, 97 close, 98 request) goes to `channel_id`, whose recipient number
+ * is put in front: the payload begins behind it. A global request (80), ignore (2) and debug (4) go to that channel's
+ * connection. All others are nacre's own to send: NACRE_E_INVAL. NACRE_E_PACKET: the payload is not what the message
+ * has. CHANNEL_ID. */
+NACRE_API int nacre_send_ssh_packet(nacre_server *server, nacre_channel_id channel_id, int packet_type,
+                                    const void *payload, size_t payload_len);
+
+/* Stops listening, disconnects every client, and sets every property, setting and key to its default. Handlers stay.
+ * on_disconnected follows for each client. */
+NACRE_API int nacre_reset(nacre_server *server);
+
 /* ---- questions answered later ------------------------------------------------------------------------------------ */
 
 /* Inside a handler of a question only: its fields are not looked at when the handler returns; the ticket is to be
@@ -420,6 +500,10 @@ NACRE_API int nacre_get_keyboard_interactive_prompt_prompt(nacre_server *server,
                                                            size_t size);
 NACRE_API int nacre_set_keyboard_interactive_prompt_prompt(nacre_server *server, int prompt_index, const char *value);
 
+/* Echo and prompt of one at once. BUFFER_SIZE when the prompt is longer than the struct holds. */
+NACRE_API int nacre_get_prompt(nacre_server *server, int prompt_index, struct nacre_prompt *value);
+NACRE_API int nacre_set_prompt(nacre_server *server, int prompt_index, const struct nacre_prompt *value);
+
 /* The server's host key. Set store, type and password first, the subject last: setting the subject opens the container
  * ("*" takes what it holds) and fails with a KEY error when there is no private key to be had. The key in use changes
  * for new connections. The password is write-only: reading it gives "" or asterisks. */
@@ -431,6 +515,16 @@ NACRE_API int nacre_get_ssh_cert_store_type(nacre_server *server, int *value);
 NACRE_API int nacre_set_ssh_cert_store_type(nacre_server *server, int value);
 NACRE_API int nacre_get_ssh_cert_subject(nacre_server *server, char *value, size_t size);
 NACRE_API int nacre_set_ssh_cert_subject(nacre_server *server, const char *value);
+
+/* The certificate of the host key as PEM, "" without one. Setting it (PEM, base64 or DER) looks in the store for the
+ * private key that it was made for, and fails with a KEY error when it is not there; "" drops the key. */
+NACRE_API int nacre_get_ssh_cert_encoded(nacre_server *server, void *value, size_t *len); /* *len: room in, bytes out */
+NACRE_API int nacre_set_ssh_cert_encoded(nacre_server *server, const void *value, size_t len);
+
+/* Everything about host key number `index` (0: the ssh_cert_* one, then AltSSHCert). One that is not set has its
+ * defaults. NACRE_E_INVAL: there is no such number. */
+NACRE_API int nacre_get_certificate(nacre_server *server, int index, struct nacre_certificate *certificate);
+NACRE_API void nacre_certificate_free(struct nacre_certificate *certificate); /* wipes; NULL is allowed */
 
 NACRE_API int nacre_get_ssh_compression_algorithms(nacre_server *server, char *value, size_t size);
 NACRE_API int nacre_set_ssh_compression_algorithms(nacre_server *server, const char *value);
@@ -454,6 +548,8 @@ NACRE_API int nacre_get_ssh_connection_remote_host(nacre_server *server, nacre_c
 NACRE_API int nacre_get_ssh_connection_remote_port(nacre_server *server, nacre_connection_id connection_id, int *value);
 NACRE_API int nacre_get_ssh_connection_timeout(nacre_server *server, nacre_connection_id connection_id, int *seconds);
 NACRE_API int nacre_set_ssh_connection_timeout(nacre_server *server, nacre_connection_id connection_id, int seconds);
+NACRE_API int nacre_get_connection(nacre_server *server, nacre_connection_id connection_id,
+                                   struct nacre_connection *value);
 
 /* ---- properties of a channel: CHANNEL_ID for a stale id
  * ---------------------------------------------------------------- */
@@ -468,6 +564,7 @@ NACRE_API int nacre_get_ready_to_send(nacre_server *server, nacre_channel_id cha
 NACRE_API int nacre_get_record_length(nacre_server *server, nacre_channel_id channel_id, int *value);
 NACRE_API int nacre_set_record_length(nacre_server *server, nacre_channel_id channel_id, int value);
 NACRE_API int nacre_get_service(nacre_server *server, nacre_channel_id channel_id, char *value, size_t size);
+NACRE_API int nacre_get_channel(nacre_server *server, nacre_channel_id channel_id, struct nacre_channel *value);
 
 /* ---- keys
  * ------------------------------------------------------------------------------------------------------------ */
@@ -485,15 +582,28 @@ NACRE_API int nacre_get_host_key_fingerprint(nacre_server *server, int index, ch
 /* ---- packets
  * ---------------------------------------------------------------------------------------------------------- */
 
-/* Reads a field of a channel request's packet (RFC 4254 section 5.4): by its name in the class ("Command",
- * "TerminalType", ...), or by position with
- * "%types,type" where types are those before it (s string, i 32-bit, l 64-bit, b byte, f flag, m integer). The text
- * form goes to `value`. NACRE_E_PACKET: the packet has no such field. NACRE_E_INVAL: no such name. */
+/* Reads a field of a packet: of a channel request (RFC 4254 section 5.4) by its name in the class ("Command",
+ * "TerminalType", ...), or of any packet by types. Types are those of nacre_set_ssh_param(). The list "%s,i,s" reads a
+ * string, an integer and a string from the start of the payload and gives the last: for the parameters of a channel
+ * open request. In the packet of a channel request the list is the class's own: the type of the wanted field first,
+ * then the types before it in what belongs to the request: "%s,f" is the string behind a flag. (A list that begins with
+ * the request's head, "%i,s,f,...", is read from the start there too.) The text form goes to `value`, written as
+ * nacre_set_ssh_param() takes it. NACRE_E_PACKET: the packet has no such field. NACRE_E_INVAL: no such name or type. */
 NACRE_API int nacre_get_ssh_param(const void *payload, size_t payload_len, const char *field, char *value, size_t size);
 
 /* The same as raw bytes. *len: room in, bytes out. */
 NACRE_API int nacre_get_ssh_param_bytes(const void *payload, size_t payload_len, const char *field, void *value,
                                         size_t *len);
+
+/* Writes a field behind a payload: *result gets the payload and the field, and may be the payload itself. *result_len:
+ * room in, bytes out. Types and how their value is written:
+ *   s   text                      sb  bytes in hexadecimal, "A1B23C"
+ *   i   32-bit integer            l   64-bit integer           b   byte            "1234" or "0x4D2"
+ *   m   large integer, not negative, as decimal or hexadecimal digits
+ *   f   "true" or "false"
+ * Errors: INVAL for an unknown type or a value that does not fit it, BUFFER_SIZE. */
+NACRE_API int nacre_set_ssh_param(const void *payload, size_t payload_len, const char *field_type,
+                                  const char *field_value, void *result, size_t *result_len);
 
 #ifdef __cplusplus
 }

@@ -8,15 +8,18 @@
 #include <string.h>
 
 #include "base/secret.h"
+#include "keys/certificate.h"
 #include "keys/store.h"
 
 enum {
-    KEY_PEM_MAX = 16384
+    KEY_PEM_MAX = 16384,
+    SUBJECT_MAX = 512
 };
 
 void nacre_cert_init(struct cert *c)
 {
     *c = (struct cert){.type = STORE_USER};
+    nacre_buf_init(&c->certificate, STORE_FILE_MAX);
 }
 
 void nacre_cert_free(struct cert *c)
@@ -29,6 +32,7 @@ void nacre_cert_free(struct cert *c)
     free(c->password);
     free(c->subject);
     nacre_key_unref(c->key);
+    nacre_buf_free(&c->certificate);
     nacre_cert_init(c);
 }
 
@@ -59,30 +63,81 @@ enum nacre_error nacre_cert_set_password(struct cert *c, const char *password)
     return NACRE_OK;
 }
 
-enum nacre_error nacre_cert_set_subject(struct cert *c, const struct nacre_crypto *crypto, const char *subject,
-                                        char *why, size_t why_size)
+/* What the container holds for `subject`: the key, the certificate beside it, its full name. */
+static enum nacre_error open_store(const struct cert *c, const struct nacre_crypto *crypto, const char *subject,
+                                   struct key **key, struct buf *der, char *name, size_t name_size, char *why,
+                                   size_t why_size)
 {
-    char found[512] = "";
-    struct key *key = NULL;
-    enum nacre_error e = NACRE_OK;
-    if (subject[0] != '\0') {
-        const struct store_request request = {.type = (enum store_type)c->type,
-                                              .store =
-                                                  c->store == NULL ? span_str("MY") : span_of(c->store, c->store_len),
-                                              .password = c->password,
-                                              .subject = subject};
-        e = nacre_store_open(crypto, &request, &key, found, sizeof found, why, why_size);
-    }
-    char *copy = strdup(found);
+    const struct store_request request = {.type = (enum store_type)c->type,
+                                          .store = c->store == NULL ? span_str("MY") : span_of(c->store, c->store_len),
+                                          .password = c->password,
+                                          .subject = subject,
+                                          .certificate = der};
+    return nacre_store_open(crypto, &request, key, name, name_size, why, why_size);
+}
+
+/* Puts a key in place of the old one; consumes `key` and what `der` holds. */
+static enum nacre_error replace(struct cert *c, struct key *key, struct buf *der, const char *subject)
+{
+    char *copy = strdup(subject);
     if (copy == NULL) {
         nacre_key_unref(key);
+        nacre_buf_free(der);
         return NACRE_E_NOBUFS;
     }
     nacre_key_unref(c->key);
     free(c->subject);
+    nacre_buf_free(&c->certificate);
     c->key = key;
     c->subject = copy;
-    return e;
+    c->certificate = *der;
+    return NACRE_OK;
+}
+
+enum nacre_error nacre_cert_set_subject(struct cert *c, const struct nacre_crypto *crypto, const char *subject,
+                                        char *why, size_t why_size)
+{
+    char found[SUBJECT_MAX] = "";
+    struct key *key = NULL;
+    struct buf der;
+    enum nacre_error e = NACRE_OK;
+    nacre_buf_init(&der, STORE_FILE_MAX);
+    if (subject[0] != '\0')
+        e = open_store(c, crypto, subject, &key, &der, found, sizeof found, why, why_size);
+    if (e != NACRE_OK)
+        nacre_buf_free(&der);
+    enum nacre_error kept = replace(c, key, &der, found);
+    return e == NACRE_OK ? kept : e;
+}
+
+enum nacre_error nacre_cert_set_encoded(struct cert *c, const struct nacre_crypto *crypto, struct span der, char *why,
+                                        size_t why_size)
+{
+    char subject[SUBJECT_MAX] = "", name[SUBJECT_MAX];
+    struct key *key = NULL;
+    struct buf own, beside;
+    enum nacre_error e = NACRE_OK;
+    nacre_buf_init(&own, STORE_FILE_MAX);
+    nacre_buf_init(&beside, STORE_FILE_MAX);
+    if (der.len != 0) {
+        e = nacre_buf_append(&own, der.at, der.len) ? NACRE_OK : NACRE_E_NOBUFS;
+        nacre_certificate_name(der, subject, sizeof subject);
+    }
+    if (der.len != 0 && e == NACRE_OK)
+        e = open_store(c, crypto, subject, &key, &beside, name, sizeof name, why, why_size);
+    if (der.len != 0 && e == NACRE_E_NO_CERTIFICATE) /* a bare key has no name to be found by */
+        e = open_store(c, crypto, "*", &key, &beside, name, sizeof name, why, why_size);
+    nacre_buf_free(&beside);
+    if (e == NACRE_OK && key != NULL && !nacre_certificate_fits(der, key)) {
+        (void)snprintf(why, why_size, "The store does not hold the private key of the certificate.");
+        nacre_key_unref(key);
+        key = NULL;
+        e = NACRE_E_NO_CERTIFICATE;
+    }
+    if (e != NACRE_OK)
+        nacre_buf_free(&own);
+    enum nacre_error kept = replace(c, key, &own, e == NACRE_OK ? subject : "");
+    return e == NACRE_OK ? kept : e;
 }
 
 /* ---- ssh_cert_* ------------------------------------------------------------------------------------------------- */

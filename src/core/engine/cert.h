@@ -12,6 +12,10 @@ enum nacre_error nacre_cert_set_password(struct cert *c, const char *password);
 enum nacre_error nacre_cert_set_subject(struct cert *c, const struct nacre_crypto *crypto, const char *subject,
                                         char *why, size_t why_size);
 
+/* Takes the certificate (DER) and looks in the store for its private key; on failure as above. Empty drops the key. */
+enum nacre_error nacre_cert_set_encoded(struct cert *c, const struct nacre_crypto *crypto, struct span der, char *why,
+                                        size_t why_size);
+
 /* One of the class's CertStoreTypes. */
 bool nacre_cert_is_type(int type);
 

@@ -31,7 +31,8 @@ enum command_type {
     COMMAND_SEND,       /* channel, block, number = extended          */
     COMMAND_EOF,        /* channel                                    */
     COMMAND_CLOSE,      /* channel                                    */
-    COMMAND_REQUEST,    /* channel, kind, data: without reply         */
+    COMMAND_REQUEST,    /* channel, kind, data, number = want reply   */
+    COMMAND_PAYLOAD,    /* connection, data: a payload from its number on */
     COMMAND_WORK,       /* connection, work: has been run             */
     COMMAND_KEY,        /* connection, key or error with text         */
     COMMAND_RESOLVED,   /* tunnel, error, data: struct sock_addresses */

@@ -9,6 +9,7 @@
 #include "engine/server.h"
 #include "engine/tunnel.h"
 #include "wire/namelist.h"
+#include "wire/rd.h"
 
 /* SSH must be running for what a command asks of a conn. */
 static struct connection *running(struct shard *s, const struct command *k)
@@ -182,9 +183,26 @@ static void run_request(struct shard *s, struct command *k)
     struct channel *ch = channel_of(s, k);
     if (ch == NULL)
         return;
-    (void)nacre_chan_request(ch->connection->conn, ch->number, span_str(k->kind), false, span_of(k->data, k->data_len),
-                             s->now_ns); /* as above */
+    (void)nacre_chan_request(ch->connection->conn, ch->number, span_str(k->kind), k->number != 0,
+                             span_of(k->data, k->data_len), s->now_ns); /* as above */
     nacre_connection_touch(ch->connection);
+}
+
+/* A global request goes the conn's way, which counts the replies that are due; the rest needs no order. */
+static void run_payload(struct shard *s, struct command *k)
+{
+    struct connection *c = running(s, k);
+    struct rd r = rd_over(span_of(k->data, k->data_len));
+    if (c == NULL)
+        return;
+    if (rd_u8(&r) == 80) {
+        struct span kind = rd_string(&r, SIZE_MAX);
+        bool want_reply = rd_bool(&r);
+        (void)nacre_conn_global_request(c->conn, kind, want_reply, rd_rest(&r), s->now_ns);
+    } else {
+        (void)nacre_conn_send_payload(c->conn, span_of(k->data, k->data_len), s->now_ns);
+    }
+    nacre_connection_touch(c); /* what could not be sent any more is told by on_disconnected */
 }
 
 static void run_work(struct shard *s, struct command *k)
@@ -237,6 +255,7 @@ static void (*const runs[])(struct shard *, struct command *) = {
     [COMMAND_CLOSE] = run_close,       [COMMAND_REQUEST] = run_request,
     [COMMAND_WORK] = run_work,         [COMMAND_KEY] = run_key,
     [COMMAND_RESOLVED] = run_resolved, [COMMAND_STOP] = run_stop,
+    [COMMAND_PAYLOAD] = run_payload,
 };
 
 /* Tells a caller that waits. The result is on its stack and gone once it knows. */

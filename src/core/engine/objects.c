@@ -147,6 +147,21 @@ int nacre_set_ssh_connection_timeout(nacre_server *server, nacre_connection_id c
     return done(s);
 }
 
+int nacre_get_connection(nacre_server *server, nacre_connection_id connection_id, struct nacre_connection *value)
+{
+    struct shard *s;
+    if (value == NULL)
+        return nacre_fail(NACRE_E_INVAL, NULL);
+    const struct connection *c = lock_object(server, connection_id, TABLE_CONNECTIONS, &s);
+    if (c == NULL)
+        return nacre_fail(NACRE_E_CONNECTION_ID, NULL);
+    *value = (struct nacre_connection){.connected = !c->over, .remote_port = c->remote_port, .timeout = c->timeout};
+    (void)snprintf(value->connection_id, sizeof value->connection_id, "%" PRId64, connection_id);
+    (void)snprintf(value->local_address, sizeof value->local_address, "%s", c->local_address);
+    (void)snprintf(value->remote_host, sizeof value->remote_host, "%s", c->remote_host);
+    return done(s);
+}
+
 /* ---- channels -------------------------------------------------------------------------------------------------- */
 
 int nacre_get_ssh_channel_count(nacre_server *server, int *value)
@@ -235,4 +250,22 @@ int nacre_get_service(nacre_server *server, nacre_channel_id channel_id, char *v
     int e = nacre_copy_out(value, size, ch->service);
     nacre_mutex_unlock(&s->inbox_lock);
     return e;
+}
+
+int nacre_get_channel(nacre_server *server, nacre_channel_id channel_id, struct nacre_channel *value)
+{
+    struct shard *s;
+    if (value == NULL)
+        return nacre_fail(NACRE_E_INVAL, NULL);
+    struct channel *ch = lock_object(server, channel_id, TABLE_CHANNELS, &s);
+    if (ch == NULL)
+        return nacre_fail(NACRE_E_CHANNEL_ID, NULL);
+    *value = (struct nacre_channel){
+        .bytes_sent = ch->last_sent,
+        .ready_to_send = ch->writable && ch->queued < SEND_QUEUE_MAX,
+        .record_length = atomic_load_explicit(&ch->record_length, memory_order_relaxed), /* one value by itself */
+    };
+    (void)snprintf(value->channel_id, sizeof value->channel_id, "%" PRId64, channel_id);
+    (void)snprintf(value->service, sizeof value->service, "%s", ch->service);
+    return done(s);
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Fields of a channel request's packet, by the class's names or by position. */
+/* Fields of a packet, by the class's names or by types. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
+#include "crypto/number.h"
 #include "engine/server.h"
 #include "wire/mpint.h"
 #include "wire/rd.h"
@@ -39,6 +40,11 @@ static const struct field {
     {"signal", "SignalName", "", 's'},
 };
 
+enum {
+    HEX_TYPE = 'h', /* stands for "sb" */
+    NAME_TEXT_MAX = 64
+};
+
 /* A field found: a number or bytes. */
 struct found {
     char type;
@@ -51,6 +57,7 @@ static bool read_one(struct rd *r, char type, struct found *f)
     f->type = type;
     switch (type) {
     case 's':
+    case HEX_TYPE:
         f->bytes = rd_string(r, SIZE_MAX);
         break;
     case 'm':
@@ -76,32 +83,85 @@ static bool read_one(struct rd *r, char type, struct found *f)
 
 static enum nacre_error read_types(struct rd *r, const char *types, size_t count, struct found *f)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (strchr("smilbf", types[i]) == NULL)
-            return NACRE_E_INVAL;
+    for (size_t i = 0; i < count; i++)
         if (!read_one(r, types[i], f))
             return NACRE_E_PACKET;
-    }
     return NACRE_OK;
 }
 
-/* "%s,f": the type of each field up to the wanted one. */
-static enum nacre_error find_position(struct rd *r, const char *form, struct found *f)
+/* ---- by types --------------------------------------------------------------------------------------------------- */
+
+enum {
+    TYPES_MAX = 64
+};
+
+/* "s,sb,i": one letter a type, HEX_TYPE for "sb". 0: not a list of types. */
+static size_t parse_types(const char *form, char types[TYPES_MAX])
 {
-    char types[64];
     size_t count = 0;
-    for (const char *p = form; *p != '\0'; p++) {
-        if (*p == ',' || *p == ' ')
-            continue;
-        if (count == sizeof types)
-            return NACRE_E_INVAL;
-        types[count++] = *p;
+    while (*form != '\0') {
+        size_t len = strcspn(form, ", ");
+        bool is_hex = len == 2 && strncasecmp(form, "sb", 2) == 0;
+        for (size_t i = 0; i < (is_hex ? 1 : len); i++) {
+            if (count == TYPES_MAX || strchr("smilbf", form[i]) == NULL)
+                return 0;
+            types[count++] = is_hex ? HEX_TYPE : form[i];
+        }
+        form += len;
+        form += strspn(form, ", ");
     }
-    return count == 0 ? NACRE_E_INVAL : read_types(r, types, count, f);
+    return count;
 }
 
-static enum nacre_error find_name(struct rd *r, const char *name, struct found *f)
+static enum nacre_error read_in_order(struct span payload, const char *types, size_t count, struct found *f)
 {
+    struct rd r = rd_over(payload);
+    return read_types(&r, types, count, f);
+}
+
+/* The class's way: the wanted type, then those before it. */
+static enum nacre_error read_wanted_first(struct span payload, const char *types, size_t count, struct found *f)
+{
+    struct rd r = rd_over(payload);
+    enum nacre_error e = read_types(&r, types + 1, count - 1, f);
+    return e != NACRE_OK ? e : read_types(&r, types, 1, f);
+}
+
+/* What belongs to the request in the packet of a channel request; false: the payload is none. */
+static bool request_body(struct span payload, struct span *body)
+{
+    struct rd r = rd_over(payload);
+    (void)rd_u32(&r);
+    struct span kind = rd_string(&r, NAME_TEXT_MAX);
+    uint8_t want_reply = rd_u8(&r);
+    if (r.bad || kind.len == 0 || want_reply > 1)
+        return false;
+    for (size_t i = 0; i < kind.len; i++)
+        if (kind.at[i] <= ' ' || kind.at[i] > '~')
+            return false;
+    *body = rd_rest(&r);
+    return true;
+}
+
+static enum nacre_error find_types(struct span payload, const char *form, struct found *f)
+{
+    char types[TYPES_MAX];
+    struct span body;
+    size_t count = parse_types(form, types);
+    if (count == 0)
+        return NACRE_E_INVAL;
+    bool from_head = count >= 3 && memcmp(types, "isf", 3) == 0;
+    if (!from_head && request_body(payload, &body) && read_wanted_first(body, types, count, f) == NACRE_OK)
+        return NACRE_OK;
+    enum nacre_error e = read_in_order(payload, types, count, f);
+    return e == NACRE_OK ? e : read_wanted_first(payload, types, count, f);
+}
+
+/* ---- by name ---------------------------------------------------------------------------------------------------- */
+
+static enum nacre_error find_name(struct span payload, const char *name, struct found *f)
+{
+    struct rd reader = rd_over(payload), *r = &reader;
     bool known = false;
     uint32_t channel = rd_u32(r);
     struct span kind = rd_string(r, SIZE_MAX);
@@ -130,11 +190,11 @@ static enum nacre_error find_name(struct rd *r, const char *name, struct found *
 
 static enum nacre_error find(const void *payload, size_t len, const char *field, struct found *f)
 {
-    struct rd r = rd_over(span_of(payload, len));
     *f = (struct found){0};
     if ((payload == NULL && len != 0) || field == NULL)
         return NACRE_E_INVAL;
-    return field[0] == '%' ? find_position(&r, field + 1, f) : find_name(&r, field, f);
+    struct span all = span_of(payload, len);
+    return field[0] == '%' ? find_types(all, field + 1, f) : find_name(all, field, f);
 }
 
 static int fail(enum nacre_error e)
@@ -142,19 +202,38 @@ static int fail(enum nacre_error e)
     return nacre_fail(e, e == NACRE_E_PACKET ? "The packet has no such field." : NULL);
 }
 
-/* Big integers as hexadecimal, which nacre_set_ssh_param() takes too. */
 static int hex_out(struct span s, char *value, size_t size)
 {
     static const char digits[] = "0123456789ABCDEF";
-    if (value == NULL || size < 2 * s.len + 3)
+    if (value == NULL || size < 2 * s.len + 1)
         return nacre_fail(NACRE_E_BUFFER_SIZE, NULL);
-    *value++ = '0';
-    *value++ = 'x';
     for (size_t i = 0; i < s.len; i++) {
         *value++ = digits[s.at[i] >> 4];
         *value++ = digits[s.at[i] & 15];
     }
     *value = '\0';
+    return nacre_succeed();
+}
+
+static int number_out(struct span magnitude, char *value, size_t size)
+{
+    struct buf text;
+    nacre_buf_init(&text, 4 * (size_t)NUMBER_TEXT_MAX);
+    bool made = nacre_number_write(magnitude, &text) && nacre_buf_append(&text, "", 1);
+    int e = made ? nacre_copy_out(value, size, (const char *)text.at) : nacre_fail(NACRE_E_NOBUFS, NULL);
+    nacre_buf_wipe(&text);
+    return e;
+}
+
+static int text_out(struct span s, char *value, size_t size)
+{
+    if (span_has_nul(s))
+        return nacre_fail(NACRE_E_PACKET, "The field holds a NUL: read it with nacre_get_ssh_param_bytes().");
+    if (value == NULL || size <= s.len)
+        return nacre_fail(NACRE_E_BUFFER_SIZE, NULL);
+    if (s.len != 0)
+        memcpy(value, s.at, s.len);
+    value[s.len] = '\0';
     return nacre_succeed();
 }
 
@@ -166,17 +245,11 @@ int nacre_get_ssh_param(const void *payload, size_t payload_len, const char *fie
     if (e != NACRE_OK)
         return fail(e);
     if (f.type == 'm')
+        return number_out(f.bytes, value, size);
+    if (f.type == HEX_TYPE)
         return hex_out(f.bytes, value, size);
-    if (f.type == 's') {
-        if (span_has_nul(f.bytes))
-            return nacre_fail(NACRE_E_PACKET, "The field holds a NUL: read it with nacre_get_ssh_param_bytes().");
-        if (value == NULL || size <= f.bytes.len)
-            return nacre_fail(NACRE_E_BUFFER_SIZE, NULL);
-        if (f.bytes.len != 0)
-            memcpy(value, f.bytes.at, f.bytes.len);
-        value[f.bytes.len] = '\0';
-        return nacre_succeed();
-    }
+    if (f.type == 's')
+        return text_out(f.bytes, value, size);
     if (f.type == 'f')
         return nacre_copy_out(value, size, f.number != 0 ? "true" : "false");
     (void)snprintf(text, sizeof text, "%" PRIu64, f.number);
@@ -200,7 +273,8 @@ int nacre_get_ssh_param_bytes(const void *payload, size_t payload_len, const cha
     enum nacre_error e = find(payload, payload_len, field, &f);
     if (e != NACRE_OK)
         return fail(e);
-    struct span s = f.type == 's' || f.type == 'm' ? f.bytes : span_of(number, number_bytes(&f, number));
+    bool bytes = f.type == 's' || f.type == HEX_TYPE || f.type == 'm';
+    struct span s = bytes ? f.bytes : span_of(number, number_bytes(&f, number));
     bool fits = value != NULL && s.len <= *len;
     *len = s.len;
     if (!fits)

@@ -217,3 +217,27 @@ int nacre_set_keyboard_interactive_prompt_prompt(nacre_server *server, int promp
     nacre_mutex_unlock(&server->lock);
     return e == NACRE_OK ? nacre_succeed() : nacre_fail(e, NULL);
 }
+
+int nacre_get_prompt(nacre_server *server, int prompt_index, struct nacre_prompt *value)
+{
+    struct nacre_prompt found = {.echo = false};
+    if (value == NULL)
+        return nacre_fail(NACRE_E_INVAL, NULL);
+    const struct prompt *p = lock_prompt(server, prompt_index);
+    if (p == NULL)
+        return no_prompt();
+    found.echo = p->echo;
+    int e = nacre_copy_out(found.prompt, sizeof found.prompt, p->text);
+    nacre_mutex_unlock(&server->lock);
+    if (e == NACRE_OK)
+        *value = found;
+    return e;
+}
+
+int nacre_set_prompt(nacre_server *server, int prompt_index, const struct nacre_prompt *value)
+{
+    if (value == NULL || memchr(value->prompt, '\0', sizeof value->prompt) == NULL)
+        return nacre_fail(NACRE_E_INVAL, NULL);
+    int e = nacre_set_keyboard_interactive_prompt_prompt(server, prompt_index, value->prompt);
+    return e != NACRE_OK ? e : nacre_set_keyboard_interactive_prompt_echo(server, prompt_index, value->echo);
+}

@@ -22,6 +22,7 @@ struct cert {
     size_t store_len;
     char *password, *subject;
     struct key *key;
+    struct buf certificate; /* DER of the X.509 certificate beside the key; empty: none */
 };
 
 struct nacre_server {

@@ -374,3 +374,13 @@ bool nacre_certificate_fits(struct span der, const struct key *key)
     ERR_clear_error();
     return fits;
 }
+
+void nacre_certificate_name(struct span der, char *text, size_t size)
+{
+    X509 *x = parse(der);
+    if (size != 0)
+        text[0] = '\0';
+    if (x != NULL)
+        (void)nacre_certificate_subject(x, text, size); /* a name too long to tell is none */
+    X509_free(x);
+}

@@ -51,4 +51,7 @@ bool nacre_certificate_fits(struct span der, const struct key *key);
  * comma in quotes. False when it does not fit. */
 bool nacre_certificate_subject(const void *x509, char *text, size_t size);
 
+/* The same of the certificate `der`; "" when it is none. */
+void nacre_certificate_name(struct span der, char *text, size_t size);
+
 #endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* nacre_reset(): the server as nacre_create() made it, but for its handlers and worker threads. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/server.h"
+
+static void drop_certs(struct nacre_server *server)
+{
+    for (int i = 0; i < 1 + ALT_CERTS_MAX; i++)
+        nacre_cert_free(&server->certs[i]);
+    server->alt_count = 0;
+}
+
+static void drop_prompts(struct nacre_server *server)
+{
+    for (int i = 0; i < server->prompt_count; i++) {
+        free(server->prompts[i].text);
+        server->prompts[i] = (struct prompt){NULL, false};
+    }
+    server->prompt_count = 0;
+}
+
+static enum nacre_error reset(struct nacre_server *server)
+{
+    struct settings fresh;
+    if (!nacre_settings_init(&fresh, server->crypto)) {
+        nacre_settings_free(&fresh);
+        return NACRE_E_NOBUFS;
+    }
+    nacre_settings_free(&server->settings);
+    server->settings = fresh;
+    memcpy(server->algorithm_profile, "compatible", sizeof "compatible");
+    drop_certs(server);
+    drop_prompts(server);
+    return nacre_server_changed(server);
+}
+
+int nacre_reset(nacre_server *server)
+{
+    int e = nacre_shutdown(server);
+    if (e != NACRE_OK)
+        return e;
+    nacre_mutex_lock(&server->lock);
+    enum nacre_error done = reset(server);
+    nacre_mutex_unlock(&server->lock);
+    return done == NACRE_OK ? nacre_succeed() : nacre_fail(done, NULL);
+}
