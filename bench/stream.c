@@ -13,35 +13,54 @@ static uint64_t word(uint64_t seed, uint64_t n)
     return z ^ z >> 31;
 }
 
-/* Bytes of one word: from `offset` to its end or as many as are left. */
-static size_t part(uint64_t offset, size_t len)
+/* Bytes up to the next whole word, or as many as are left. */
+static size_t odd_part(uint64_t offset, size_t len)
 {
     size_t room = 8 - (size_t)(offset % 8);
-    return len < room ? len : room;
+    return offset % 8 == 0 && len >= 8 ? 0 : len < room ? len : room;
+}
+
+static void fill_part(uint64_t seed, uint64_t offset, uint8_t *at, size_t len)
+{
+    uint64_t w = word(seed, offset / 8);
+    memcpy(at, (const uint8_t *)&w + offset % 8, len);
+}
+
+static bool part_matches(uint64_t seed, uint64_t offset, const uint8_t *at, size_t len)
+{
+    uint64_t w = word(seed, offset / 8);
+    return memcmp(at, (const uint8_t *)&w + offset % 8, len) == 0;
 }
 
 void bench_stream_fill(uint64_t seed, uint64_t offset, uint8_t *at, size_t len)
 {
-    while (len != 0) {
-        uint64_t w = word(seed, offset / 8);
-        size_t n = part(offset, len);
-        memcpy(at, (const uint8_t *)&w + offset % 8, n);
-        offset += n;
-        at += n;
-        len -= n;
+    for (size_t n; len != 0; offset += n, at += n, len -= n) {
+        n = odd_part(offset, len);
+        if (n != 0) {
+            fill_part(seed, offset, at, n);
+            continue;
+        }
+        for (; n + 8 <= len; n += 8) {
+            uint64_t w = word(seed, (offset + n) / 8);
+            memcpy(at + n, &w, 8);
+        }
     }
 }
 
 bool bench_stream_matches(uint64_t seed, uint64_t offset, const uint8_t *at, size_t len)
 {
-    uint8_t wrong = 0;
-    while (len != 0) {
-        uint64_t w = word(seed, offset / 8);
-        size_t n = part(offset, len);
-        wrong |= memcmp(at, (const uint8_t *)&w + offset % 8, n) != 0;
-        offset += n;
-        at += n;
-        len -= n;
+    uint64_t wrong = 0;
+    for (size_t n; len != 0; offset += n, at += n, len -= n) {
+        n = odd_part(offset, len);
+        if (n != 0) {
+            wrong |= !part_matches(seed, offset, at, n);
+            continue;
+        }
+        for (; n + 8 <= len; n += 8) {
+            uint64_t w;
+            memcpy(&w, at + n, 8);
+            wrong |= w ^ word(seed, (offset + n) / 8);
+        }
     }
     return wrong == 0;
 }
