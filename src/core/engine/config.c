@@ -65,6 +65,8 @@ static int answer(struct request *r, const char *text)
 static int build_info(struct request *r)
 {
     char text[256];
+    if (r->set != NULL)
+        return nacre_fail(NACRE_E_SETTING_READ_ONLY, NULL);
     (void)snprintf(text, sizeof text,
                    "nacre %s; %s; io=epoll; without: io_uring, nettle, libargon2, libxml2, jansson, libp11, krb5",
                    NACRE_VERSION, nacre_crypto_versions());
@@ -73,7 +75,7 @@ static int build_info(struct request *r)
 
 static int license_info(struct request *r)
 {
-    return answer(r, "Apache-2.0");
+    return r->set != NULL ? nacre_fail(NACRE_E_SETTING_READ_ONLY, NULL) : answer(r, "Apache-2.0");
 }
 
 static int io_backend(struct request *r)
