@@ -113,7 +113,11 @@ static void keep_input(struct session *session, const uint8_t *data, size_t len)
 void nacred_child_session_data(struct session *session, const uint8_t *data, size_t len)
 {
     pthread_mutex_lock(&session->lock);
-    if (session->input.fd >= 0 && !session->input_ended) {
+    if (!session->has_child) {
+        /* Granted, but not started yet: a client need not wait for the answer before it sends. */
+        if (!nacred_queue_add(&session->input_unsent, data, len))
+            nacre_close_channel(session->app->server, session->id);
+    } else if (session->input.fd >= 0 && !session->input_ended) {
         ssize_t taken = session->input.armed ? 0 : write_input(session, data, len);
 
         if (taken < 0)
@@ -433,6 +437,18 @@ static void tell_failure(struct session *session)
     nacre_close_channel(server, session->id);
 }
 
+/* What came before the child did. */
+static bool start_input(struct session *session)
+{
+    if (queue_len(&session->input_unsent) > 0)
+        return nacred_loop_arm(&session->app->loop, &session->input, EPOLLOUT);
+    if (session->input_ended) {
+        end_input(session);
+        close_input(session);
+    }
+    return true;
+}
+
 /* epoll refuses a descriptor only when memory or the user's watches are used up; there is no running without it. */
 static void watch_child(struct session *session, const struct child *child)
 {
@@ -449,7 +465,8 @@ static void watch_child(struct session *session, const struct child *child)
     atomic_fetch_add_explicit(&session->references, 1, memory_order_relaxed);
     bool watched = nacred_loop_arm(loop, &session->end, EPOLLIN) &&
                    nacred_loop_arm(loop, &session->outputs[0].watch, EPOLLIN) &&
-                   (child->errors < 0 || nacred_loop_arm(loop, &session->outputs[1].watch, EPOLLIN));
+                   (child->errors < 0 || nacred_loop_arm(loop, &session->outputs[1].watch, EPOLLIN)) &&
+                   start_input(session);
     if (!watched) {
         nacred_log(LOG_LEVEL_ERROR, session->peer, "start", "cannot watch the program: %s", strerror(errno));
         nacred_child_signal(session->pid, SIGKILL);
