@@ -51,7 +51,8 @@ static void free_event(struct connection *c, struct event *e)
     if (e == NULL)
         return;
     c->events_out--;
-    c->event_bytes -= e->data_len;
+    if (e->type != EVENT_SSH_CHANNEL_DATA_IN)
+        c->plain_out--;
     nacre_event_free(c->shard, e);
 }
 
@@ -82,7 +83,7 @@ static void emit_requested(struct connection *c, struct event *e)
     if (c->shard->server->handlers.on_ssh_channel_requested == NULL || e == NULL)
         return;
     c->events_out--; /* counted again when added */
-    c->event_bytes -= e->data_len;
+    c->plain_out--;
     e->type = EVENT_SSH_CHANNEL_REQUESTED;
     e->serial = 0;
     e->deferred = false;

@@ -83,9 +83,11 @@ static void work_off(struct nacre_server *server, struct shard *s, struct connec
     current = &d;
     for (struct event *next; e != NULL; e = next) {
         next = e->next;
-        if (c != NULL && nacre_outbox_hold(s, e))
+        enum outbox_hold hold = c == NULL ? HOLD_NOT : nacre_outbox_hold(s, e);
+        if (hold == HOLD_KEPT)
             continue;
-        handle(server, e);
+        if (hold == HOLD_NOT)
+            handle(server, e);
         finish(&d, e, next != NULL);
     }
     current = d.outer;

@@ -82,6 +82,23 @@ void nacre_cert_choice_free(struct cert_choice *c)
     free(c);
 }
 
+bool nacre_event_append(struct event *e, int64_t channel_id, int code, struct span data)
+{
+    if (e->type != EVENT_SSH_CHANNEL_DATA_IN || e->channel_id != channel_id || e->code != code || e->block != NULL ||
+        data.len > EVENT_INLINE - e->used)
+        return false;
+    memcpy(e->room + e->data_len, data.at, data.len); /* data is all that is in the room */
+    e->data_len += data.len;
+    e->used += data.len;
+    return true;
+}
+
+bool nacre_event_merge(struct event *e, const struct event *more)
+{
+    return more->type == EVENT_SSH_CHANNEL_DATA_IN && more->block == NULL &&
+           nacre_event_append(e, more->channel_id, more->code, span_of(more->data, more->data_len));
+}
+
 void nacre_event_free(struct shard *s, struct event *e)
 {
     if (e->secret && e->block != NULL)

@@ -81,6 +81,13 @@ struct event *nacre_event_new(struct shard *s, enum event_type type, size_t byte
  */
 const char *nacre_event_keep(struct event *e, struct span s);
 
+/* Adds bytes to an event of short channel data that nobody has looked at yet, when they are of the same channel and
+ * kind and there is room: a peer that sends many small packets shall not cost an event each. */
+bool nacre_event_append(struct event *e, int64_t channel_id, int code, struct span data);
+
+/* The same with the bytes of another event. */
+bool nacre_event_merge(struct event *e, const struct event *more);
+
 /* Gives the event back for reuse. Shard thread. */
 void nacre_event_free(struct shard *s, struct event *e);
 

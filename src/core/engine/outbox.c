@@ -12,7 +12,8 @@ void nacre_outbox_add(struct connection *c, struct event *e)
     *c->fresh_last = e;
     c->fresh_last = &e->next;
     c->events_out++;
-    c->event_bytes += e->data_len;
+    if (e->type != EVENT_SSH_CHANNEL_DATA_IN)
+        c->plain_out++;
     if (c->on_fresh)
         return;
     c->on_fresh = true;
@@ -33,6 +34,14 @@ void nacre_outbox_add_own(struct shard *s, struct event *e)
 /* Moves one connection's fresh events behind its queue. True when that made it ready. */
 static bool publish_one(struct shard *s, struct connection *c)
 {
+    struct event *first = c->fresh_first;
+    if (c->queue_first != NULL && nacre_event_merge(CONTAINER_OF(c->queue_last, struct event, next), first)) {
+        c->fresh_first = first->next;
+        c->events_out--;
+        nacre_event_free(s, first);
+        if (c->fresh_first == NULL)
+            c->fresh_last = c->queue_last;
+    }
     *c->queue_last = c->fresh_first;
     c->queue_last = c->fresh_last;
     c->fresh_first = NULL;
@@ -130,24 +139,33 @@ void nacre_outbox_give(struct shard *s, struct connection *c)
         nacre_server_ready(s->server, 1);
 }
 
-bool nacre_outbox_hold(struct shard *s, struct event *e)
+/* Appends to what is kept aside of a channel. */
+static enum outbox_hold keep(struct connection *c, struct channel *ch, struct event *e)
+{
+    if (ch->held_first == NULL)
+        atomic_fetch_add_explicit(&c->holding, 1, memory_order_relaxed); /* under the outbox lock */
+    else if (nacre_event_merge(CONTAINER_OF(ch->held_last, struct event, next), e))
+        return HOLD_MERGED;
+    e->next = NULL;
+    *ch->held_last = e;
+    ch->held_last = &e->next;
+    return HOLD_KEPT;
+}
+
+enum outbox_hold nacre_outbox_hold(struct shard *s, struct event *e)
 {
     struct channel *ch = e->channel;
     struct connection *c = e->connection;
     if (ch == NULL || atomic_load_explicit(&c->holding, memory_order_relaxed) ==
                           0) /* a pause from elsewhere may come a moment late */
-        return false;
+        return HOLD_NOT;
     nacre_mutex_lock(&s->outbox_lock);
     bool hold = ch->slot.id == e->channel_id && (ch->paused || ch->held_first != NULL);
-    if (hold) {
-        if (ch->held_first == NULL)
-            atomic_fetch_add_explicit(&c->holding, 1, memory_order_relaxed); /* as above */
-        e->next = NULL;
-        *ch->held_last = e;
-        ch->held_last = &e->next;
-    }
+    enum outbox_hold result = hold ? keep(c, ch, e) : HOLD_NOT;
     nacre_mutex_unlock(&s->outbox_lock);
-    return hold;
+    if (result == HOLD_MERGED)
+        e->data_len = 0; /* the other one gives the window back */
+    return result;
 }
 
 static void set_paused(struct shard *s, struct channel *ch, bool pause, bool *made_ready)

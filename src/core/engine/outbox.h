@@ -23,9 +23,14 @@ bool nacre_outbox_take(struct shard *s, struct connection **connection, struct e
 /* The events taken have been handled: the connection goes back on the list when it has more. Any thread. */
 void nacre_outbox_give(struct shard *s, struct connection *c);
 
-/* While the caller has `e->connection` taken: true when e belongs to a paused channel, or one with older events kept
- * aside; it is then kept aside until that is resumed. */
-bool nacre_outbox_hold(struct shard *s, struct event *e);
+enum outbox_hold {
+    HOLD_NOT,   /* run it */
+    HOLD_KEPT,  /* its channel is paused, or has older events kept aside: so is this one until it is resumed */
+    HOLD_MERGED /* the same, and its bytes have gone into the one before: it is done */
+};
+
+/* What to do with an event while the caller has its connection taken. */
+enum outbox_hold nacre_outbox_hold(struct shard *s, struct event *e);
 
 /* Pauses or resumes; CHANNEL_ID when `id` is stale. Any thread. */
 enum nacre_error nacre_outbox_pause(struct shard *s, int64_t id, bool pause);

@@ -10,15 +10,15 @@
 #include "engine/connection.h"
 #include "engine/server.h"
 
-/* Events a connection may have out before we stop reading from its peer; each channel's window bounds the bytes. */
+/* Events a connection may have out before we stop reading from its peer. Channel data does not count: windows bound it,
+ * and whoever is to take it may wait for what comes behind it. */
 enum {
-    EVENTS_OUT_MAX = 2048,
-    EVENT_BYTES_MAX = 16 * 1024 * 1024
+    EVENTS_OUT_MAX = 2048
 };
 
 static bool may_feed(const struct connection *c)
 {
-    return c->events_out < EVENTS_OUT_MAX && c->event_bytes < EVENT_BYTES_MAX && nacre_conn_wants_input(c->conn);
+    return c->plain_out < EVENTS_OUT_MAX && nacre_conn_wants_input(c->conn);
 }
 
 /* Keeps what was not used, in as little memory as fits. */

@@ -79,7 +79,7 @@ struct connection {
     struct question *questions;
     uint64_t own_serial;
     unsigned events_out; /* made and not come back */
-    size_t event_bytes;
+    unsigned plain_out;  /* of these, all but channel data, which windows bound */
     struct event *fresh_first, **fresh_last;
     struct connection *fresh_next; /* on the shard's list of connections with fresh events */
     bool on_fresh;

@@ -12,7 +12,8 @@
 
 /* Channel data up to this size is copied into the event; more is referenced where it was decrypted. */
 enum {
-    COPY_MAX = 2048
+    COPY_MAX = 2048,
+    LOGS_OUT_MAX = 1024
 };
 
 static const struct nacre_handlers *handlers(const struct connection *c)
@@ -73,6 +74,9 @@ void nacre_connection_log(struct connection *c, int level, const char *text)
 {
     char line[512];
     if (handlers(c)->on_log == NULL || level > c->profile->settings.log_level.number)
+        return;
+    /* A line a packet must not be what stops the packets: an application that does not keep up misses some. */
+    if (level > 1 && c->plain_out >= LOGS_OUT_MAX)
         return;
     int n = snprintf(line, sizeof line, "%s port %d: %s", c->remote_host, c->remote_port, text);
     size_t len = n < 0 ? 0 : (size_t)n < sizeof line ? (size_t)n : sizeof line - 1;
@@ -173,6 +177,9 @@ static void told_data(struct connection *c, const struct conn_event *v)
         nacre_chan_consumed(c->conn, v->channel, v->data.len, c->shard->now_ns);
         return;
     }
+    struct event *last = c->fresh_first == NULL ? NULL : CONTAINER_OF(c->fresh_last, struct event, next);
+    if (last != NULL && nacre_event_append(last, ch->slot.id, (int)v->extended, v->data))
+        return;
     bool copy = v->block == NULL || v->data.len <= COPY_MAX;
     struct event *e = make_event(c, EVENT_SSH_CHANNEL_DATA_IN, NULL, 0, copy ? v->data : span_of(NULL, 0));
     if (e == NULL)
