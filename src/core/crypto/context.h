@@ -19,6 +19,7 @@ struct nacre_crypto {
     /* Set by nacre_crypto_open() and only read after it. */
     OSSL_LIB_CTX *lib;       /* NULL: the system's default context */
     OSSL_PROVIDER *provider; /* of a context of our own */
+    OSSL_PROVIDER *encoders; /* beside the FIPS provider: key files, no algorithms */
     EVP_MD *md[HASH_COUNT];
     EVP_MAC *poly1305;
     EVP_CIPHER *cipher[CIPHER_ROWS];

@@ -30,6 +30,8 @@ static void crypto_free(struct nacre_crypto *c)
         EVP_MD_free(c->md[i]);
     if (c->provider != NULL)
         OSSL_PROVIDER_unload(c->provider);
+    if (c->encoders != NULL)
+        OSSL_PROVIDER_unload(c->encoders);
     OSSL_LIB_CTX_free(c->lib);
     free(c);
 }
@@ -43,13 +45,29 @@ static bool open_own(struct nacre_crypto *c)
     return c->provider != NULL;
 }
 
-struct nacre_crypto *nacre_crypto_open(bool own_context)
+static bool open_system(struct nacre_crypto *c)
+{
+    c->lib = NULL;
+    return true;
+}
+
+static bool open_fips(struct nacre_crypto *c)
+{
+    c->lib = OSSL_LIB_CTX_new();
+    if (c->lib == NULL)
+        return false;
+    c->provider = OSSL_PROVIDER_load(c->lib, "fips");
+    c->encoders = c->provider == NULL ? NULL : OSSL_PROVIDER_load(c->lib, "base");
+    return c->encoders != NULL && EVP_set_default_properties(c->lib, "fips=yes") == 1;
+}
+
+static struct nacre_crypto *crypto_open(bool (*open)(struct nacre_crypto *c))
 {
     struct nacre_crypto *c = calloc(1, sizeof *c);
     if (c == NULL)
         return NULL;
     atomic_init(&c->refs, 1);
-    bool ok = !own_context || open_own(c);
+    bool ok = open(c);
     /* A hash that is missing (MD5 under FIPS) takes the rows that need it along, and nothing else. */
     for (size_t i = 0; ok && i < HASH_COUNT; i++)
         c->md[i] = EVP_MD_fetch(c->lib, hashes[i].name, NULL);
@@ -59,6 +77,16 @@ struct nacre_crypto *nacre_crypto_open(bool own_context)
         return c;
     crypto_free(c);
     return NULL;
+}
+
+struct nacre_crypto *nacre_crypto_open(bool own_context)
+{
+    return crypto_open(own_context ? open_own : open_system);
+}
+
+struct nacre_crypto *nacre_crypto_open_fips(void)
+{
+    return crypto_open(open_fips);
 }
 
 struct nacre_crypto *nacre_crypto_ref(struct nacre_crypto *c)

@@ -18,6 +18,10 @@ enum { HASH_MAX = 64 };
 /* `own_context`: a context that reads no system configuration and loads only the default provider; false: the system's
  * default context. Probes every row of crypto/algs.h. NULL when OpenSSL cannot start. */
 struct nacre_crypto *nacre_crypto_open(bool own_context);
+
+/* A context of its own with the FIPS provider alone; whatever that lacks is not usable. NULL: there is no such provider, or it fails
+ * its self-test. */
+struct nacre_crypto *nacre_crypto_open_fips(void);
 struct nacre_crypto *nacre_crypto_ref(struct nacre_crypto *c);
 void nacre_crypto_unref(struct nacre_crypto *c);
 

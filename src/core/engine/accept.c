@@ -84,9 +84,8 @@ static struct connection *take_slot(struct shard *s, io_socket socket)
 
 static bool is_allowed(const struct connection *c)
 {
-    const struct settings *set = &c->profile->settings;
-    return nacre_access_match(set->allowed.text, c->remote_host) &&
-           !nacre_access_match(set->blocked.text, c->remote_host);
+    return nacre_access_match(c->profile->allowed, c->remote_host) &&
+           !nacre_access_match(c->profile->blocked, c->remote_host);
 }
 
 /* Asks the application; false when there is nobody to ask. */

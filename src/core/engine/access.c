@@ -2,12 +2,20 @@
 /* Matching is by text for patterns and by bits for addresses and blocks. */
 #include "engine/access.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/span.h"
+#include "engine/lookup.h"
 #include "engine/sock.h"
 #include "wire/namelist.h"
+
+enum {
+    ENTRY_MAX = 256,       /* RFC 1035 section 2.3.4: a name has at most 255 bytes */
+    RESOLVED_MAX = 1 << 20 /* bytes of all addresses */
+};
 
 /* The first `bits` bits of both are equal. */
 static bool prefix_eq(const uint8_t *a, const uint8_t *b, unsigned bits)
@@ -54,23 +62,58 @@ static bool next_entry(const char **list, char *entry, size_t size)
     return len != 0;
 }
 
-bool nacre_access_valid(const char *list)
+static bool is_host_name(const char *entry)
 {
-    char entry[64];
-    while (next_entry(&list, entry, sizeof entry)) {
-        uint8_t bytes[16];
-        bool pattern = strpbrk(entry, "*?") != NULL;
-        if (strspn(entry, "0123456789abcdefABCDEF:.*?/") != strlen(entry))
-            return false;
-        if (!pattern && strchr(entry, '/') == NULL && nacre_sock_parse_address(entry, bytes) == 0)
-            return false;
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    return strspn(entry, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_") == strlen(entry) &&
+           strpbrk(entry, letters) != NULL;
+}
+
+/* An address, a block, or a pattern of addresses. */
+static bool is_numeric(const char *entry)
+{
+    uint8_t bytes[16];
+    if (strspn(entry, "0123456789abcdefABCDEF:.*?/") != strlen(entry))
+        return false;
+    return strpbrk(entry, "*?/") != NULL || nacre_sock_parse_address(entry, bytes) != 0;
+}
+
+static enum nacre_error resolve_entry(const char *entry, struct buf *out, char *why, size_t why_size)
+{
+    if (is_numeric(entry))
+        return nacre_buf_append(out, entry, strlen(entry)) && nacre_buf_append(out, ",", 1) ? NACRE_OK : NACRE_E_NOBUFS;
+    if (!is_host_name(entry)) {
+        (void)snprintf(why, why_size,
+                       "\"%s\" is no address, address block (10.0.0.0/8), pattern of addresses (10.*) or host name.",
+                       entry);
+        return NACRE_E_SETTING_VALUE;
     }
-    return true;
+    enum nacre_error e = nacre_lookup_addresses(entry, out);
+    if (e != NACRE_OK)
+        (void)snprintf(why, why_size, "\"%s\" cannot be looked up.", entry);
+    return e;
+}
+
+enum nacre_error nacre_access_resolve(const char *list, char **out, char *why, size_t why_size)
+{
+    char entry[ENTRY_MAX];
+    struct buf made;
+    enum nacre_error e = NACRE_OK;
+    *out = NULL;
+    nacre_buf_init(&made, RESOLVED_MAX);
+    while (e == NACRE_OK && next_entry(&list, entry, sizeof entry))
+        e = resolve_entry(entry, &made, why, why_size);
+    if (e == NACRE_OK && !nacre_buf_append(&made, "", 1))
+        e = NACRE_E_NOBUFS;
+    if (e == NACRE_OK)
+        *out = strdup((const char *)made.at);
+    nacre_buf_free(&made);
+    return e == NACRE_OK && *out == NULL ? NACRE_E_NOBUFS : e;
 }
 
 bool nacre_access_match(const char *list, const char *address)
 {
-    char entry[64];
+    char entry[ENTRY_MAX];
     while (next_entry(&list, entry, sizeof entry))
         if (nacre_glob(entry, span_str(address), true) || block_matches(entry, address))
             return true;

@@ -4,12 +4,17 @@
 #define ENGINE_ACCESS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
-/* True when every entry of the comma-separated `list` is a numeric address, an address block ("10.0.0.0/8",
- * "fd00::/8"), or a pattern of addresses with '*' and '?'. Names are not: a worker must never wait for a resolver. */
-bool nacre_access_valid(const char *list);
+#include "nacre/errors.h"
 
-/* True when an entry matches `address` (numeric). */
+/* Checks a comma-separated list of numeric addresses, address blocks ("10.0.0.0/8", "fd00::/8"), patterns of addresses
+ * with '*' and '?', and host names, and gives a copy in *out (freed by the caller) where every name is replaced by its
+ * addresses, so that matching waits for nothing. Looks names up: never on a worker. On failure *out is NULL and `why`
+ * names the entry. Errors: SETTING_VALUE, the resolver's, NOBUFS. */
+enum nacre_error nacre_access_resolve(const char *list, char **out, char *why, size_t why_size);
+
+/* True when an entry of a list without names matches `address` (numeric). */
 bool nacre_access_match(const char *list, const char *address);
 
 #endif

@@ -8,7 +8,10 @@
 #include <strings.h>
 
 #include "engine/cert.h"
+#include "engine/clients.h"
+#include "engine/codepage.h"
 #include "engine/io_pick.h"
+#include "engine/security.h"
 #include "wire/namelist.h"
 
 enum {
@@ -53,6 +56,8 @@ static bool parse(struct request *r, const char *text)
         r->set = text + 1;
     return *text == '=' || *text == '\0';
 }
+
+static int plain(struct request *r);
 
 /* What is read back after setting too, when the caller wants it. */
 static int answer(struct request *r, const char *text)
@@ -117,6 +122,41 @@ static int algorithm_profile(struct request *r)
     if (e == NACRE_E_SETTING_VALUE)
         return refuse(r, e, "the profiles are compatible and modern");
     return e == NACRE_OK ? answer(r, text) : nacre_fail(e, NULL);
+}
+
+/* UseInternalSecurityAPI and UseFIPSCompliantAPI. The row's own rules say what a value may be. */
+static int security(struct request *r)
+{
+    nacre_server *server = r->server;
+    const struct setting_row *row = nacre_setting_find(r->name, strlen(r->name));
+    bool is_fips = row == &nacre_setting_rows[SETTING_UseFIPSCompliantAPI];
+    nacre_mutex_lock(&server->lock);
+    struct settings *set = &server->settings;
+    union setting_value old = is_fips ? set->fips : set->internal_security;
+    enum nacre_error e = NACRE_OK;
+    if (r->set != NULL)
+        e = nacre_setting_set(set, row, r->set, server->listening, server->crypto, r->why, sizeof r->why);
+    bool internal = set->internal_security.number != 0, fips = set->fips.number != 0;
+    union setting_value *mine = is_fips ? &set->fips : &set->internal_security;
+    if (e == NACRE_OK && mine->number != old.number) {
+        *mine = old; /* set for good when the library has been opened that way */
+        e = nacre_security_set(server, internal, fips, r->why, sizeof r->why);
+    }
+    const char *text = mine->number != 0 ? "True" : "False";
+    nacre_mutex_unlock(&server->lock);
+    return e == NACRE_OK ? answer(r, text) : nacre_fail(e, r->why);
+}
+
+static int code_page(struct request *r)
+{
+    char *end;
+    long long page = r->set == NULL ? 0 : strtoll(r->set, &end, 10);
+    if (r->set == NULL)
+        return plain(r);
+    if (end == r->set || *end != '\0')
+        return refuse(r, NACRE_E_SETTING_VALUE, "a code page identifier is a decimal number");
+    enum nacre_error e = nacre_codepage_check(page, r->why, sizeof r->why);
+    return e == NACRE_OK ? plain(r) : nacre_fail(e, r->why);
 }
 
 /* ---- AltSSHCert ------------------------------------------------------------------------------------------------ */
@@ -220,7 +260,7 @@ static int connection_fact(struct request *r)
     else if (strcasecmp(r->name, "NegotiatedStrictKex") == 0)
         (void)snprintf(text, sizeof text, "%s", c->strict_kex ? "True" : "False");
     else
-        (void)snprintf(text, sizeof text, "%" PRId64, c->slot.id);
+        (void)snprintf(text, sizeof text, "%s-%016" PRIx64, r->server->uid, (uint64_t)c->slot.id);
     nacre_mutex_unlock(&s->inbox_lock);
     return answer(r, text);
 }
@@ -278,6 +318,9 @@ static const struct {
     {"UseIOCP", other_model},
     {"UseWindowsMessages", other_model},
     {"AlgorithmProfile", algorithm_profile},
+    {"UseInternalSecurityAPI", security},
+    {"UseFIPSCompliantAPI", security},
+    {"CodePage", code_page},
     {"AltSSHCertCount", alt_count},
     {"AltSSHCertStore", alt_field},
     {"AltSSHCertStorePassword", alt_field},
@@ -289,28 +332,38 @@ static const struct {
     {"KeyboardInteractivePrompts", connection_prompts},
 };
 
-static enum nacre_error check_special_value(const struct setting_row *row, const char *value, char *why,
-                                            size_t why_size)
+static bool is_row(const struct setting_row *row, enum setting_id id)
 {
-    bool clients =
-        row == &nacre_setting_rows[SETTING_AllowedClients] || row == &nacre_setting_rows[SETTING_BlockedClients];
-    if (!clients || nacre_access_valid(value))
-        return NACRE_OK;
-    (void)snprintf(why, why_size, "%s lists numeric addresses, address blocks (10.0.0.0/8) and patterns (10.*).",
-                   row->name);
-    return NACRE_E_SETTING_VALUE;
+    return row == &nacre_setting_rows[id];
 }
 
 static enum nacre_error set_plain(struct request *r, const struct setting_row *row)
 {
     nacre_server *server = r->server;
-    enum nacre_error e = check_special_value(row, r->set, r->why, sizeof r->why);
-    if (e != NACRE_OK)
-        return e;
     /* Workers stand from the first start on. */
-    bool late = server->listening || (row == &nacre_setting_rows[SETTING_WorkerThreads] && server->shards != NULL);
-    e = nacre_setting_set(&server->settings, row, r->set, late, server->crypto, r->why, sizeof r->why);
+    bool late = server->listening || (is_row(row, SETTING_WorkerThreads) && server->shards != NULL);
+    enum nacre_error e = nacre_setting_set(&server->settings, row, r->set, late, server->crypto, r->why, sizeof r->why);
     return e == NACRE_OK ? nacre_server_changed(server) : e;
+}
+
+/* Names are looked up before the lock is taken. */
+static int clients(struct request *r, const struct setting_row *row)
+{
+    char *addresses;
+    nacre_server *server = r->server;
+    enum nacre_error e = nacre_access_resolve(r->set, &addresses, r->why, sizeof r->why);
+    if (e != NACRE_OK)
+        return nacre_fail(e, r->why);
+    nacre_mutex_lock(&server->lock);
+    e = nacre_setting_set(&server->settings, row, r->set, false, server->crypto, r->why, sizeof r->why);
+    if (e == NACRE_OK) {
+        nacre_clients_take(server, is_row(row, SETTING_BlockedClients), addresses);
+        e = nacre_server_changed(server);
+        addresses = NULL;
+    }
+    nacre_mutex_unlock(&server->lock);
+    free(addresses);
+    return e == NACRE_OK ? answer(r, r->set) : nacre_fail(e, r->why);
 }
 
 static int plain(struct request *r)
@@ -318,6 +371,8 @@ static int plain(struct request *r)
     const struct setting_row *row = nacre_setting_find(r->name, strlen(r->name));
     if (row == NULL || row->reach != SET_CONFIG || r->indexed)
         return refuse(r, NACRE_E_SETTING_UNKNOWN, "no such setting");
+    if (r->set != NULL && (is_row(row, SETTING_AllowedClients) || is_row(row, SETTING_BlockedClients)))
+        return clients(r, row);
     nacre_mutex_lock(&r->server->lock);
     enum nacre_error e = r->set == NULL ? NACRE_OK : set_plain(r, row);
     if (e == NACRE_OK && !(r->value == NULL && r->set != NULL))

@@ -29,6 +29,7 @@ struct profile {
     size_t key_count;
     struct prompt prompts[PROMPTS_MAX];
     int prompt_count;
+    char *allowed, *blocked; /* who may connect, without names */
 };
 
 /* Copies settings, keys and prompts. `wants_log` and `wants_status`: whether handlers exist. NULL: out of memory. */

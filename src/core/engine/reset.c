@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/clients.h"
 #include "engine/server.h"
 
 static void drop_certs(struct nacre_server *server)
@@ -24,13 +25,20 @@ static void drop_prompts(struct nacre_server *server)
 static enum nacre_error reset(struct nacre_server *server)
 {
     struct settings fresh;
-    if (!nacre_settings_init(&fresh, server->crypto)) {
-        nacre_settings_free(&fresh);
+    struct nacre_crypto *crypto = nacre_crypto_open(false);
+    if (crypto == NULL || !nacre_settings_init(&fresh, crypto)) {
+        if (crypto != NULL)
+            nacre_settings_free(&fresh);
+        nacre_crypto_unref(crypto);
         return NACRE_E_NOBUFS;
     }
+    nacre_crypto_unref(server->crypto);
+    server->crypto = crypto;
     nacre_settings_free(&server->settings);
     server->settings = fresh;
     memcpy(server->algorithm_profile, "compatible", sizeof "compatible");
+    nacre_clients_take(server, false, NULL);
+    nacre_clients_take(server, true, NULL);
     drop_certs(server);
     drop_prompts(server);
     return nacre_server_changed(server);

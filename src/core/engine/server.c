@@ -2,10 +2,12 @@
 /* A server's life: create, handlers, start and stop listening, shutdown, free. */
 #include "engine/server.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/clients.h"
 #include "engine/deliver.h"
 #include "engine/io_pick.h"
 #include "engine/limit.h"
@@ -15,6 +17,15 @@ static void init_certs(struct nacre_server *server)
 {
     for (int i = 0; i < 1 + ALT_CERTS_MAX; i++)
         nacre_cert_init(&server->certs[i]);
+}
+
+/* Connections of two servers, or of one before and after it was started again, have different ConnectionUIDs. */
+static void set_uid(struct nacre_server *server)
+{
+    uint64_t random = 0;
+    if (!nacre_entropy(&random, sizeof random))
+        random = (uint64_t)nacre_clock_ns() ^ (uint64_t)(uintptr_t)server;
+    (void)snprintf(server->uid, sizeof server->uid, "%016" PRIx64, random);
 }
 
 int nacre_create(nacre_server **out)
@@ -35,6 +46,7 @@ int nacre_create(nacre_server **out)
         return nacre_fail(crypto ? NACRE_E_NOBUFS : NACRE_E_CRYPTO, NULL);
     }
     memcpy(server->algorithm_profile, "compatible", sizeof "compatible");
+    set_uid(server);
     init_certs(server);
     nacre_mutex_init(&server->lock);
     nacre_mutex_init(&server->ready_lock);
@@ -170,8 +182,17 @@ struct profile *nacre_server_profile(struct nacre_server *server)
     for (int i = 0; i <= server->alt_count; i++)
         if (server->certs[i].key != NULL)
             keys[count++] = server->certs[i].key;
-    return nacre_profile_new(&server->settings, server->crypto, keys, count, server->prompts, server->prompt_count,
-                             server->handlers.on_log != NULL, server->handlers.on_ssh_status != NULL);
+    struct profile *p =
+        nacre_profile_new(&server->settings, server->crypto, keys, count, server->prompts, server->prompt_count,
+                          server->handlers.on_log != NULL, server->handlers.on_ssh_status != NULL);
+    if (p == NULL)
+        return NULL;
+    p->allowed = strdup(server->allowed == NULL ? server->settings.allowed.text : server->allowed);
+    p->blocked = strdup(server->blocked == NULL ? server->settings.blocked.text : server->blocked);
+    if (p->allowed != NULL && p->blocked != NULL)
+        return p;
+    nacre_profile_unref(p);
+    return NULL;
 }
 
 enum nacre_error nacre_server_changed(struct nacre_server *server)
@@ -310,8 +331,11 @@ int nacre_start_listening(nacre_server *server)
     char why[256] = "";
     if (server == NULL)
         return nacre_fail(NACRE_E_INVAL, NULL);
+    enum nacre_error e = nacre_clients_refresh(server, why, sizeof why);
+    if (e != NACRE_OK)
+        return nacre_fail(e, why);
     nacre_mutex_lock(&server->lock);
-    enum nacre_error e = start_locked(server, why, sizeof why);
+    e = start_locked(server, why, sizeof why);
     nacre_mutex_unlock(&server->lock);
     return e == NACRE_OK ? nacre_succeed() : nacre_fail(e, why);
 }
@@ -359,6 +383,8 @@ void nacre_free(nacre_server *server)
     for (int i = 0; i < PROMPTS_MAX; i++)
         free(server->prompts[i].text);
     nacre_settings_free(&server->settings);
+    free(server->allowed);
+    free(server->blocked);
     nacre_crypto_unref(server->crypto);
     nacre_server_close_fd(server);
     nacre_cond_destroy(&server->ready_cond);

@@ -35,6 +35,8 @@ struct nacre_server {
     struct prompt prompts[PROMPTS_MAX];
     int prompt_count;
     char algorithm_profile[16];
+    char *allowed, *blocked; /* AllowedClients and BlockedClients with names looked up; NULL: as they are set */
+    char uid[17];            /* what every ConnectionUID begins with; written once */
     bool listening;
     int bound_port;
     io_socket *listeners;

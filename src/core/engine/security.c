@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/security.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/cert.h"
+
+/* The same slot with its key read by `crypto`. */
+static enum nacre_error read_again(const struct cert *from, const struct nacre_crypto *crypto, struct cert *to,
+                                   char *why, size_t why_size)
+{
+    nacre_cert_init(to);
+    to->type = from->type;
+    enum nacre_error e = from->store == NULL ? NACRE_OK : nacre_cert_set_store(to, from->store, from->store_len);
+    if (e == NACRE_OK && from->password != NULL)
+        e = nacre_cert_set_password(to, from->password);
+    if (e != NACRE_OK || from->key == NULL)
+        return e;
+    if (from->certificate.len != 0)
+        return nacre_cert_set_encoded(to, crypto, buf_span(&from->certificate), why, why_size);
+    return nacre_cert_set_subject(to, crypto, "*", why, why_size);
+}
+
+static enum nacre_error read_all(struct nacre_server *server, const struct nacre_crypto *crypto, struct cert *certs,
+                                 char *why, size_t why_size)
+{
+    enum nacre_error e = NACRE_OK;
+    for (int i = 0; i < 1 + ALT_CERTS_MAX; i++)
+        nacre_cert_init(&certs[i]);
+    for (int i = 0; i < 1 + ALT_CERTS_MAX && e == NACRE_OK; i++)
+        e = read_again(&server->certs[i], crypto, &certs[i], why, why_size);
+    return e;
+}
+
+static void free_all(struct cert *certs)
+{
+    for (int i = 0; i < 1 + ALT_CERTS_MAX; i++)
+        nacre_cert_free(&certs[i]);
+}
+
+static enum nacre_error refuse(bool fips, char *why, size_t why_size)
+{
+    if (!fips) {
+        (void)snprintf(why, why_size, "The library context could not be made.");
+        return NACRE_E_CRYPTO;
+    }
+    (void)snprintf(why, why_size,
+                   "UseFIPSCompliantAPI: OpenSSL has no usable FIPS provider here. Install one (fips.so in OpenSSL's "
+                   "modules folder, its configuration made by openssl fipsinstall).");
+    return NACRE_E_NOT_SUPPORTED;
+}
+
+enum nacre_error nacre_security_set(struct nacre_server *server, bool internal, bool fips, char *why, size_t why_size)
+{
+    struct cert certs[1 + ALT_CERTS_MAX];
+    if (server->listening)
+        return NACRE_E_SETTING_LATE;
+    struct nacre_crypto *crypto = fips ? nacre_crypto_open_fips() : nacre_crypto_open(internal);
+    if (crypto == NULL)
+        return refuse(fips, why, why_size);
+    enum nacre_error e = read_all(server, crypto, certs, why, why_size);
+    if (e == NACRE_OK)
+        e = nacre_settings_profile(&server->settings, server->algorithm_profile, crypto);
+    if (e != NACRE_OK) {
+        free_all(certs);
+        nacre_crypto_unref(crypto);
+        return e;
+    }
+    free_all(server->certs);
+    memcpy(server->certs, certs, sizeof certs);
+    nacre_crypto_unref(server->crypto);
+    server->crypto = crypto;
+    server->settings.internal_security.number = internal;
+    server->settings.fips.number = fips;
+    return nacre_server_changed(server);
+}
