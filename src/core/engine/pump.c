@@ -13,12 +13,29 @@
 /* Events a connection may have out before we stop reading from its peer. Channel data does not count: windows bound it,
  * and whoever is to take it may wait for what comes behind it. */
 enum {
-    EVENTS_OUT_MAX = 2048
+    EVENTS_OUT_MAX = 2048,
+    HELD_INPUT_MAX = 16 * 1024
 };
 
 static bool may_feed(const struct connection *c)
 {
     return c->plain_out < EVENTS_OUT_MAX && nacre_conn_wants_input(c->conn);
+}
+
+/* A question before login holds all input. The socket is read on all the same, up to a bound, so that a client that goes
+ * away does not stay until the answer comes. */
+static bool waits_for_login(const struct connection *c)
+{
+    struct conn_info info;
+    if (c->questions == NULL)
+        return false;
+    nacre_conn_info(c->conn, &info);
+    return !info.authenticated;
+}
+
+static bool may_receive(const struct connection *c)
+{
+    return may_feed(c) || ((c->input == NULL || c->input->len < HELD_INPUT_MAX) && waits_for_login(c));
 }
 
 /* Keeps what was not used, in as little memory as fits. */
@@ -185,7 +202,8 @@ static void flush_running(struct connection *c)
     if (c->stage == STAGE_RUNNING && c->input != NULL && may_feed(c))
         feed(c, c->input);
     /* Input that is left though it may go on is half a packet: no more of it will come. */
-    if (c->stage == STAGE_RUNNING && c->peer_eof && !c->told_eof && (c->input == NULL || may_feed(c))) {
+    if (c->stage == STAGE_RUNNING && c->peer_eof && !c->told_eof &&
+        (c->input == NULL || may_feed(c) || waits_for_login(c))) {
         c->told_eof = true;
         nacre_conn_feed_eof(c->conn, now);
     }
@@ -194,7 +212,7 @@ static void flush_running(struct connection *c)
     if (c->stage != STAGE_RUNNING)
         return;
     send_output(c);
-    set_receive(c, c->stage == STAGE_RUNNING && may_feed(c));
+    set_receive(c, c->stage == STAGE_RUNNING && may_receive(c));
 }
 
 static int64_t due_ns(const struct connection *c)
@@ -202,13 +220,13 @@ static int64_t due_ns(const struct connection *c)
     int64_t due = c->stage_due_ns == 0 ? INT64_MAX : c->stage_due_ns;
     if (c->owes_end)
         return c->shard->now_ns + INT64_C(100000000);
+    for (const struct question *q = c->questions; q != NULL; q = q->next)
+        due = q->due_ns < due ? q->due_ns : due;
     if (c->stage != STAGE_RUNNING)
         return due;
     int64_t idle_ns = c->profile->settings.idle_timeout.number * INT64_C(1000000000);
     if (idle_ns != 0 && c->active_ns + idle_ns < due)
         due = c->active_ns + idle_ns;
-    for (const struct question *q = c->questions; q != NULL; q = q->next)
-        due = q->due_ns < due ? q->due_ns : due;
     int64_t conn_due = nacre_conn_deadline(c->conn);
     return conn_due < due ? conn_due : due;
 }
