@@ -156,8 +156,11 @@ enum outbox_hold nacre_outbox_hold(struct shard *s, struct event *e)
 {
     struct channel *ch = e->channel;
     struct connection *c = e->connection;
-    if (ch == NULL || atomic_load_explicit(&c->holding, memory_order_relaxed) ==
-                          0) /* a pause from elsewhere may come a moment late */
+    /* Room to send is about the other direction: who paused may be waiting for just that. */
+    if (ch == NULL || e->type == EVENT_SSH_CHANNEL_READY_TO_SEND)
+        return HOLD_NOT;
+    /* Relaxed: a pause from elsewhere may come a moment late. */
+    if (atomic_load_explicit(&c->holding, memory_order_relaxed) == 0)
         return HOLD_NOT;
     nacre_mutex_lock(&s->outbox_lock);
     bool hold = ch->slot.id == e->channel_id && (ch->paused || ch->held_first != NULL);
