@@ -42,6 +42,13 @@ static bool decides(const struct nacre_ssh_user_auth_request *event)
                                                         : strcmp(event->auth_method, "keyboard-interactive-1") != 0;
 }
 
+/* Whether a refusal is worth a line: "none" only asks for the methods, and a prompt is followed by the method as a
+ * whole. */
+static bool is_try(const struct nacre_ssh_user_auth_request *event)
+{
+    return strcmp(event->auth_method, "none") != 0 && strcmp(event->auth_method, "keyboard-interactive-1") != 0;
+}
+
 static bool check(struct app *app, struct peer *peer, const struct nacre_ssh_user_auth_request *event)
 {
     if (strcmp(event->auth_method, "password") == 0)
@@ -61,10 +68,11 @@ void nacred_auth(struct app *app, struct peer *peer, struct nacre_ssh_user_auth_
     if (event->accept && decides(event))
         event->accept = nacred_peer_set_user(peer, event->user);
 
+    const char *space = *event->key_algorithm ? " " : "";
     if (event->accept && decides(event))
-        nacred_log(LOG_LEVEL_INFO, peer, "login", "%s %s", event->auth_method, event->key_algorithm);
-    else if (!event->accept && strcmp(event->auth_method, "none") != 0)
-        nacred_log(LOG_LEVEL_INFO, peer, "refused", "%s %s for %s", event->auth_method, event->key_algorithm,
+        nacred_log(LOG_LEVEL_INFO, peer, "login", "%s%s%s", event->auth_method, space, event->key_algorithm);
+    else if (!event->accept && is_try(event))
+        nacred_log(LOG_LEVEL_INFO, peer, "refused", "%s%s%s for %s", event->auth_method, space, event->key_algorithm,
                    event->user);
 }
 
