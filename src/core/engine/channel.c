@@ -79,7 +79,7 @@ void nacre_channel_opened(struct channel *ch)
     const struct nacre_handlers *h = &ch->connection->shard->server->handlers;
     struct shard *s = ch->connection->shard;
     nacre_mutex_lock(&s->inbox_lock);
-    ch->writable = true;
+    ch->writable = !ch->finished;
     nacre_mutex_unlock(&s->inbox_lock);
     ch->opened = true;
     if (h->on_ssh_channel_opened != NULL)

@@ -103,10 +103,15 @@ void nacre_inbox_put(struct shard *s, struct command *c)
         s->ops->wake(s->io);
 }
 
+bool nacre_inbox_is_full(const struct shard *s)
+{
+    return s->command_count >= COMMANDS_MAX;
+}
+
 enum nacre_error nacre_inbox_offer(struct shard *s, struct command *c)
 {
     nacre_mutex_lock(&s->inbox_lock);
-    bool full = s->command_count >= COMMANDS_MAX;
+    bool full = nacre_inbox_is_full(s);
     bool wake = !full && nacre_inbox_put_locked(s, c);
     nacre_mutex_unlock(&s->inbox_lock);
     if (wake)
@@ -127,7 +132,7 @@ enum nacre_error nacre_inbox_ask(struct shard *s, struct command *c, int64_t *id
     while (!result.done)
         (void)nacre_cond_wait(&s->room, &s->inbox_lock, INT64_MAX);
     nacre_mutex_unlock(&s->inbox_lock);
-    if (id != NULL)
+    if (id != NULL && result.error == NACRE_OK)
         *id = result.id;
     return result.error;
 }

@@ -88,8 +88,11 @@ void nacre_inbox_put(struct shard *s, struct command *c);
  * thread. */
 enum nacre_error nacre_inbox_offer(struct shard *s, struct command *c);
 
-/* The same under the inbox lock, which the caller holds; true: call s->ops->wake() after unlocking. Any thread. */
+/* nacre_inbox_put() under the inbox lock, which the caller holds; true: call s->ops->wake() after unlocking. Any thread. */
 bool nacre_inbox_put_locked(struct shard *s, struct command *c);
+
+/* True when nacre_inbox_offer() would refuse. Under the inbox lock. */
+bool nacre_inbox_is_full(const struct shard *s);
 
 /* Hands a command over and waits until the worker has carried it out. Not on a worker's thread. */
 enum nacre_error nacre_inbox_ask(struct shard *s, struct command *c, int64_t *id);

@@ -53,14 +53,53 @@ int nacre_exchange_keys(nacre_server *server, nacre_connection_id connection_id)
     return offer(server, COMMAND_REKEY, connection_id, TABLE_CONNECTIONS, NULL, NULL, 0);
 }
 
+/* Eof or close: in the same breath nothing more is taken on the channel, so that no send succeeds whose bytes would come
+ * too late. */
+static enum nacre_error finish_locked(struct shard *s, struct command *k, bool *wake)
+{
+    struct channel *ch = nacre_table_find(&s->channels, k->id);
+    if (ch == NULL)
+        return NACRE_E_CHANNEL_ID;
+    if (nacre_inbox_is_full(s))
+        return NACRE_E_WOULDBLOCK;
+    ch->finished = true;
+    ch->writable = false;
+    if (ch->waited)
+        nacre_cond_broadcast(&s->room);
+    *wake = nacre_inbox_put_locked(s, k);
+    return NACRE_OK;
+}
+
+static int finish(nacre_server *server, enum command_type type, nacre_channel_id id)
+{
+    if (server == NULL)
+        return nacre_fail(NACRE_E_INVAL, NULL);
+    struct shard *s = shard_of(server, id, TABLE_CHANNELS);
+    if (s == NULL)
+        return nacre_fail(NACRE_E_CHANNEL_ID, NULL);
+    struct command *k = nacre_command_new(type, id, NULL, NULL, 0);
+    if (k == NULL)
+        return nacre_fail(NACRE_E_NOBUFS, NULL);
+    bool wake = false;
+    nacre_mutex_lock(&s->inbox_lock);
+    enum nacre_error e = finish_locked(s, k, &wake);
+    nacre_mutex_unlock(&s->inbox_lock);
+    if (wake)
+        s->ops->wake(s->io);
+    if (e == NACRE_OK)
+        return nacre_succeed();
+    nacre_command_free(k);
+    return nacre_fail(e, NULL);
+}
+
 int nacre_send_eof(nacre_server *server, nacre_channel_id channel_id)
 {
-    return offer(server, COMMAND_EOF, channel_id, TABLE_CHANNELS, NULL, NULL, 0);
+    return finish(server, COMMAND_EOF, channel_id);
 }
 
 int nacre_close_channel(nacre_server *server, nacre_channel_id channel_id)
 {
-    return offer(server, COMMAND_CLOSE, channel_id, TABLE_CHANNELS, NULL, NULL, 0);
+    return finish(server, COMMAND_CLOSE, channel_id);
 }
 
 int nacre_send_exit_status(nacre_server *server, nacre_channel_id channel_id, uint32_t status)

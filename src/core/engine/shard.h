@@ -117,7 +117,8 @@ struct channel {
     size_t last_sent; /* bytes_sent: what the last send took */
     bool starved;     /* a send did not get all: on_ssh_channel_ready_to_send is due */
     bool waited;      /* somebody waits on shard->room */
-    bool writable;    /* opened, and neither eof nor close was sent */
+    bool writable;    /* opened, and neither eof nor close was asked for */
+    bool finished;    /* eof or close was asked for */
     char service[64];
 
     /* Under the outbox lock. */
