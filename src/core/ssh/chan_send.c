@@ -7,11 +7,13 @@
 #include "ssh/chan.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum {
     ROUND_MAX = 69 * 1024, /* room asked for ahead of bulk data */
     SPLIT_MIN = 8192,      /* rest of a block that is worth a packet of its own */
-    SEAL_OVERHEAD = 256    /* at most, of a packet around its data */
+    SEAL_OVERHEAD = 256,   /* at most, of a packet around its data */
+    JOIN_MAX = 1024        /* data up to this size goes into the block before it, if that has room */
 };
 
 /* ---- the queue ---------------------------------------------------------------------------------------------- */
@@ -266,6 +268,22 @@ static enum nacre_error may_send(const struct conn *c, const struct chan *chan, 
     return extended > 1 ? NACRE_E_INVAL : NACRE_OK;
 }
 
+/* Adds short data to the last block of the queue, so that a program that sends single bytes does not queue a block
+ * each. */
+static bool join(struct chan *chan, const struct block *b)
+{
+    struct block *last = chan->last;
+    bool is_marked = chan->marks_last != NULL && chan->marks_last->position + 1 == chan->pushed;
+
+    if (last == NULL || is_marked || b->len > JOIN_MAX || !block_is_sole(last))
+        return false;
+    if (last->size - last->start - last->len < b->len)
+        return false;
+    memcpy(last->at + last->start + last->len, b->at + b->start, b->len);
+    last->len += b->len;
+    return true;
+}
+
 enum nacre_error nacre_chan_send(struct conn *c, uint32_t channel, unsigned extended, struct block *block,
                                  int64_t now_ns)
 {
@@ -280,7 +298,10 @@ enum nacre_error nacre_chan_send(struct conn *c, uint32_t channel, unsigned exte
     }
     c->now_ns = now_ns;
     chan->queued += block->len;
-    push(chan, block);
+    if (extended == 0 && join(chan, block))
+        nacre_block_release(block);
+    else
+        push(chan, block);
     nacre_chan_wake(c, chan);
     return NACRE_OK;
 }
