@@ -36,21 +36,43 @@ static const struct sig_alg sig_algs[SIG_ROWS] = {
 };
 
 static const struct cipher_alg cipher_algs[CIPHER_ROWS] = {
-    /* name                            how                    fetch          key iv block tag cbc */
-    {"chacha20-poly1305@openssh.com", &nacre_cipher_chapoly, "ChaCha20",     64,  0,  8,  16, false},
-    {"aes256-gcm@openssh.com",        &nacre_cipher_gcm,     "AES-256-GCM",  32, 12, 16,  16, false},
-    {"aes128-gcm@openssh.com",        &nacre_cipher_gcm,     "AES-128-GCM",  16, 12, 16,  16, false},
-    {"aes256-ctr",                    &nacre_cipher_ctr,     "AES-256-CTR",  32, 16, 16,   0, false},
-    {"aes192-ctr",                    &nacre_cipher_ctr,     "AES-192-CTR",  24, 16, 16,   0, false},
-    {"aes128-ctr",                    &nacre_cipher_ctr,     "AES-128-CTR",  16, 16, 16,   0, false},
+    /* name                            how                     fetch          key iv block tag discard cbc */
+    {"chacha20-poly1305@openssh.com", &nacre_cipher_chapoly,  "ChaCha20",     64,  0,  8,  16,    0, false},
+    {"aes256-gcm@openssh.com",        &nacre_cipher_gcm,      "AES-256-GCM",  32, 12, 16,  16,    0, false},
+    {"aes128-gcm@openssh.com",        &nacre_cipher_gcm,      "AES-128-GCM",  16, 12, 16,  16,    0, false},
+    {"aes256-ctr",                    &nacre_cipher_stream,   "AES-256-CTR",  32, 16, 16,   0,    0, false},
+    {"aes192-ctr",                    &nacre_cipher_stream,   "AES-192-CTR",  24, 16, 16,   0,    0, false},
+    {"aes128-ctr",                    &nacre_cipher_stream,   "AES-128-CTR",  16, 16, 16,   0,    0, false},
+    {"aes256-cbc",                    &nacre_cipher_stream,   "AES-256-CBC",  32, 16, 16,   0,    0, true},
+    {"aes192-cbc",                    &nacre_cipher_stream,   "AES-192-CBC",  24, 16, 16,   0,    0, true},
+    {"aes128-cbc",                    &nacre_cipher_stream,   "AES-128-CBC",  16, 16, 16,   0,    0, true},
+    {"3des-ctr",                      &nacre_cipher_3des_ctr, "DES-EDE3-ECB", 24,  8,  8,   0,    0, false},
+    {"3des-cbc",                      &nacre_cipher_stream,   "DES-EDE3-CBC", 24,  8,  8,   0,    0, true},
+    {"blowfish-cbc",                  &nacre_cipher_stream,   "BF-CBC",       16,  8,  8,   0,    0, true},
+    {"cast128-cbc",                   &nacre_cipher_stream,   "CAST5-CBC",    16,  8,  8,   0,    0, true},
+    {"arcfour256",                    &nacre_cipher_stream,   "RC4",          32,  0,  8,   0, 1536, false},
+    {"arcfour128",                    &nacre_cipher_stream,   "RC4",          16,  0,  8,   0, 1536, false},
+    {"arcfour",                       &nacre_cipher_stream,   "RC4",          16,  0,  8,   0,    0, false},
 };
 
 static const struct mac_alg mac_algs[MAC_ROWS] = {
-    /* name                           how              hash         key tag etm */
-    {"hmac-sha2-256-etm@openssh.com", &nacre_mac_hmac, HASH_SHA256, 32, 32, true},
-    {"hmac-sha2-512-etm@openssh.com", &nacre_mac_hmac, HASH_SHA512, 64, 64, true},
-    {"hmac-sha2-256",                 &nacre_mac_hmac, HASH_SHA256, 32, 32, false},
-    {"hmac-sha2-512",                 &nacre_mac_hmac, HASH_SHA512, 64, 64, false},
+    /* name                           how              hash            key tag etm */
+    {"hmac-sha2-256-etm@openssh.com", &nacre_mac_hmac, HASH_SHA256,    32, 32, true},
+    {"hmac-sha2-512-etm@openssh.com", &nacre_mac_hmac, HASH_SHA512,    64, 64, true},
+    {"umac-128-etm@openssh.com",      &nacre_mac_umac, HASH_COUNT,     16, 16, true},
+    {"hmac-sha2-256",                 &nacre_mac_hmac, HASH_SHA256,    32, 32, false},
+    {"hmac-sha2-512",                 &nacre_mac_hmac, HASH_SHA512,    64, 64, false},
+    {"umac-128@openssh.com",          &nacre_mac_umac, HASH_COUNT,     16, 16, false},
+    {"umac-64-etm@openssh.com",       &nacre_mac_umac, HASH_COUNT,     16,  8, true},
+    {"umac-64@openssh.com",           &nacre_mac_umac, HASH_COUNT,     16,  8, false},
+    {"hmac-sha1",                     &nacre_mac_hmac, HASH_SHA1,      20, 20, false},
+    {"hmac-ripemd160",                &nacre_mac_hmac, HASH_RIPEMD160, 20, 20, false},
+    {"hmac-sha2-256-96",              &nacre_mac_hmac, HASH_SHA256,    32, 12, false},
+    {"hmac-sha2-512-96",              &nacre_mac_hmac, HASH_SHA512,    64, 12, false},
+    {"hmac-sha1-96",                  &nacre_mac_hmac, HASH_SHA1,      20, 12, false},
+    {"hmac-ripemd160-96",             &nacre_mac_hmac, HASH_RIPEMD160, 20, 12, false},
+    {"hmac-md5",                      &nacre_mac_hmac, HASH_MD5,       16, 16, false},
+    {"hmac-md5-96",                   &nacre_mac_hmac, HASH_MD5,       16, 12, false},
 };
 
 static const struct comp_alg comp_algs[COMP_ROWS] = {
@@ -193,7 +215,7 @@ static bool probe_kex(struct nacre_crypto *c, size_t row)
 static bool probe_cipher(struct nacre_crypto *c, size_t row)
 {
     const struct cipher_alg *alg = &cipher_algs[row];
-    c->cipher[row] = EVP_CIPHER_fetch(c->lib, alg->fetch, NULL);
+    c->cipher[row] = nacre_fetch_cipher(c, alg->fetch);
     return c->cipher[row] != NULL && (alg->ops != &nacre_cipher_chapoly || c->poly1305 != NULL);
 }
 
@@ -207,7 +229,8 @@ static bool probe_row(struct nacre_crypto *c, enum alg_kind kind, size_t row)
     case ALG_CIPHER:
         return probe_cipher(c, row);
     case ALG_MAC:
-        return c->md[mac_algs[row].hash] != NULL;
+        return mac_algs[row].hash == HASH_COUNT ? mac_algs[row].ops->open != NULL && !c->fips
+                                                : c->md[mac_algs[row].hash] != NULL;
     case ALG_COMP:
         return true;
     case ALG_KINDS:

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Packet ciphers, RFC 4253 section 6.3, RFC 4344, RFC 5647, OpenSSH PROTOCOL.chacha20poly1305.
+/* Packet ciphers, RFC 4253 section 6.3, RFC 4344, RFC 4345, RFC 5647, OpenSSH PROTOCOL.chacha20poly1305.
  *
  * A cipher context works on whole packets in place: [length 4][padding length, payload, padding ...][tag]. `aad` is how
  * many bytes at the front are not encrypted together with the rest:
@@ -36,6 +36,7 @@ struct cipher_alg {
     size_t key_len, iv_len;
     size_t block_len;   /* padding aligns to this, at least 8 */
     size_t tag_len;     /* 0: not an AEAD, a MAC is negotiated */
+    size_t discard;     /* bytes of key stream thrown away at the start (RFC 4345) */
     bool cbc;           /* Terrapin concerns CBC with -etm and ChaCha20-Poly1305 */
 };
 

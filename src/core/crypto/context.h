@@ -12,14 +12,18 @@
 
 #include "crypto/algs.h"
 
-enum { KEX_ROWS = 8, SIG_ROWS = 6, CIPHER_ROWS = 6, MAC_ROWS = 4, COMP_ROWS = 3, ALG_ROWS_MAX = 8 };
-enum { ALG_NAMES_MAX = 384 };
+enum { KEX_ROWS = 8, SIG_ROWS = 6, CIPHER_ROWS = 16, MAC_ROWS = 16, COMP_ROWS = 3, ALG_ROWS_MAX = 32 };
+enum { ALG_NAMES_MAX = 1024 };
 
 struct nacre_crypto {
     /* Set by nacre_crypto_open() and only read after it. */
     OSSL_LIB_CTX *lib;       /* NULL: the system's default context */
     OSSL_PROVIDER *provider; /* of a context of our own */
     OSSL_PROVIDER *encoders; /* beside the FIPS provider: key files, no algorithms */
+    OSSL_LIB_CTX *legacy;    /* with the legacy provider; NULL: not needed so far, or not there */
+    OSSL_PROVIDER *legacy_provider;
+    bool legacy_tried;
+    bool fips; /* nothing from outside the library context */
     EVP_MD *md[HASH_COUNT];
     EVP_MAC *poly1305;
     EVP_CIPHER *cipher[CIPHER_ROWS];
@@ -34,6 +38,10 @@ struct nacre_crypto {
 /* Fetches what the rows need, notes which of them work and lists their names. False: not one row of some kind does. */
 bool nacre_algs_probe(struct nacre_crypto *c);
 void nacre_algs_release(struct nacre_crypto *c);
+
+/* From the library context, or from the legacy one. NULL: in neither. While the context opens only. */
+EVP_MD *nacre_fetch_md(struct nacre_crypto *c, const char *name);
+EVP_CIPHER *nacre_fetch_cipher(struct nacre_crypto *c, const char *name);
 
 /* What was fetched for a row; borrowed. */
 EVP_CIPHER *nacre_cipher_fetched(const struct nacre_crypto *c, const struct cipher_alg *alg);
@@ -50,8 +58,8 @@ EVP_PKEY *nacre_public_like(const EVP_PKEY *like, const uint8_t *encoded, size_t
 const char *nacre_hash_name(enum hash_id id);
 
 extern const struct kex_ops nacre_kex_x25519, nacre_kex_nist, nacre_kex_dh;
-extern const struct cipher_ops nacre_cipher_ctr, nacre_cipher_gcm, nacre_cipher_chapoly;
-extern const struct mac_ops nacre_mac_hmac;
+extern const struct cipher_ops nacre_cipher_stream, nacre_cipher_3des_ctr, nacre_cipher_gcm, nacre_cipher_chapoly;
+extern const struct mac_ops nacre_mac_hmac, nacre_mac_umac;
 extern const struct comp_ops nacre_comp_zlib;
 
 #endif

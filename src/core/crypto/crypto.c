@@ -15,12 +15,21 @@
 
 #include "base/secret.h"
 
+#ifdef NACRE_HAVE_NETTLE
+#include <nettle/version.h>
+#define TEXT_OF(number) TEXT(number)
+#define TEXT(number) #number
+#define UMAC_FROM "nettle " TEXT_OF(NETTLE_VERSION_MAJOR) "." TEXT_OF(NETTLE_VERSION_MINOR)
+#else
+#define UMAC_FROM "without nettle (no umac-*)"
+#endif
+
 static const struct {
     const char *name;
     size_t size;
 } hashes[HASH_COUNT] = {
     [HASH_SHA1] = {"SHA1", 20},       [HASH_SHA256] = {"SHA2-256", 32}, [HASH_SHA384] = {"SHA2-384", 48},
-    [HASH_SHA512] = {"SHA2-512", 64}, [HASH_MD5] = {"MD5", 16},
+    [HASH_SHA512] = {"SHA2-512", 64}, [HASH_MD5] = {"MD5", 16},         [HASH_RIPEMD160] = {"RIPEMD-160", 20},
 };
 
 static void crypto_free(struct nacre_crypto *c)
@@ -33,6 +42,9 @@ static void crypto_free(struct nacre_crypto *c)
     if (c->encoders != NULL)
         OSSL_PROVIDER_unload(c->encoders);
     OSSL_LIB_CTX_free(c->lib);
+    if (c->legacy_provider != NULL)
+        OSSL_PROVIDER_unload(c->legacy_provider);
+    OSSL_LIB_CTX_free(c->legacy);
     free(c);
 }
 
@@ -43,6 +55,37 @@ static bool open_own(struct nacre_crypto *c)
         return false;
     c->provider = OSSL_PROVIDER_load(c->lib, "default");
     return c->provider != NULL;
+}
+
+/* A context with the legacy provider and nothing else, so that neither ours nor the system's ever holds it. */
+static OSSL_LIB_CTX *legacy_context(struct nacre_crypto *c)
+{
+    if (c->fips || c->legacy_tried)
+        return c->legacy;
+    c->legacy_tried = true;
+    c->legacy = OSSL_LIB_CTX_new();
+    if (c->legacy == NULL)
+        return NULL;
+    c->legacy_provider = OSSL_PROVIDER_load(c->legacy, "legacy");
+    if (c->legacy_provider == NULL) {
+        OSSL_LIB_CTX_free(c->legacy);
+        c->legacy = NULL;
+    }
+    return c->legacy;
+}
+
+EVP_MD *nacre_fetch_md(struct nacre_crypto *c, const char *name)
+{
+    EVP_MD *md = EVP_MD_fetch(c->lib, name, NULL);
+    OSSL_LIB_CTX *legacy = md != NULL ? NULL : legacy_context(c);
+    return legacy == NULL ? md : EVP_MD_fetch(legacy, name, NULL);
+}
+
+EVP_CIPHER *nacre_fetch_cipher(struct nacre_crypto *c, const char *name)
+{
+    EVP_CIPHER *cipher = EVP_CIPHER_fetch(c->lib, name, NULL);
+    OSSL_LIB_CTX *legacy = cipher != NULL ? NULL : legacy_context(c);
+    return legacy == NULL ? cipher : EVP_CIPHER_fetch(legacy, name, NULL);
 }
 
 static bool open_system(struct nacre_crypto *c)
@@ -68,9 +111,10 @@ static struct nacre_crypto *crypto_open(bool (*open)(struct nacre_crypto *c))
         return NULL;
     atomic_init(&c->refs, 1);
     bool ok = open(c);
+    c->fips = ok && EVP_default_properties_is_fips_enabled(c->lib) == 1;
     /* A hash that is missing (MD5 under FIPS) takes the rows that need it along, and nothing else. */
     for (size_t i = 0; ok && i < HASH_COUNT; i++)
-        c->md[i] = EVP_MD_fetch(c->lib, hashes[i].name, NULL);
+        c->md[i] = nacre_fetch_md(c, hashes[i].name);
     ok = ok && c->md[HASH_SHA256] != NULL && nacre_algs_probe(c);
     ERR_clear_error();
     if (ok)
@@ -106,7 +150,7 @@ void nacre_crypto_unref(struct nacre_crypto *c)
 const char *nacre_crypto_versions(void)
 {
     static _Thread_local char text[128];
-    snprintf(text, sizeof text, "%s, zlib %s", OpenSSL_version(OPENSSL_VERSION), zlibVersion());
+    snprintf(text, sizeof text, "%s, zlib %s, %s", OpenSSL_version(OPENSSL_VERSION), zlibVersion(), UMAC_FROM);
     return text;
 }
 

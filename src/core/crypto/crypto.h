@@ -12,11 +12,13 @@
 
 struct nacre_crypto; /* opaque: the only code that looks inside is src/core/crypto */
 
-enum hash_id { HASH_SHA1, HASH_SHA256, HASH_SHA384, HASH_SHA512, HASH_MD5, HASH_COUNT };
+enum hash_id { HASH_SHA1, HASH_SHA256, HASH_SHA384, HASH_SHA512, HASH_MD5, HASH_RIPEMD160, HASH_COUNT };
 enum { HASH_MAX = 64 };
 
 /* `own_context`: a context that reads no system configuration and loads only the default provider; false: the system's
- * default context. Probes every row of crypto/algs.h. NULL when OpenSSL cannot start. */
+ * default context. Algorithms that OpenSSL has moved to its legacy provider come from a third context, which holds that
+ * provider alone; where it is not installed, or the system demands FIPS, they are not there. Probes every row of
+ * crypto/algs.h. NULL when OpenSSL cannot start. */
 struct nacre_crypto *nacre_crypto_open(bool own_context);
 
 /* A context of its own with the FIPS provider alone; whatever that lacks is not usable. NULL: there is no such provider, or it fails
@@ -25,7 +27,7 @@ struct nacre_crypto *nacre_crypto_open_fips(void);
 struct nacre_crypto *nacre_crypto_ref(struct nacre_crypto *c);
 void nacre_crypto_unref(struct nacre_crypto *c);
 
-/* OpenSSL's and zlib's versions, for BuildInfo. */
+/* The libraries' versions, and what was left out at build, for BuildInfo. */
 const char *nacre_crypto_versions(void);
 
 size_t nacre_hash_size(enum hash_id id);

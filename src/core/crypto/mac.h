@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Message authentication codes, RFC 4253 section 6.4, RFC 6668, and OpenSSH's -etm (encrypt then MAC). */
+/* Message authentication codes, RFC 4253 section 6.4, RFC 6668, UMAC, and OpenSSH's -etm (encrypt then MAC). */
 #ifndef CRYPTO_MAC_H
 #define CRYPTO_MAC_H
 
@@ -20,7 +20,7 @@ enum { MAC_MAX = 64 };
 struct mac_alg {
     const char *name;
     const struct mac_ops *ops;
-    enum hash_id hash;
+    enum hash_id hash; /* HASH_COUNT: a method of its own */
     size_t key_len, tag_len;
     bool etm;
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* HMAC with SHA-2, RFC 2104 and RFC 6668, over sequence number and packet.
+/* HMAC, RFC 2104, RFC 4253 section 6.4 and RFC 6668, over sequence number and packet; the -96 ones are cut to 12 bytes.
  *
  * The key's inner and outer block are hashed once; each packet goes on from copies of the two states. That is a third
  * to a half cheaper for small packets than hashing the blocks again, and an idle direction keeps two states, not the
@@ -19,7 +19,7 @@ enum {
 
 struct mac {
     EVP_MD_CTX *inner, *outer; /* the state behind the key's block */
-    size_t size;
+    size_t size, tag_len;
 };
 
 static void hmac_close(struct mac *m)
@@ -56,6 +56,7 @@ static struct mac *hmac_open(const struct nacre_crypto *c, const struct mac_alg 
     if (m == NULL)
         return NULL;
     m->size = nacre_hash_size(alg->hash);
+    m->tag_len = alg->tag_len;
     m->inner = keyed(c->md[alg->hash], key, alg->key_len, INNER_PAD);
     m->outer = keyed(c->md[alg->hash], key, alg->key_len, OUTER_PAD);
     if (m->inner != NULL && m->outer != NULL)
@@ -66,15 +67,17 @@ static struct mac *hmac_open(const struct nacre_crypto *c, const struct mac_alg 
 
 static bool hmac_sum(struct mac *m, uint32_t seq, const uint8_t *packet, size_t len, uint8_t *tag)
 {
-    uint8_t number[4], inner[HASH_MAX];
+    uint8_t number[4], inner[HASH_MAX], whole[HASH_MAX];
     struct wr w = wr_over(number, sizeof number);
     wr_u32(&w, seq);
     EVP_MD_CTX *x = EVP_MD_CTX_new();
     bool ok = x != NULL && EVP_MD_CTX_copy_ex(x, m->inner) == 1 && EVP_DigestUpdate(x, number, sizeof number) == 1 &&
               EVP_DigestUpdate(x, packet, len) == 1 && EVP_DigestFinal_ex(x, inner, NULL) == 1 &&
               EVP_MD_CTX_copy_ex(x, m->outer) == 1 && EVP_DigestUpdate(x, inner, m->size) == 1 &&
-              EVP_DigestFinal_ex(x, tag, NULL) == 1;
+              EVP_DigestFinal_ex(x, whole, NULL) == 1;
     EVP_MD_CTX_free(x);
+    if (ok)
+        memcpy(tag, whole, m->tag_len);
     return ok;
 }
 

@@ -151,7 +151,7 @@ enum step nacre_packet_take(struct conn *c, uint8_t *bytes, size_t len, size_t *
             if (packet_is_broken(c, 0, "the length of a packet is not possible") == STEP_CLOSE)
                 return STEP_CLOSE;
             *used = swallow(c, len);
-            return STEP_NEXT;
+            return conn_is_closing(c) ? STEP_CLOSE : STEP_NEXT;
         }
     }
     size_t size = 4 + (size_t)c->partial.length + keys_tag_len(&c->in.keys);
