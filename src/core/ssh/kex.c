@@ -99,6 +99,9 @@ enum nacre_error nacre_conn_rekey(struct conn *c, int64_t now_ns)
 {
     if (c->phase != PHASE_OPEN)
         return NACRE_E_NOTCONN;
+    /* Also between our NEWKEYS and the peer's: a second KEXINIT there would belong to no exchange. */
+    if (c->kex != NULL)
+        return NACRE_OK;
     c->now_ns = now_ns;
     return nacre_kex_start(c) == STEP_CLOSE ? NACRE_E_NOTCONN : NACRE_OK;
 }
