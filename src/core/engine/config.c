@@ -15,7 +15,8 @@
 #include "wire/namelist.h"
 
 enum {
-    NAME_MAX_LEN = 64
+    NAME_MAX_LEN = 64,
+    BANNER_MAX = 16384
 };
 
 /* A call taken apart. */
@@ -283,19 +284,50 @@ static bool prompts_valid(const char *text)
     return true;
 }
 
-static int connection_command(struct request *r, enum command_type type)
+/* Where a text of the connection is kept to be read back. The inbox is locked. */
+static char **kept_text(struct connection *c, enum command_type type)
+{
+    return type == COMMAND_BANNER ? &c->banner : &c->prompts;
+}
+
+static int read_connection_text(struct request *r, enum command_type type)
 {
     struct shard *s;
-    if (r->set == NULL)
-        return nacre_fail(NACRE_E_SETTING_VALUE, "This setting can only be set.");
-    if (lock_connection(r, &s) == NULL)
+    struct connection *c = lock_connection(r, &s);
+    if (c == NULL)
         return nacre_fail(NACRE_E_CONNECTION_ID, NULL);
+    const char *text = *kept_text(c, type);
+    int e = nacre_copy_out(r->value, r->size, text == NULL ? "" : text);
     nacre_mutex_unlock(&s->inbox_lock);
+    return e;
+}
+
+static int set_connection_text(struct request *r, enum command_type type)
+{
+    struct shard *s;
     struct command *k = nacre_command_new(type, r->index, r->set, r->set, strlen(r->set));
-    if (k == NULL)
-        return nacre_fail(NACRE_E_NOBUFS, NULL);
+    char *copy = k == NULL ? NULL : strdup(r->set);
+    struct connection *c = copy == NULL ? NULL : lock_connection(r, &s);
+    if (c == NULL) {
+        bool memory = copy != NULL;
+        free(copy);
+        if (k != NULL)
+            nacre_command_free(k);
+        return nacre_fail(memory ? NACRE_E_CONNECTION_ID : NACRE_E_NOBUFS, NULL);
+    }
+    char **kept = kept_text(c, type);
+    free(*kept);
+    *kept = copy;
+    nacre_mutex_unlock(&s->inbox_lock);
     enum nacre_error e = nacre_inbox_offer(s, k);
     return e == NACRE_OK ? answer(r, r->set) : nacre_fail(e, NULL);
+}
+
+static int connection_banner(struct request *r)
+{
+    if (r->set != NULL && strlen(r->set) > BANNER_MAX)
+        return refuse(r, NACRE_E_SETTING_VALUE, "a banner has at most 16384 bytes");
+    return r->set == NULL ? read_connection_text(r, COMMAND_BANNER) : set_connection_text(r, COMMAND_BANNER);
 }
 
 static int connection_prompts(struct request *r)
@@ -303,7 +335,7 @@ static int connection_prompts(struct request *r)
     if (r->set != NULL && !prompts_valid(r->set))
         return refuse(r, NACRE_E_SETTING_VALUE,
                       "prompts are \"text,echo=true\" or \"text,echo=false\", separated by \";\"");
-    return connection_command(r, COMMAND_PROMPTS);
+    return r->set == NULL ? read_connection_text(r, COMMAND_PROMPTS) : set_connection_text(r, COMMAND_PROMPTS);
 }
 
 /* ---- dispatch -------------------------------------------------------------------------------------------------- */
@@ -391,7 +423,7 @@ int nacre_config(nacre_server *server, const char *setting, char *value, size_t 
     if (r.set == NULL && value == NULL)
         return nacre_fail(NACRE_E_INVAL, NULL);
     if (strcasecmp(r.name, "UserAuthBanner") == 0 && r.indexed)
-        return connection_command(&r, COMMAND_BANNER);
+        return connection_banner(&r);
     for (size_t i = 0; i < sizeof specials / sizeof *specials; i++)
         if (strcasecmp(r.name, specials[i].name) == 0)
             return specials[i].run(&r);

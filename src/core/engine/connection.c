@@ -40,6 +40,8 @@ static void release(struct connection *c)
     nacre_mutex_lock(&s->inbox_lock);
     nacre_mutex_lock(&s->outbox_lock);
     free(c->client_version);
+    free(c->banner);
+    free(c->prompts);
     nacre_table_give(&s->connections, c);
     nacre_mutex_unlock(&s->outbox_lock);
     nacre_mutex_unlock(&s->inbox_lock);

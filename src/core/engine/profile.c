@@ -67,6 +67,7 @@ static void fill_config(struct profile *p, bool wants_log, bool wants_status)
         .window_max = window_max,
         .send_high = SEND_HIGH,
         .log_level = wants_log ? (unsigned)s->log_level.number : 0,
+        .log_secrets = s->mask_sensitive.number == 0,
         .status = wants_status,
     };
 }

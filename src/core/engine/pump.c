@@ -22,8 +22,8 @@ static bool may_feed(const struct connection *c)
     return c->plain_out < EVENTS_OUT_MAX && nacre_conn_wants_input(c->conn);
 }
 
-/* A question before login holds all input. The socket is read on all the same, up to a bound, so that a client that goes
- * away does not stay until the answer comes. */
+/* A question before login holds all input. The socket is read on all the same, up to a bound, so that a client that
+ * goes away does not stay until the answer comes. */
 static bool waits_for_login(const struct connection *c)
 {
     struct conn_info info;
@@ -36,6 +36,16 @@ static bool waits_for_login(const struct connection *c)
 static bool may_receive(const struct connection *c)
 {
     return may_feed(c) || ((c->input == NULL || c->input->len < HELD_INPUT_MAX) && waits_for_login(c));
+}
+
+/* MaxReadTime: what one connection sends is worked off for at most so long a turn, then others get theirs. */
+static bool has_read_time(struct connection *c)
+{
+    if (c->read_turn != c->shard->turn) {
+        c->read_turn = c->shard->turn;
+        c->read_ns = 0;
+    }
+    return c->read_ns < c->profile->settings.max_read_ms.number * INT64_C(1000000);
 }
 
 /* Keeps what was not used, in as little memory as fits. */
@@ -62,10 +72,14 @@ static void keep_rest(struct connection *c, struct block *b)
 static void feed(struct connection *c, struct block *b)
 {
     c->input = NULL;
-    while (b->len != 0 && c->stage == STAGE_RUNNING && may_feed(c)) {
+    int64_t begun_ns = nacre_clock_ns();
+    while (b->len != 0 && c->stage == STAGE_RUNNING && may_feed(c) && has_read_time(c)) {
         size_t used = nacre_conn_feed(c->conn, b->at + b->start, b->len, b, c->shard->now_ns);
+        int64_t now_ns = nacre_clock_ns();
         b->start += used;
         b->len -= used;
+        c->read_ns += now_ns - begun_ns;
+        begun_ns = now_ns;
         if (used == 0)
             break;
     }
@@ -187,11 +201,33 @@ static void flush_linger(struct connection *c)
     set_receive(c, true);
 }
 
+/* How long the connection may be silent: until there are keys, DefaultConnectionTimeout may say less. 0: for ever. */
+static int64_t idle_limit_ns(const struct connection *c)
+{
+    int64_t idle_s = c->profile->settings.idle_timeout.number;
+    int64_t handshake_s = c->keyed ? 0 : c->profile->settings.handshake_idle.number;
+    if (handshake_s != 0 && (idle_s == 0 || handshake_s < idle_s))
+        idle_s = handshake_s;
+    return idle_s * INT64_C(1000000000);
+}
+
 static void check_idle(struct connection *c)
 {
-    int64_t idle_ns = c->profile->settings.idle_timeout.number * INT64_C(1000000000);
-    if (idle_ns != 0 && c->shard->now_ns - c->active_ns >= idle_ns)
-        nacre_conn_close(c->conn, NACRE_E_TIMEOUT_IDLE, nacre_error_text(NACRE_E_TIMEOUT_IDLE), c->shard->now_ns);
+    int64_t idle_ns = idle_limit_ns(c);
+    if (idle_ns == 0 || c->shard->now_ns - c->active_ns < idle_ns)
+        return;
+    bool handshake = !c->keyed && c->profile->settings.handshake_idle.number != 0;
+    enum nacre_error why = handshake ? NACRE_E_TIMEDOUT : NACRE_E_TIMEOUT_IDLE;
+    nacre_conn_close(c->conn, why, nacre_error_text((int)why), c->shard->now_ns);
+}
+
+/* Its time of this turn is over, and there is more: it goes on in the next. */
+static bool waits_for_turn(struct connection *c)
+{
+    bool waits = c->stage == STAGE_RUNNING && c->input != NULL && may_feed(c) && !has_read_time(c);
+    if (waits)
+        nacre_connection_touch(c);
+    return waits;
 }
 
 static void flush_running(struct connection *c)
@@ -201,8 +237,9 @@ static void flush_running(struct connection *c)
         nacre_conn_tick(c->conn, now);
     if (c->stage == STAGE_RUNNING && c->input != NULL && may_feed(c))
         feed(c, c->input);
+    bool waits = waits_for_turn(c);
     /* Input that is left though it may go on is half a packet: no more of it will come. */
-    if (c->stage == STAGE_RUNNING && c->peer_eof && !c->told_eof &&
+    if (c->stage == STAGE_RUNNING && c->peer_eof && !c->told_eof && !waits &&
         (c->input == NULL || may_feed(c) || waits_for_login(c))) {
         c->told_eof = true;
         nacre_conn_feed_eof(c->conn, now);
@@ -212,7 +249,7 @@ static void flush_running(struct connection *c)
     if (c->stage != STAGE_RUNNING)
         return;
     send_output(c);
-    set_receive(c, c->stage == STAGE_RUNNING && may_receive(c));
+    set_receive(c, c->stage == STAGE_RUNNING && !waits && may_receive(c));
 }
 
 static int64_t due_ns(const struct connection *c)
@@ -224,7 +261,7 @@ static int64_t due_ns(const struct connection *c)
         due = q->due_ns < due ? q->due_ns : due;
     if (c->stage != STAGE_RUNNING)
         return due;
-    int64_t idle_ns = c->profile->settings.idle_timeout.number * INT64_C(1000000000);
+    int64_t idle_ns = idle_limit_ns(c);
     if (idle_ns != 0 && c->active_ns + idle_ns < due)
         due = c->active_ns + idle_ns;
     int64_t conn_due = nacre_conn_deadline(c->conn);

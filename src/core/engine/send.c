@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
+#include "engine/codepage.h"
 #include "engine/deliver.h"
 
 enum {
@@ -152,5 +154,16 @@ int nacre_send_stderr(nacre_server *server, nacre_channel_id channel_id, const v
 
 int nacre_send_text(nacre_server *server, nacre_channel_id channel_id, const char *text)
 {
-    return text == NULL ? nacre_fail(NACRE_E_INVAL, NULL) : send_data(server, channel_id, 0, text, strlen(text));
+    struct buf bytes;
+    if (server == NULL || text == NULL)
+        return nacre_fail(NACRE_E_INVAL, NULL);
+    int page = atomic_load_explicit(&server->code_page, memory_order_relaxed); /* a setting of its own */
+    if (page == CODEPAGE_UTF8)
+        return send_data(server, channel_id, 0, text, strlen(text));
+    nacre_buf_init(&bytes, SIZE_MAX);
+    int e = nacre_codepage_encode(page, span_str(text), &bytes)
+                ? send_data(server, channel_id, 0, bytes.at, bytes.len)
+                : nacre_fail(NACRE_E_INVAL, "The text has characters that CodePage does not have.");
+    nacre_buf_wipe(&bytes);
+    return e;
 }

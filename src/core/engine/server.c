@@ -53,6 +53,7 @@ int nacre_create(nacre_server **out)
     nacre_cond_init(&server->ready_cond);
     atomic_init(&server->event_fd, -1);
     atomic_init(&server->select_wait_ms, (int)server->settings.select_wait_ms.number);
+    atomic_init(&server->code_page, (int)server->settings.code_page.number);
     atomic_init(&server->process_idle_events, server->settings.process_idle_events.number != 0);
     *out = server;
     return nacre_succeed();
@@ -198,6 +199,7 @@ struct profile *nacre_server_profile(struct nacre_server *server)
 enum nacre_error nacre_server_changed(struct nacre_server *server)
 {
     atomic_store_explicit(&server->select_wait_ms, (int)server->settings.select_wait_ms.number, memory_order_relaxed);
+    atomic_store_explicit(&server->code_page, (int)server->settings.code_page.number, memory_order_relaxed);
     atomic_store_explicit(&server->process_idle_events, server->settings.process_idle_events.number != 0,
                           memory_order_relaxed);
     unsigned count = atomic_load_explicit(&server->shard_count, memory_order_acquire);

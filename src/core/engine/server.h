@@ -65,6 +65,7 @@ struct nacre_server {
     _Atomic bool event_fd_set;  /* seq_cst: readable, or about to be */
     _Atomic int select_wait_ms; /* relaxed copies of settings that do_events and sends read */
     _Atomic bool process_idle_events;
+    _Atomic int code_page;
 };
 
 /* `count` more connections have become ready: wakes callers that wait. Any thread. */

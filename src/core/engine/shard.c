@@ -135,6 +135,7 @@ static void run(void *argument)
     while (!has_ended(s)) {
         unsigned count = s->ops->wait(s->io, sleep_until(s), done, DONE_MAX);
         s->now_ns = nacre_clock_ns();
+        s->turn++;
         for (unsigned i = 0; i < count; i++)
             complete(s, &done[i]);
         nacre_inbox_run(s);

@@ -70,6 +70,9 @@ struct connection {
     struct block *input; /* received bytes the conn has not used: a partial packet, or all that came during a hold */
     struct timer timer;
     int64_t active_ns;    /* last time bytes moved */
+    uint64_t read_turn;   /* the worker's turn that `read_ns` is about */
+    int64_t read_ns;      /* spent on its input in that turn, against MaxReadTime */
+    bool keyed;           /* the first key exchange has ended: DefaultConnectionTimeout is over */
     int64_t stage_due_ns; /* login grace before SSH starts, linger after it ended; 0: none */
     struct list dirty;
     struct end *ends; /* by the conn's numbers */
@@ -91,7 +94,8 @@ struct connection {
     bool strict_kex;
     bool over; /* its end has been told: not connected any more */
     char remote_host[48], local_address[48];
-    char *client_version; /* NULL before it came */
+    char *client_version;   /* NULL before it came */
+    char *banner, *prompts; /* as set for this connection, to be read back; NULL: not set */
 
     /* Under the outbox lock. */
     struct event *queue_first, **queue_last;
@@ -152,6 +156,7 @@ struct shard {
     uint32_t listener_slot;
     bool listening, stopping;
     int64_t now_ns;
+    uint64_t turn; /* counts rounds of the loop */
 
     /* Any thread. */
     _Atomic bool ended; /* release/acquire: the thread touches nothing any more */

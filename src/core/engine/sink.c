@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/secret.h"
+#include "engine/codepage.h"
 #include "engine/connection.h"
 #include "engine/outbox.h"
 #include "engine/server.h"
@@ -70,30 +72,40 @@ static bool ask(struct connection *c, struct event *e, uint64_t serial, struct c
 
 /* ---- reports --------------------------------------------------------------------------------------------------- */
 
-void nacre_connection_log(struct connection *c, int level, const char *text)
+static void log_line(struct connection *c, int level, struct span text)
 {
-    char line[512];
+    char head[96];
     if (handlers(c)->on_log == NULL || level > c->profile->settings.log_level.number)
         return;
     /* A line a packet must not be what stops the packets: an application that does not keep up misses some. */
     if (level > 1 && c->plain_out >= LOGS_OUT_MAX)
         return;
-    int n = snprintf(line, sizeof line, "%s port %d: %s", c->remote_host, c->remote_port, text);
-    size_t len = n < 0 ? 0 : (size_t)n < sizeof line ? (size_t)n : sizeof line - 1;
-    struct event *e = nacre_event_new(c->shard, EVENT_LOG, len + 1);
-    if (e == NULL)
-        return;
-    e->code = level;
-    e->text[0] = nacre_event_keep(e, span_of(line, len));
-    nacre_outbox_add(c, e);
+    int n = snprintf(head, sizeof head, "%s port %d: ", c->remote_host, c->remote_port);
+    size_t len = n < 0 ? 0 : (size_t)n;
+    char *line = malloc(len + text.len + 1);
+    struct event *e = line == NULL ? NULL : nacre_event_new(c->shard, EVENT_LOG, len + text.len + 1);
+    if (e != NULL) {
+        memcpy(line, head, len);
+        if (text.len != 0)
+            memcpy(line + len, text.at, text.len);
+        e->code = level;
+        e->secret = level > 2;
+        e->text[0] = nacre_event_keep(e, span_of(line, len + text.len));
+        nacre_outbox_add(c, e);
+    }
+    if (line != NULL)
+        nacre_wipe(line, len + text.len);
+    free(line);
+}
+
+void nacre_connection_log(struct connection *c, int level, const char *text)
+{
+    log_line(c, level, span_str(text));
 }
 
 static void told_log(struct connection *c, const struct conn_event *v)
 {
-    char text[400];
-    (void)snprintf(text, sizeof text, "%.*s", (int)(v->text.len < sizeof text ? v->text.len : sizeof text - 1),
-                   v->text.at);
-    nacre_connection_log(c, (int)v->level, text);
+    log_line(c, (int)v->level, v->text);
 }
 
 static void told_status(struct connection *c, const struct conn_event *v)
@@ -110,6 +122,7 @@ static void told_kex_done(struct connection *c, const struct conn_event *v)
 {
     struct conn_info info;
     (void)v;
+    c->keyed = true;
     nacre_conn_info(c->conn, &info);
     if (info.rekeys != 0)
         return;
@@ -260,34 +273,70 @@ static struct event *make_auth(struct connection *c, const struct conn_event *v)
     return e;
 }
 
+/* What people typed, from the code page that clients speak into UTF-8. */
+struct decoded {
+    struct buf user, param, new_password;
+};
+
+static void decoded_free(struct decoded *d)
+{
+    nacre_buf_free(&d->user);
+    nacre_buf_wipe(&d->param);
+    nacre_buf_wipe(&d->new_password);
+}
+
+static bool decode_one(int64_t page, struct span *text, struct buf *to)
+{
+    if (text->at == NULL)
+        return true;
+    if (!nacre_codepage_decode(page, *text, to) || span_has_nul(buf_span(to)))
+        return false;
+    *text = to->at == NULL ? span_of("", 0) : buf_span(to);
+    return true;
+}
+
+/* False: it is no text of that code page, so it names nobody. */
+static bool decode(const struct connection *c, struct conn_event *v, struct decoded *d)
+{
+    int64_t page = c->profile->settings.code_page.number;
+    nacre_buf_init(&d->user, 4 * (size_t)CONN_USER_MAX);
+    nacre_buf_init(&d->param, 8 * (size_t)CONN_PASSWORD_MAX);
+    nacre_buf_init(&d->new_password, 8 * (size_t)CONN_PASSWORD_MAX);
+    if (page == CODEPAGE_UTF8)
+        return true;
+    bool is_text = !span_is(v->method, "publickey");
+    return decode_one(page, &v->user, &d->user) && (!is_text || decode_one(page, &v->param, &d->param)) &&
+           decode_one(page, &v->new_password, &d->new_password);
+}
+
 static bool ask_auth(struct connection *c, const struct conn_event *v, struct conn_answer *answer)
 {
+    struct conn_event read = *v;
+    struct decoded texts;
     *answer = (struct conn_answer){.accept = false};
     if (handlers(c)->on_ssh_user_auth_request == NULL)
         return true;
-    return ask(c, make_auth(c, v), v->serial, answer);
-}
-
-bool nacre_sink_ask_open(struct connection *c, const struct conn_event *v, struct conn_answer *answer)
-{
-    *answer = (struct conn_answer){.accept = false};
-    if (handlers(c)->on_ssh_channel_open_request == NULL)
-        return true;
-    struct channel *ch = nacre_channel_add(c, v->channel, v->kind);
-    if (ch == NULL) {
-        answer->reason = 4; /* SSH_OPEN_RESOURCE_SHORTAGE, RFC 4254 section 5.1 */
-        return true;
-    }
-    struct event *e = make_event(c, EVENT_SSH_CHANNEL_OPEN_REQUEST, &v->kind, 1, v->data);
-    if (e != NULL)
-        set_channel(e, ch);
-    bool refused = ask(c, e, v->serial, answer);
-    if (refused)
-        nacre_channel_remove(ch);
+    bool refused = !decode(c, &read, &texts) || ask(c, make_auth(c, &read), v->serial, answer);
+    decoded_free(&texts);
     return refused;
 }
 
-/* Tunnels first; what is not accepted as one comes back to nacre_sink_ask_open(). */
+/* FireAuthRequestAfterSig: the class's report has the shape of a request. */
+static void told_signature(struct connection *c, const struct conn_event *v)
+{
+    struct conn_event report = *v;
+    if (c->profile->settings.fire_after_sig.number == 0 || handlers(c)->on_ssh_user_auth_request == NULL)
+        return;
+    report.method = span_str("sigstatus");
+    report.param = span_str(v->verified ? "1" : "0");
+    struct event *e = make_auth(c, &report);
+    if (e == NULL)
+        return;
+    e->serial = 0;
+    e->connection_id = c->slot.id;
+    nacre_outbox_add(c, e);
+}
+
 static bool ask_channel_open(struct connection *c, const struct conn_event *v, struct conn_answer *answer)
 {
     if (nacre_tunnel_is_kind(v->kind) && handlers(c)->on_ssh_tunnel_requested != NULL)
@@ -320,7 +369,7 @@ static void (*const told[CONN_EVENT_TYPES])(struct connection *, const struct co
     [CONN_STATUS] = told_status,
     [CONN_LOG] = told_log,
     [CONN_KEX_DONE] = told_kex_done,
-    [CONN_AUTH_INFORM] = ignore,
+    [CONN_AUTH_INFORM] = told_signature,
     [CONN_AUTHENTICATED] = told_authenticated,
     [CONN_CHANNEL_OPENED] = told_opened,
     [CONN_CHANNEL_OPEN_FAILED] = told_open_failed,

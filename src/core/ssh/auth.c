@@ -190,8 +190,11 @@ enum step nacre_auth_decide(struct conn *c, const struct conn_answer *answer)
 
     if (wanted.len != 0 && nacre_names_valid(wanted) && !set_text(&a->methods, wanted))
         return nacre_conn_fail(c, NACRE_E_INVAL, "the list of available methods is too long");
-    if (a->request.query && answer->accept)
+    /* Either says that the key would do: as the only factor, or as one of several. */
+    if (a->request.query && (answer->accept || answer->partial_success))
         return nacre_send_pk_ok(c);
+    if (a->request.verified && (answer->accept || answer->partial_success))
+        nacre_auth_inform(c);
     if (answer->partial_success && !a->request.query &&
         (a->request.verified || !span_is(a->request.method, "publickey")))
         return nacre_auth_refuse(c, true);

@@ -63,6 +63,9 @@ enum step nacre_auth_kbdint_request(struct conn *c, struct rd *r);
 
 enum step nacre_send_pk_ok(struct conn *c);
 
+/* Tells what became of the check of a signature. */
+void nacre_auth_inform(struct conn *c);
+
 /* Takes the answer to one response; asks the next or the final question. */
 enum step nacre_auth_kbdint_answer(struct conn *c, const struct conn_answer *answer);
 

@@ -75,6 +75,19 @@ static struct verify_work *verify_new(struct conn *c, const struct sig_alg *alg)
     return NULL;
 }
 
+void nacre_auth_inform(struct conn *c)
+{
+    const struct auth_request *q = &c->auth->request;
+
+    nacre_conn_event(c, &(struct conn_event){.type = CONN_AUTH_INFORM,
+                                             .user = q->user,
+                                             .service = q->service,
+                                             .method = q->method,
+                                             .param = q->param,
+                                             .verified = q->verified,
+                                             .key_algorithm = q->key_algorithm});
+}
+
 static enum step verify_done(struct conn *c, struct work *work)
 {
     struct auth_request *q = &c->auth->request;
@@ -82,12 +95,7 @@ static enum step verify_done(struct conn *c, struct work *work)
     q->verified = CONTAINER_OF(work, struct verify_work, work)->good;
     if (q->verified)
         return nacre_auth_ask(c);
-    nacre_conn_event(c, &(struct conn_event){.type = CONN_AUTH_INFORM,
-                                             .user = q->user,
-                                             .service = q->service,
-                                             .method = q->method,
-                                             .param = q->param,
-                                             .key_algorithm = q->key_algorithm});
+    nacre_auth_inform(c);
     return nacre_auth_refuse(c, false);
 }
 

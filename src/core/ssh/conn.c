@@ -169,7 +169,7 @@ enum step nacre_conn_dispatch(struct conn *c, struct span payload)
     enum moment moment = nacre_conn_moment(c);
 
     if (conn_logs(c, 2))
-        nacre_conn_log_packet(c, "received", type, payload.len);
+        nacre_conn_log_packet(c, "received", payload);
     if (type >= MSG_KEX_FIRST && type <= MSG_KEX_LAST && nacre_kex_skips_guess(c))
         return STEP_NEXT;
     if (rule->handle == NULL) {
@@ -331,15 +331,19 @@ void nacre_conn_log(struct conn *c, unsigned level, const char *text)
         nacre_conn_event(c, &(struct conn_event){.type = CONN_LOG, .level = level, .text = span_str(text)});
 }
 
-void nacre_conn_log_packet(struct conn *c, const char *direction, uint8_t type, size_t len)
+void nacre_conn_log_packet(struct conn *c, const char *direction, struct span payload)
 {
+    uint8_t type = payload.len == 0 ? 0 : payload.at[0];
     const char *name = nacre_server_rules[type].name;
     char line[80];
 
     if (name == NULL)
         name = nacre_client_rules[type].name;
-    (void)snprintf(line, sizeof line, "%s %s (%u), %zu bytes", direction, name == NULL ? "unknown" : name, type, len);
+    (void)snprintf(line, sizeof line, "%s %s (%u), %zu bytes", direction, name == NULL ? "unknown" : name, type,
+                   payload.len);
     nacre_conn_log(c, 2, line);
+    if (conn_logs(c, 3))
+        nacre_conn_log_payload(c, direction, payload);
 }
 
 static const char *cipher_name(const struct keys *k)

@@ -68,6 +68,7 @@ struct conn_config {
     uint32_t window_max;          /* it grows up to this when the peer keeps it empty */
     size_t send_high;             /* bytes queued for the wire above which no channel data is sealed and reading should pause */
     unsigned log_level;           /* CONN_LOG: 0 none, 1 what matters, 2 a line a packet, 3 everything */
+    bool log_secrets;             /* level 3 shows passwords and keyboard-interactive responses too */
     bool status;                  /* CONN_STATUS wanted */
 };
 

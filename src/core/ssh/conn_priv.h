@@ -162,7 +162,10 @@ void nacre_conn_settle(struct conn *c);
 
 void nacre_conn_event(struct conn *c, const struct conn_event *event);
 void nacre_conn_status(struct conn *c, const char *text);
-void nacre_conn_log_packet(struct conn *c, const char *direction, uint8_t type, size_t len);
+
+/* A line about a packet, and at level 3 its payload. */
+void nacre_conn_log_packet(struct conn *c, const char *direction, struct span payload);
+void nacre_conn_log_payload(struct conn *c, const char *direction, struct span payload);
 
 static inline bool conn_logs(const struct conn *c, unsigned level)
 {

@@ -167,7 +167,7 @@ enum step nacre_packet_close(struct conn *c, struct packet *p)
     if (p->refused)
         return STEP_CLOSE;
     if (conn_logs(c, 2))
-        nacre_conn_log_packet(c, "sent", p->type, wr_len(&p->w));
+        nacre_conn_log_packet(c, "sent", wr_span(&p->w));
     if (!wr_done(&p->w))
         step = nacre_conn_fail(c, NACRE_E_NOBUFS, "out of memory for a packet");
     else if (p->block != NULL)
