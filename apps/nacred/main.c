@@ -26,6 +26,7 @@
 
 enum {
     EXIT_USAGE = 2,
+    BACKLOG = 1024,    /* the class's 5 would drop clients of a burst, who try again a second later */
     ROUND_MS = 20,     /* while ending, how often to look whether all is done */
     HANG_UP_MS = 2000, /* from then on, children that are left are killed */
     END_MS = 5000,     /* from then on, nobody is waited for */
@@ -129,6 +130,8 @@ static bool set_up_server(struct app *app)
 
     if (!result)
         result = nacre_set_default_timeout(server, 0);
+    if (!result)
+        result = nacre_set_connection_backlog(server, BACKLOG);
     if (!result && strchr(app->options.host, ':'))
         result = nacre_config(server, "UseIPv6=1", NULL, 0);
     if (!result)
