@@ -224,6 +224,8 @@ enum nacre_error pair_send(struct side *s, uint32_t channel, unsigned extended, 
 {
     struct block *b = nacre_pool_alloc(&s->pair->pool, len == 0 ? 1 : len);
 
+    if (b == NULL)
+        return NACRE_E_NOBUFS;
     memcpy(b->at, bytes, len);
     b->start = 0;
     b->len = len;

@@ -79,6 +79,9 @@ void nacre_chans_free(struct conn *c)
         if (c->chans[i] != NULL)
             chan_free(c, c->chans[i]);
     }
+    free(c->chans);
+    c->chans = NULL;
+    c->chan_room = 0;
 }
 
 bool nacre_chan_bury(struct conn *c, struct chan *chan)
