@@ -158,7 +158,7 @@ static void exchange(void)
     struct buf a, b;
     nacre_buf_init(&a, KEX_PUBLIC_MAX);
     nacre_buf_init(&b, KEX_PUBLIC_MAX);
-    struct kex_state *first = kex->ops->start(crypto, kex, &a), *second = kex->ops->start(crypto, kex, &b);
+    struct kex_state *first = kex->ops->start(crypto, kex, NULL, &a), *second = kex->ops->start(crypto, kex, NULL, &b);
     bool ok = first != NULL && second != NULL && kex->ops->finish(first, buf_span(&b), &one) &&
               kex->ops->finish(second, buf_span(&a), &two);
     check(ok || failed, __LINE__);

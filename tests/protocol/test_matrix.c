@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "ssh/conn_priv.h"
 #include "support/pair.h"
 #include "wire/namelist.h"
 
@@ -94,6 +95,74 @@ Test(matrix, r36_no_mac_in_common_ends_a_cipher_that_needs_one)
     pair_login(p);
     cr_assert_eq(side_event(&p->server, CONN_DISCONNECTED, 0)->error, NACRE_E_NO_COMMON_ALGORITHM);
     pair_free(p);
+}
+
+/* Rule R34: the hash of the second exchange is longer, shorter or the same, its session id stays the first one's. */
+Test(matrix, r34_rekey_across_every_ordered_pair_of_methods)
+{
+    struct pair *p = pair_new();
+    static char names[32][80];
+    struct span list = span_str(nacre_algs_usable(p->crypto, ALG_KEX)), name;
+    size_t count = 0, done = 1;
+
+    while (nacre_names_next(&list, &name))
+        name_of(name, names[count++]);
+    p->client.config.algorithms.kex = names[0];
+    p->server.echoes = true;
+    pair_login(p);
+    uint32_t channel = pair_open(p);
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = 0; j < 2 * count; j++, done++) {
+            const char *method = names[j % 2 == 0 ? i : j / 2];
+            p->client.config.algorithms.kex = method;
+            cr_assert_eq(nacre_conn_rekey(p->client.conn, p->now_ns), NACRE_OK);
+            cr_assert_eq(pair_send(&p->client, channel, 0, "through", 7), NACRE_OK);
+            pair_run(p);
+            cr_assert_eq(p->client.data_bytes, 7 * done, "%s to %s: %s / %s", names[i], method, why(&p->server),
+                         why(&p->client));
+        }
+    }
+    cr_assert_eq(side_count(&p->server, CONN_KEX_DONE), done);
+    pair_free(p);
+}
+
+/* What the server says to messages of RFC 4419 out of their order. */
+Test(matrix, group_exchange_keeps_its_order)
+{
+    static const uint8_t request[] = {34, 0, 0, 8, 0, 0, 0, 8, 0, 0, 0, 32, 0};
+    static const uint8_t impossible[] = {34, 0, 0, 4, 0, 0, 0, 4, 0, 0, 0, 4, 0};
+    static const uint8_t init[] = {32, 0, 0, 0, 1, 2};
+    static const uint8_t plain[] = {30, 0, 0, 0, 1, 2};
+    static const struct {
+        const char *kex;
+        struct span first, second;
+    } cases[] = {
+        {"diffie-hellman-group-exchange-sha256", {init, sizeof init}, {NULL, 0}},
+        {"diffie-hellman-group-exchange-sha256", {plain, sizeof plain}, {NULL, 0}},
+        {"diffie-hellman-group-exchange-sha256", {impossible, sizeof impossible}, {NULL, 0}},
+        {"diffie-hellman-group-exchange-sha256", {request, 9}, {NULL, 0}},
+        {"diffie-hellman-group-exchange-sha256", {request, sizeof request}, {request, sizeof request}},
+        {"diffie-hellman-group-exchange-sha256", {request, sizeof request}, {plain, sizeof plain}},
+        {"diffie-hellman-group14-sha256", {request, sizeof request}, {NULL, 0}},
+        {"diffie-hellman-group14-sha256", {init, sizeof init}, {NULL, 0}},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct pair *p = pair_new();
+        p->client.config.algorithms.kex = cases[i].kex;
+        pair_login(p);
+        p->server.defers_work = true;
+        (void)nacre_conn_rekey(p->client.conn, p->now_ns);
+        pair_carry(&p->client, &p->server);
+        pair_feed(&p->server);
+        (void)nacre_packet_payload(p->client.conn, cases[i].first);
+        if (cases[i].second.len != 0)
+            (void)nacre_packet_payload(p->client.conn, cases[i].second);
+        pair_carry(&p->client, &p->server);
+        pair_feed(&p->server);
+        cr_expect_eq(side_count(&p->server, CONN_DISCONNECTED), 1, "case %zu", i);
+        pair_free(p);
+    }
 }
 
 /* What the client has sealed is changed at `at`; returns how many more bytes the server takes before it closes. */

@@ -10,19 +10,24 @@
 #include <openssl/err.h>
 #include <openssl/params.h>
 
+#include "crypto/kex_agree.h"
 #include "crypto/keytype.h"
 
 /* clang-format off */
 static const struct kex_alg kex_algs[KEX_ROWS] = {
-    /* name                           how                hash         group         mpint  slow */
-    {"curve25519-sha256",             &nacre_kex_x25519, HASH_SHA256, "X25519",     false, false},
-    {"curve25519-sha256@libssh.org",  &nacre_kex_x25519, HASH_SHA256, "X25519",     false, false},
-    {"ecdh-sha2-nistp256",            &nacre_kex_nist,   HASH_SHA256, "prime256v1", false, false},
-    {"ecdh-sha2-nistp384",            &nacre_kex_nist,   HASH_SHA384, "secp384r1",  false, true},
-    {"ecdh-sha2-nistp521",            &nacre_kex_nist,   HASH_SHA512, "secp521r1",  false, true},
-    {"diffie-hellman-group16-sha512", &nacre_kex_dh,     HASH_SHA512, "modp_4096",  true,  true},
-    {"diffie-hellman-group18-sha512", &nacre_kex_dh,     HASH_SHA512, "modp_8192",  true,  true},
-    {"diffie-hellman-group14-sha256", &nacre_kex_dh,     HASH_SHA256, "modp_2048",  true,  true},
+    /* name                                  how                hash         group         mpint  slow   asks */
+    {"curve25519-sha256",                    &nacre_kex_x25519, HASH_SHA256, "X25519",     false, false, false},
+    {"curve25519-sha256@libssh.org",         &nacre_kex_x25519, HASH_SHA256, "X25519",     false, false, false},
+    {"ecdh-sha2-nistp256",                   &nacre_kex_nist,   HASH_SHA256, "prime256v1", false, false, false},
+    {"ecdh-sha2-nistp384",                   &nacre_kex_nist,   HASH_SHA384, "secp384r1",  false, true,  false},
+    {"ecdh-sha2-nistp521",                   &nacre_kex_nist,   HASH_SHA512, "secp521r1",  false, true,  false},
+    {"diffie-hellman-group16-sha512",        &nacre_kex_dh,     HASH_SHA512, "modp_4096",  true,  true,  false},
+    {"diffie-hellman-group18-sha512",        &nacre_kex_dh,     HASH_SHA512, "modp_8192",  true,  true,  false},
+    {"diffie-hellman-group14-sha256",        &nacre_kex_dh,     HASH_SHA256, "modp_2048",  true,  true,  false},
+    {"diffie-hellman-group-exchange-sha256", &nacre_kex_dh,     HASH_SHA256, NULL,         true,  true,  true},
+    {"diffie-hellman-group14-sha1",          &nacre_kex_dh,     HASH_SHA1,   "modp_2048",  true,  true,  false},
+    {"diffie-hellman-group-exchange-sha1",   &nacre_kex_dh,     HASH_SHA1,   NULL,         true,  true,  true},
+    {"diffie-hellman-group1-sha1",           &nacre_kex_dh,     HASH_SHA1,   "modp_1024",  true,  true,  false},
 };
 
 static const struct sig_alg sig_algs[SIG_ROWS] = {
@@ -202,11 +207,24 @@ out:
     return template;
 }
 
+/* The library has no name for this one. */
+static EVP_PKEY_CTX *group1_template(const struct nacre_crypto *c)
+{
+    EVP_PKEY *parameters = nacre_dh_group1(c);
+    EVP_PKEY_CTX *template = parameters == NULL ? NULL : EVP_PKEY_CTX_new_from_pkey(c->lib, parameters, NULL);
+    EVP_PKEY_free(parameters);
+    return template;
+}
+
 static bool probe_kex(struct nacre_crypto *c, size_t row)
 {
     const struct kex_alg *alg = &kex_algs[row];
     if (alg->ops == &nacre_kex_x25519)
         c->kex[row] = EVP_PKEY_CTX_new_from_name(c->lib, alg->group, NULL);
+    else if (alg->asks_group)
+        c->kex[row] = EVP_PKEY_CTX_new_from_name(c->lib, "DH", NULL);
+    else if (strcmp(alg->group, "modp_1024") == 0)
+        c->kex[row] = group1_template(c);
     else
         c->kex[row] = group_template(c->lib, alg->mpint_public ? "DH" : "EC", alg->group);
     return c->kex[row] != NULL && c->md[alg->hash] != NULL;

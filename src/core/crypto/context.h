@@ -12,7 +12,7 @@
 
 #include "crypto/algs.h"
 
-enum { KEX_ROWS = 8, SIG_ROWS = 6, CIPHER_ROWS = 16, MAC_ROWS = 16, COMP_ROWS = 3, ALG_ROWS_MAX = 32 };
+enum { KEX_ROWS = 12, SIG_ROWS = 6, CIPHER_ROWS = 16, MAC_ROWS = 16, COMP_ROWS = 3, ALG_ROWS_MAX = 32 };
 enum { ALG_NAMES_MAX = 1024 };
 
 struct nacre_crypto {

@@ -12,10 +12,21 @@
 #include "base/secret.h"
 #include "wire/mpint.h"
 
-struct kex_state *nacre_kex_state_new(const struct nacre_crypto *c, const struct kex_alg *alg)
+static EVP_PKEY_CTX *generator(const struct nacre_crypto *c, const struct kex_alg *alg, const struct kex_group *group)
+{
+    if (!alg->asks_group)
+        return EVP_PKEY_CTX_dup(nacre_kex_template(c, alg));
+    EVP_PKEY *parameters = group == NULL ? NULL : nacre_dh_group(c, group);
+    EVP_PKEY_CTX *x = parameters == NULL ? NULL : EVP_PKEY_CTX_new_from_pkey(c->lib, parameters, NULL);
+    EVP_PKEY_free(parameters);
+    return x;
+}
+
+struct kex_state *nacre_kex_state_new(const struct nacre_crypto *c, const struct kex_alg *alg,
+                                      const struct kex_group *group)
 {
     struct kex_state *k = calloc(1, sizeof *k);
-    EVP_PKEY_CTX *x = k == NULL ? NULL : EVP_PKEY_CTX_dup(nacre_kex_template(c, alg));
+    EVP_PKEY_CTX *x = k == NULL ? NULL : generator(c, alg, group);
     bool ok = x != NULL && EVP_PKEY_keygen_init(x) == 1 && EVP_PKEY_generate(x, &k->own) == 1;
     EVP_PKEY_CTX_free(x);
     if (!ok) {

@@ -11,11 +11,17 @@ struct kex_state {
     EVP_PKEY *own;
 };
 
-/* A state with a fresh key pair of the row's group; NULL: the library failed. */
-struct kex_state *nacre_kex_state_new(const struct nacre_crypto *c, const struct kex_alg *alg);
+/* A state with a fresh key pair of `group`, or, when that is NULL, of the row's own; NULL: the library failed. */
+struct kex_state *nacre_kex_state_new(const struct nacre_crypto *c, const struct kex_alg *alg,
+                                      const struct kex_group *group);
 void nacre_kex_state_free(struct kex_state *k);
 
 /* Computes K as an mpint. The peer's value was checked by the caller; a secret of zeros is refused here. */
 bool nacre_kex_agree(const struct kex_state *k, EVP_PKEY *peer, struct kex_shared *out);
+
+/* Domain parameters and nothing else. NULL: the library failed, or (nacre_dh_group) the group is no good. */
+EVP_PKEY *nacre_dh_parameters(const struct nacre_crypto *c, const BIGNUM *p, const BIGNUM *g);
+EVP_PKEY *nacre_dh_group(const struct nacre_crypto *c, const struct kex_group *group);
+EVP_PKEY *nacre_dh_group1(const struct nacre_crypto *c); /* RFC 2409 section 6.2, 1024 bits */
 
 #endif

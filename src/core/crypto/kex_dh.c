@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* diffie-hellman-group*, RFC 4253 section 8 and RFC 8268: public values and K are mpints.
+/* diffie-hellman-group*, RFC 4253 section 8, RFC 8268 and RFC 4419: public values and K are mpints.
  *
  * Private exponents are as long as the library finds fit for the group (RFC 4419 section 6.2: at least twice the
  * strength), not as long as the modulus. */
@@ -32,9 +32,10 @@ static bool append_magnitude(struct buf *out, const BIGNUM *n)
     return true;
 }
 
-static struct kex_state *dh_start(const struct nacre_crypto *c, const struct kex_alg *alg, struct buf *pub)
+static struct kex_state *dh_start(const struct nacre_crypto *c, const struct kex_alg *alg,
+                                  const struct kex_group *group, struct buf *pub)
 {
-    struct kex_state *k = nacre_kex_state_new(c, alg);
+    struct kex_state *k = nacre_kex_state_new(c, alg, group);
     if (k == NULL)
         return NULL;
     BIGNUM *own = NULL;

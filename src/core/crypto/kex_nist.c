@@ -13,9 +13,10 @@ static size_t point_len(const struct kex_state *k)
     return 1 + 2 * (((size_t)EVP_PKEY_get_bits(k->own) + 7) / 8);
 }
 
-static struct kex_state *nist_start(const struct nacre_crypto *c, const struct kex_alg *alg, struct buf *pub)
+static struct kex_state *nist_start(const struct nacre_crypto *c, const struct kex_alg *alg,
+                                    const struct kex_group *group, struct buf *pub)
 {
-    struct kex_state *k = nacre_kex_state_new(c, alg);
+    struct kex_state *k = nacre_kex_state_new(c, alg, group);
     if (k == NULL)
         return NULL;
     unsigned char *point = NULL;

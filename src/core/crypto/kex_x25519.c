@@ -6,11 +6,12 @@ enum {
     X25519_LEN = 32
 };
 
-static struct kex_state *x25519_start(const struct nacre_crypto *c, const struct kex_alg *alg, struct buf *pub)
+static struct kex_state *x25519_start(const struct nacre_crypto *c, const struct kex_alg *alg,
+                                      const struct kex_group *group, struct buf *pub)
 {
     uint8_t public[X25519_LEN];
     size_t len = sizeof public;
-    struct kex_state *k = nacre_kex_state_new(c, alg);
+    struct kex_state *k = nacre_kex_state_new(c, alg, group);
     if (k == NULL)
         return NULL;
     if (EVP_PKEY_get_raw_public_key(k->own, public, &len) == 1 && len == sizeof public &&

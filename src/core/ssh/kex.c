@@ -26,6 +26,7 @@ void nacre_kex_free(struct conn *c)
         kex->computed->work.free(&kex->computed->work);
     if (kex->state != NULL)
         kex->alg->ops->free(kex->state);
+    free(kex->asked);
     nacre_keys_free(&kex->next_in);
     nacre_keys_free(&kex->next_out);
     nacre_wipe(kex, sizeof *kex);
@@ -132,7 +133,7 @@ static bool write_transcript(struct conn *c, struct kex *kex)
     return good;
 }
 
-static enum step start_done(struct conn *c, struct work *work);
+static enum step start_method(struct conn *c);
 
 enum step nacre_on_kexinit(struct conn *c, struct span body)
 {
@@ -152,9 +153,7 @@ enum step nacre_on_kexinit(struct conn *c, struct span body)
     kex->expect = EXPECT_METHOD;
     if (conn_is_server(c))
         return STEP_NEXT;
-    struct kex_work *w = nacre_kex_work_new(c, kex, nacre_kex_run_start);
-    return w == NULL ? nacre_conn_fail(c, NACRE_E_NOBUFS, "out of memory for a key exchange")
-                     : nacre_conn_work(c, &w->work, start_done);
+    return kex->alg->asks_group ? nacre_kex_ask_group(c) : start_method(c);
 }
 
 /* ---- the method: server ------------------------------------------------------------------------------------- */
@@ -168,20 +167,22 @@ static enum step server_done(struct conn *c, struct work *work)
 
     if (w->failure != NULL)
         return nacre_conn_fail(c, NACRE_E_KEX, w->failure);
-    nacre_packet_open(c, &p, MSG_KEX_REPLY, 12 + w->host_blob.len + w->ours.len + w->signature.len);
+    nacre_packet_open(c, &p, w->asked == NULL ? MSG_KEX_REPLY : MSG_KEX_GROUP_REPLY,
+                      12 + w->host_blob.len + w->ours.len + w->signature.len);
     wr_string(&p.w, buf_span(&w->host_blob));
     wr_string(&p.w, buf_span(&w->ours));
     wr_string(&p.w, buf_span(&w->signature));
     return nacre_packet_close(c, &p) == STEP_CLOSE ? STEP_CLOSE : key_up(c, w);
 }
 
-enum step nacre_on_kex_init(struct conn *c, struct span body)
+static enum step on_init(struct conn *c, struct span body, bool of_group)
 {
     struct kex *kex = c->kex;
     struct rd r = rd_over(body);
     struct span value = rd_string(&r, KEX_PUBLIC_MAX);
 
-    if (kex == NULL || kex->expect != EXPECT_METHOD)
+    if (kex == NULL || kex->expect != EXPECT_METHOD || of_group != (kex->asked != NULL) ||
+        of_group != kex->alg->asks_group)
         return nacre_conn_fail(c, NACRE_E_UNEXPECTED, "KEX_INIT out of order");
     if (!rd_end(&r) || value.len == 0)
         return nacre_conn_fail(c, NACRE_E_PACKET, "malformed KEX_INIT");
@@ -190,6 +191,8 @@ enum step nacre_on_kex_init(struct conn *c, struct span body)
         return nacre_conn_fail(c, NACRE_E_NOBUFS, "out of memory for a key exchange");
     w->work.slow = kex->alg->slow || kex->sig_alg->slow;
     w->host_key = nacre_key_ref(kex->host_key);
+    w->asked = kex->asked;
+    kex->asked = NULL;
     w->transcript = kex->transcript;
     nacre_buf_init(&kex->transcript, KEX_TRANSCRIPT_MAX);
     if (!nacre_buf_append(&w->theirs, value.at, value.len))
@@ -198,7 +201,31 @@ enum step nacre_on_kex_init(struct conn *c, struct span body)
     return nacre_conn_work(c, &w->work, server_done);
 }
 
+enum step nacre_on_kex_init(struct conn *c, struct span body)
+{
+    return on_init(c, body, false);
+}
+
+enum step nacre_on_kex_group_init(struct conn *c, struct span body)
+{
+    return on_init(c, body, true);
+}
+
 /* ---- the method: client ------------------------------------------------------------------------------------- */
+
+static enum step start_done(struct conn *c, struct work *work);
+
+static enum step start_method(struct conn *c)
+{
+    struct kex *kex = c->kex;
+    struct kex_work *w = nacre_kex_work_new(c, kex, nacre_kex_run_start);
+
+    if (w == NULL)
+        return nacre_conn_fail(c, NACRE_E_NOBUFS, "out of memory for a key exchange");
+    w->asked = kex->asked;
+    kex->asked = NULL;
+    return nacre_conn_work(c, &w->work, start_done);
+}
 
 static enum step start_done(struct conn *c, struct work *work)
 {
@@ -212,7 +239,9 @@ static enum step start_done(struct conn *c, struct work *work)
     w->state = NULL;
     kex->public_value = w->ours;
     nacre_buf_init(&w->ours, KEX_PUBLIC_MAX);
-    nacre_packet_open(c, &p, MSG_KEX_INIT, 4 + kex->public_value.len);
+    kex->asked = w->asked;
+    w->asked = NULL;
+    nacre_packet_open(c, &p, kex->asked == NULL ? MSG_KEX_INIT : MSG_KEX_GROUP_INIT, 4 + kex->public_value.len);
     wr_string(&p.w, buf_span(&kex->public_value));
     return nacre_packet_close(c, &p);
 }
@@ -230,6 +259,7 @@ static enum step client_done(struct conn *c, struct work *work)
     *kept = *w;
     w->host_key = NULL;
     w->state = NULL;
+    w->asked = NULL;
     nacre_buf_init(&w->transcript, 0);
     nacre_buf_init(&w->ours, 0);
     nacre_buf_init(&w->theirs, 0);
@@ -255,7 +285,7 @@ enum step nacre_resume_host_key(struct conn *c, const struct ask *ask, const str
     return step;
 }
 
-enum step nacre_on_kex_reply(struct conn *c, struct span body)
+static enum step on_reply(struct conn *c, struct span body)
 {
     struct kex *kex = c->kex;
     struct rd r = rd_over(body);
@@ -272,6 +302,8 @@ enum step nacre_on_kex_reply(struct conn *c, struct span body)
         return nacre_conn_fail(c, NACRE_E_NOBUFS, "out of memory for a key exchange");
     w->state = kex->state;
     kex->state = NULL;
+    w->asked = kex->asked;
+    kex->asked = NULL;
     w->transcript = kex->transcript;
     nacre_buf_init(&kex->transcript, KEX_TRANSCRIPT_MAX);
     w->ours = kex->public_value;
@@ -283,6 +315,25 @@ enum step nacre_on_kex_reply(struct conn *c, struct span body)
         return nacre_conn_fail(c, NACRE_E_NOBUFS, "out of memory for a key exchange");
     }
     return nacre_conn_work(c, &w->work, client_done);
+}
+
+/* The number that is the reply of the other methods gives the group here. */
+enum step nacre_on_kex_reply(struct conn *c, struct span body)
+{
+    struct kex *kex = c->kex;
+
+    if (kex == NULL || kex->expect != EXPECT_METHOD || !kex->alg->asks_group)
+        return on_reply(c, body);
+    if (kex->asked == NULL || !nacre_kex_read_group(kex->asked, body))
+        return nacre_conn_fail(c, NACRE_E_KEX, "the server's group is not acceptable");
+    return start_method(c);
+}
+
+enum step nacre_on_kex_group_reply(struct conn *c, struct span body)
+{
+    if (c->kex == NULL || c->kex->asked == NULL)
+        return nacre_conn_fail(c, NACRE_E_UNEXPECTED, "KEX_GROUP_REPLY out of order");
+    return on_reply(c, body);
 }
 
 /* ---- keys --------------------------------------------------------------------------------------------------- */

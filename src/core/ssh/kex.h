@@ -37,6 +37,12 @@ struct kexinit {
     bool guess_follows;
 };
 
+/* A group that is being agreed on, RFC 4419. */
+struct kex_asked {
+    uint32_t min, wanted, max;
+    struct kex_group group; /* p_len 0: not known yet */
+};
+
 struct kex {
     enum kex_expect expect;  /* from the peer, next */
     bool we_sent;            /* our KEXINIT is out, our NEWKEYS is not */
@@ -48,6 +54,7 @@ struct kex {
     struct key *host_key;          /* server: to sign with */
     struct kex_work *computed;     /* client: checked, while the application looks at the host key */
     struct kex_state *state;       /* client: private half between INIT and REPLY */
+    struct kex_asked *asked;       /* from GROUP_REQUEST on; NULL: the method has its own group */
     struct buf public_value;       /* client: its own */
     struct keys next_in, next_out; /* algorithms when negotiated, contexts when keyed */
 };
@@ -60,6 +67,7 @@ struct kex_work {
     const struct sig_alg *sig_alg;
     struct key *host_key; /* server */
     struct kex_state *state;
+    struct kex_asked *asked;
     struct buf transcript;
     struct buf ours, theirs; /* public values */
     struct buf host_blob;    /* K_S */
@@ -80,6 +88,17 @@ enum step nacre_kexinit_negotiate(struct conn *c, struct kex *kex);
 
 /* Appends the usable ones of `names`, comma-separated, as they stand. */
 bool nacre_names_usable_signatures(const struct conn *c, struct wr *w, const char *names);
+
+/* ---- kex_group.c -------------------------------------------------------------------------------------------- */
+
+/* Client: names the sizes. */
+enum step nacre_kex_ask_group(struct conn *c);
+
+/* Client: takes the group. False: malformed, of a size that was not asked for, or the second one. */
+bool nacre_kex_read_group(struct kex_asked *asked, struct span body);
+
+/* What of it enters the exchange hash. */
+bool nacre_kex_asked_write(const struct kex_asked *asked, struct buf *transcript);
 
 /* ---- kex_work.c --------------------------------------------------------------------------------------------- */
 

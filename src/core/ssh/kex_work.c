@@ -13,6 +13,7 @@ static void kex_work_free(struct work *work)
     nacre_key_unref(w->host_key);
     if (w->state != NULL)
         w->alg->ops->free(w->state);
+    free(w->asked);
     nacre_buf_free(&w->transcript);
     nacre_buf_free(&w->ours);
     nacre_buf_free(&w->theirs);
@@ -49,7 +50,7 @@ void nacre_kex_run_start(struct work *work)
 {
     struct kex_work *w = nacre_kex_work_of(work);
 
-    w->state = w->alg->ops->start(w->crypto, w->alg, &w->ours);
+    w->state = w->alg->ops->start(w->crypto, w->alg, w->asked == NULL ? NULL : &w->asked->group, &w->ours);
     if (w->state == NULL)
         w->failure = "a key pair for the exchange could not be made";
 }
@@ -63,11 +64,12 @@ static bool append_string(struct buf *b, struct span s)
     return nacre_buf_append(b, length, sizeof length) && nacre_buf_append(b, s.at, s.len);
 }
 
-/* H = hash(V_C || V_S || I_C || I_S || K_S || public of client || public of server || K). */
+/* H = hash(V_C || V_S || I_C || I_S || K_S || what was asked || public of client || public of server || K). */
 static bool exchange_hash(struct kex_work *w, struct span client, struct span server)
 {
-    if (!append_string(&w->transcript, buf_span(&w->host_blob)) || !append_string(&w->transcript, client) ||
-        !append_string(&w->transcript, server))
+    if (!append_string(&w->transcript, buf_span(&w->host_blob)) ||
+        (w->asked != NULL && !nacre_kex_asked_write(w->asked, &w->transcript)) ||
+        !append_string(&w->transcript, client) || !append_string(&w->transcript, server))
         return false;
     struct span parts[2] = {buf_span(&w->transcript), span_of(w->shared.bytes, w->shared.len)};
     return nacre_hash(w->crypto, w->alg->hash, parts, 2, w->hash);

@@ -48,6 +48,8 @@ const struct msg_rule nacre_server_rules[256] = {
     MSG(   5, "SERVICE_REQUEST",         0,  0,        1,   1,   0,       0,     service_request),
     MSG(   7, "EXT_INFO",                0,  0,        1,   0,   0,       0,     ext_info),
     MSG(  30, "KEX_INIT",                1,  1,        0,   0,   0,       1,     kex_init),
+    MSG(  32, "KEX_GROUP_INIT",          1,  1,        0,   0,   0,       1,     kex_group_init),
+    MSG(  34, "KEX_GROUP_REQUEST",       1,  1,        0,   0,   0,       1,     kex_group_request),
     MSG(  50, "USERAUTH_REQUEST",        0,  0,        0,   1,   1,       0,     userauth_request), /* late: ignored */
     MSG(  61, "USERAUTH_INFO_RESPONSE",  0,  0,        0,   1,   0,       0,     userauth_info_response),
 };
@@ -58,6 +60,7 @@ const struct msg_rule nacre_client_rules[256] = {
     MSG(   6, "SERVICE_ACCEPT",          0,  0,        1,   0,   0,       0,     service_accept),
     MSG(   7, "EXT_INFO",                0,  0,        1,   1,   0,       0,     ext_info),
     MSG(  31, "KEX_REPLY",               1,  1,        0,   0,   0,       1,     kex_reply),
+    MSG(  33, "KEX_GROUP_REPLY",         1,  1,        0,   0,   0,       1,     kex_group_reply),
     MSG(  51, "USERAUTH_FAILURE",        0,  0,        0,   1,   0,       0,     userauth_failure),
     MSG(  52, "USERAUTH_SUCCESS",        0,  0,        0,   1,   0,       0,     userauth_success),
     MSG(  53, "USERAUTH_BANNER",         0,  0,        0,   1,   0,       0,     userauth_banner),

@@ -23,6 +23,10 @@ enum message {
     MSG_KEX_FIRST = 30, /* 30 to 49 belong to the method that was agreed on */
     MSG_KEX_INIT = 30,
     MSG_KEX_REPLY = 31,
+    MSG_KEX_GROUP = 31, /* RFC 4419 section 5 has its own numbers */
+    MSG_KEX_GROUP_INIT = 32,
+    MSG_KEX_GROUP_REPLY = 33,
+    MSG_KEX_GROUP_REQUEST = 34,
     MSG_KEX_LAST = 49,
     MSG_USERAUTH_REQUEST = 50,
     MSG_USERAUTH_FAILURE = 51,

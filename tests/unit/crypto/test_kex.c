@@ -30,10 +30,12 @@ struct side {
 
 static void start(struct side *s, const char *name)
 {
+    static struct kex_group group;
+    cr_assert(nacre_kex_group_choose(2048, 2048, 8192, &group));
     s->alg = nacre_kex_find(crypto, span_str(name));
     cr_assert_not_null(s->alg, "%s", name);
     nacre_buf_init(&s->public, KEX_PUBLIC_MAX);
-    s->state = s->alg->ops->start(crypto, s->alg, &s->public);
+    s->state = s->alg->ops->start(crypto, s->alg, s->alg->asks_group ? &group : NULL, &s->public);
     cr_assert_not_null(s->state);
 }
 
@@ -168,8 +170,9 @@ static size_t near_modulus(const struct side *s, long add, uint8_t *out)
 
 Test(kex, r35_dh_takes_values_between_1_and_p_minus_1_only)
 {
-    static const char *const names[] = {"diffie-hellman-group14-sha256", "diffie-hellman-group16-sha512"};
-    for (size_t n = 0; n < 2; n++) {
+    static const char *const names[] = {"diffie-hellman-group14-sha256", "diffie-hellman-group16-sha512",
+                                        "diffie-hellman-group1-sha1", "diffie-hellman-group-exchange-sha256"};
+    for (size_t n = 0; n < 4; n++) {
         uint8_t e[1100] = {0};
         struct side s;
         start(&s, names[n]);
@@ -189,5 +192,83 @@ Test(kex, r35_dh_takes_values_between_1_and_p_minus_1_only)
         cr_expect_not(accepts(&s, e, sizeof e), "longer than the modulus");
         cr_expect(accepts(&s, s.public.at, s.public.len), "our own value is in range");
         stop(&s);
+    }
+}
+
+static unsigned chosen_bits(uint32_t min, uint32_t wanted, uint32_t max)
+{
+    static struct kex_group group;
+    return nacre_kex_group_choose(min, wanted, max, &group) ? (unsigned)group.p_len * 8 : 0;
+}
+
+/* RFC 4419 section 3; RFC 8270 section 3: nothing below 2048 bits. */
+Test(kex, group_is_the_smallest_that_is_large_enough)
+{
+    cr_expect_eq(chosen_bits(1024, 2048, 8192), 2048);
+    cr_expect_eq(chosen_bits(2048, 2049, 8192), 3072);
+    cr_expect_eq(chosen_bits(2048, 7680, 8192), 8192);
+    cr_expect_eq(chosen_bits(2048, 8192, UINT32_MAX), 8192);
+    cr_expect_eq(chosen_bits(1024, 1024, 1024), 0);
+    cr_expect_eq(chosen_bits(0, 0, 2047), 0);
+    cr_expect_eq(chosen_bits(1024, 4000, 4000), 3072, "the largest allowed when none is large enough");
+    cr_expect_eq(chosen_bits(16384, 16384, 16384), 0);
+    cr_expect_eq(chosen_bits(4096, 2048, 8192), 0, "a contradiction");
+    cr_expect_eq(chosen_bits(2048, 8192, 4096), 0, "a contradiction");
+}
+
+static bool starts_in(const struct kex_group *group)
+{
+    const struct kex_alg *alg = nacre_kex_find(crypto, span_str("diffie-hellman-group-exchange-sha1"));
+    struct buf public;
+    nacre_buf_init(&public, KEX_PUBLIC_MAX);
+    struct kex_state *state = alg->ops->start(crypto, alg, group, &public);
+    alg->ops->free(state);
+    nacre_buf_free(&public);
+    return state != NULL;
+}
+
+Test(kex, r35_groups_that_give_the_secret_away_are_refused)
+{
+    static struct kex_group good, bad;
+    cr_assert(nacre_kex_group_choose(2048, 2048, 2048, &good));
+    cr_assert(starts_in(&good));
+    cr_expect_not(starts_in(NULL));
+    bad = good;
+    bad.p[bad.p_len - 1] ^= 1;
+    cr_expect_not(starts_in(&bad), "an even modulus");
+    bad = good;
+    bad.p_len = 128;
+    cr_expect_not(starts_in(&bad), "a small modulus");
+    for (uint8_t g = 0; g < 2; g++) {
+        bad = good;
+        bad.g[0] = g;
+        cr_expect_not(starts_in(&bad), "generator %u", g);
+    }
+    bad = good;
+    memcpy(bad.g, good.p, good.p_len);
+    bad.g_len = good.p_len;
+    cr_expect_not(starts_in(&bad), "generator p");
+    bad.g[bad.g_len - 1] ^= 1;
+    cr_expect_not(starts_in(&bad), "generator p-1");
+}
+
+Test(kex, groups_travel)
+{
+    static struct kex_group group, back;
+    static uint8_t bytes[2200];
+    cr_assert(nacre_kex_group_choose(3072, 3072, 3072, &group));
+    struct wr w = wr_over(bytes, sizeof bytes);
+    nacre_kex_group_write(&w, &group);
+    struct rd r = rd_over(wr_span(&w));
+    cr_assert(nacre_kex_group_read(&r, 3072, 3072, &back) && rd_end(&r));
+    cr_expect(back.p_len == group.p_len && memcmp(back.p, group.p, group.p_len) == 0 && back.g_len == 1 &&
+              back.g[0] == 2);
+    r = rd_over(wr_span(&w));
+    cr_expect_not(nacre_kex_group_read(&r, 3073, 8192, &back));
+    r = rd_over(wr_span(&w));
+    cr_expect_not(nacre_kex_group_read(&r, 2048, 3071, &back));
+    for (size_t len = 0; len < wr_len(&w); len++) {
+        r = rd_over(span_of(bytes, len));
+        cr_expect_not(nacre_kex_group_read(&r, 2048, 8192, &back), "%zu bytes", len);
     }
 }
