@@ -337,6 +337,26 @@ static void told_signature(struct connection *c, const struct conn_event *v)
     nacre_outbox_add(c, e);
 }
 
+bool nacre_sink_ask_open(struct connection *c, const struct conn_event *v, struct conn_answer *answer)
+{
+    *answer = (struct conn_answer){.accept = false};
+    if (handlers(c)->on_ssh_channel_open_request == NULL)
+        return true;
+    struct channel *ch = nacre_channel_add(c, v->channel, v->kind);
+    if (ch == NULL) {
+        answer->reason = 4; /* SSH_OPEN_RESOURCE_SHORTAGE, RFC 4254 section 5.1 */
+        return true;
+    }
+    struct event *e = make_event(c, EVENT_SSH_CHANNEL_OPEN_REQUEST, &v->kind, 1, v->data);
+    if (e != NULL)
+        set_channel(e, ch);
+    bool refused = ask(c, e, v->serial, answer);
+    if (refused)
+        nacre_channel_remove(ch);
+    return refused;
+}
+
+/* Tunnels first; what is not accepted as one comes back to nacre_sink_ask_open(). */
 static bool ask_channel_open(struct connection *c, const struct conn_event *v, struct conn_answer *answer)
 {
     if (nacre_tunnel_is_kind(v->kind) && handlers(c)->on_ssh_tunnel_requested != NULL)
