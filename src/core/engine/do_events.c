@@ -10,25 +10,50 @@ enum {
     CONNECTIONS_A_CALL = 64
 };
 
+/* The handle is readable exactly while something is ready: whoever takes `ready` from or to zero puts it right under
+ * the lock, by what it is then. */
+static void sync_fd(struct nacre_server *server)
+{
+    nacre_mutex_lock(&server->ready_lock);
+    intptr_t fd = atomic_load_explicit(&server->event_fd, memory_order_relaxed); /* written under this lock */
+    bool wanted = (int)atomic_load(&server->ready) > 0;
+    if (fd != -1 && wanted != server->event_fd_set) {
+        server->event_fd_set = wanted;
+        if (wanted)
+            nacre_event_fd_set(fd);
+        else
+            nacre_event_fd_clear(fd);
+    }
+    nacre_mutex_unlock(&server->ready_lock);
+}
+
+static bool has_fd(const struct nacre_server *server)
+{
+    return atomic_load(&server->event_fd) != -1;
+}
+
+/* What is taken may be counted out before it was counted in, so `ready` is looked at as signed. */
 void nacre_server_ready(struct nacre_server *server, unsigned count)
 {
-    atomic_fetch_add(&server->ready, count);
+    int before = (int)atomic_fetch_add(&server->ready, count);
     if (atomic_load(&server->waiters) != 0) {
+        /* Through the lock, so that a waiter that has looked is asleep; signalled outside, so that it does not wake
+         * into it. */
         nacre_mutex_lock(&server->ready_lock);
+        nacre_mutex_unlock(&server->ready_lock);
         if (count <= 1)
             nacre_cond_signal(&server->ready_cond);
         else
             nacre_cond_broadcast(&server->ready_cond);
-        nacre_mutex_unlock(&server->ready_lock);
     }
-    intptr_t fd = atomic_load_explicit(&server->event_fd, memory_order_acquire);
-    if (fd != -1 && count != 0 && !atomic_exchange(&server->event_fd_set, true))
-        nacre_event_fd_set(fd);
+    if (before <= 0 && before + (int)count > 0 && has_fd(server))
+        sync_fd(server);
 }
 
 void nacre_server_taken(struct nacre_server *server)
 {
-    atomic_fetch_sub(&server->ready, 1);
+    if (atomic_fetch_sub(&server->ready, 1) == 1 && has_fd(server))
+        sync_fd(server);
 }
 
 void nacre_server_wait(struct nacre_server *server, int64_t until_ns)
@@ -41,28 +66,10 @@ void nacre_server_wait(struct nacre_server *server, int64_t until_ns)
     nacre_mutex_unlock(&server->ready_lock);
 }
 
-/* The handle is cleared before looking and set again when something is left, so that it never says too little. */
-static void clear_fd(struct nacre_server *server)
-{
-    intptr_t fd = atomic_load_explicit(&server->event_fd, memory_order_acquire);
-    if (fd != -1 && atomic_load(&server->event_fd_set)) {
-        nacre_event_fd_clear(fd);
-        atomic_store(&server->event_fd_set, false);
-    }
-}
-
-static void restore_fd(struct nacre_server *server)
-{
-    intptr_t fd = atomic_load_explicit(&server->event_fd, memory_order_acquire);
-    if (fd != -1 && atomic_load(&server->ready) != 0 && !atomic_exchange(&server->event_fd_set, true))
-        nacre_event_fd_set(fd);
-}
-
 int nacre_do_events(nacre_server *server)
 {
     if (server == NULL)
         return nacre_fail(NACRE_E_INVAL, NULL);
-    clear_fd(server);
     if (!nacre_deliver_one(server)) {
         int wait_ms = atomic_load_explicit(&server->select_wait_ms, memory_order_relaxed); /* a setting of its own */
         if (wait_ms != 0)
@@ -70,7 +77,6 @@ int nacre_do_events(nacre_server *server)
     }
     for (int i = 0; i < CONNECTIONS_A_CALL && nacre_deliver_one(server); i++)
         ;
-    restore_fd(server);
     return nacre_succeed();
 }
 
@@ -78,14 +84,14 @@ intptr_t nacre_event_fd(nacre_server *server)
 {
     if (server == NULL)
         return -1;
-    nacre_mutex_lock(&server->lock);
-    intptr_t fd = atomic_load_explicit(&server->event_fd, memory_order_acquire);
+    nacre_mutex_lock(&server->ready_lock);
+    intptr_t fd = atomic_load_explicit(&server->event_fd, memory_order_relaxed); /* written under this lock */
     if (fd == -1) {
         fd = nacre_event_fd_open();
-        atomic_store_explicit(&server->event_fd, fd, memory_order_release);
+        atomic_store(&server->event_fd, fd);
     }
-    nacre_mutex_unlock(&server->lock);
-    restore_fd(server);
+    nacre_mutex_unlock(&server->ready_lock);
+    sync_fd(server);
     return fd;
 }
 

@@ -59,10 +59,10 @@ struct nacre_server {
     /* do_events that wait. */
     _Atomic unsigned ready;   /* seq_cst with `waiters`: who adds sees who waits, or who waits sees what was added */
     _Atomic unsigned waiters; /* seq_cst, see `ready` */
-    plat_mutex ready_lock;    /* with the condition only */
+    plat_mutex ready_lock;     /* with the condition, and for the handle */
     plat_cond ready_cond;
-    _Atomic intptr_t event_fd;  /* -1 before it was asked for; release/acquire */
-    _Atomic bool event_fd_set;  /* seq_cst: readable, or about to be */
+    _Atomic intptr_t event_fd; /* -1 before it was asked for; written under ready_lock, seq_cst with `ready` */
+    bool event_fd_set;         /* readable; under ready_lock */
     _Atomic int select_wait_ms; /* relaxed copies of settings that do_events and sends read */
     _Atomic bool process_idle_events;
     _Atomic int code_page;
