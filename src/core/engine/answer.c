@@ -77,17 +77,30 @@ static bool is_live(const struct channel *ch, int64_t id)
     return ch != NULL && ch->slot.id == id;
 }
 
-/* The request was granted and answered: the same event goes out again as on_ssh_channel_requested. */
-static void emit_requested(struct connection *c, struct event *e)
+/* A request that is granted: the same event goes out again as on_ssh_channel_requested. It is queued before the answer
+ * is given, because that lets go of what the channel has sent since, and taken back when nobody waits for the answer
+ * any more. */
+static void grant_request(struct connection *c, const struct question *q, struct event **event,
+                          const struct conn_answer *answer)
 {
-    if (c->shard->server->handlers.on_ssh_channel_requested == NULL || e == NULL)
+    struct event *e = is_live(q->channel, q->channel_id) ? *event : NULL;
+    struct event **place = c->fresh_last;
+    if (e == NULL || c->shard->server->handlers.on_ssh_channel_requested == NULL) {
+        (void)nacre_conn_answer(c->conn, q->serial, answer, c->shard->now_ns); /* no longer open: nothing to do */
         return;
+    }
     c->events_out--; /* counted again when added */
     c->plain_out--;
     e->type = EVENT_SSH_CHANNEL_REQUESTED;
     e->serial = 0;
     e->deferred = false;
     nacre_outbox_add(c, e);
+    *event = NULL;
+    if (nacre_conn_answer(c->conn, q->serial, answer, c->shard->now_ns))
+        return;
+    *place = NULL;
+    c->fresh_last = place;
+    *event = e;
 }
 
 /* Carries out an answer. `*e` is the question's event, or NULL when it is still out; set to NULL when it was used
@@ -113,14 +126,13 @@ static void resolve(struct connection *c, const struct question *q, struct event
     }
     const struct conn_answer answer = {
         .accept = a->accept, .partial_success = a->partial_success, .available_methods = span_str(a->methods)};
-    bool open = nacre_conn_answer(c->conn, q->serial, &answer, c->shard->now_ns);
+    if (q->type == EVENT_SSH_CHANNEL_REQUEST && a->accept) {
+        grant_request(c, q, e, &answer);
+        return;
+    }
+    (void)nacre_conn_answer(c->conn, q->serial, &answer, c->shard->now_ns); /* no longer open: nothing to do */
     if (q->type == EVENT_SSH_CHANNEL_OPEN_REQUEST && !a->accept && is_live(q->channel, q->channel_id))
         nacre_channel_remove(q->channel);
-    if (q->type == EVENT_SSH_CHANNEL_REQUEST && a->accept && open && is_live(q->channel, q->channel_id)) {
-        emit_requested(c, *e);
-        if (c->shard->server->handlers.on_ssh_channel_requested != NULL)
-            *e = NULL;
-    }
 }
 
 void nacre_question_expire(struct connection *c)

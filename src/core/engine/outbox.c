@@ -35,6 +35,9 @@ void nacre_outbox_add_own(struct shard *s, struct event *e)
 static bool publish_one(struct shard *s, struct connection *c)
 {
     struct event *first = c->fresh_first;
+    c->on_fresh = false;
+    if (first == NULL)
+        return false;
     if (c->queue_first != NULL && nacre_event_merge(CONTAINER_OF(c->queue_last, struct event, next), first)) {
         c->fresh_first = first->next;
         c->events_out--;
@@ -46,7 +49,6 @@ static bool publish_one(struct shard *s, struct connection *c)
     c->queue_last = c->fresh_last;
     c->fresh_first = NULL;
     c->fresh_last = &c->fresh_first;
-    c->on_fresh = false;
     if (c->taken)
         return false;
     c->taken = true;
