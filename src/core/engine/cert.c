@@ -104,10 +104,10 @@ enum nacre_error nacre_cert_set_subject(struct cert *c, const struct nacre_crypt
     nacre_buf_init(&der, STORE_FILE_MAX);
     if (subject[0] != '\0')
         e = open_store(c, crypto, subject, &key, &der, found, sizeof found, why, why_size);
-    if (e == NACRE_OK)
-        return replace(c, key, &der, found);
-    nacre_buf_free(&der);
-    return e;
+    if (e != NACRE_OK)
+        nacre_buf_free(&der);
+    enum nacre_error kept = replace(c, key, &der, found);
+    return e == NACRE_OK ? kept : e;
 }
 
 enum nacre_error nacre_cert_set_encoded(struct cert *c, const struct nacre_crypto *crypto, struct span der, char *why,
@@ -131,12 +131,13 @@ enum nacre_error nacre_cert_set_encoded(struct cert *c, const struct nacre_crypt
     if (e == NACRE_OK && key != NULL && !nacre_certificate_fits(der, key)) {
         (void)snprintf(why, why_size, "The store does not hold the private key of the certificate.");
         nacre_key_unref(key);
+        key = NULL;
         e = NACRE_E_NO_CERTIFICATE;
     }
-    if (e == NACRE_OK)
-        return replace(c, key, &own, subject);
-    nacre_buf_free(&own);
-    return e;
+    if (e != NACRE_OK)
+        nacre_buf_free(&own);
+    enum nacre_error kept = replace(c, key, &own, e == NACRE_OK ? subject : "");
+    return e == NACRE_OK ? kept : e;
 }
 
 /* ---- ssh_cert_* ------------------------------------------------------------------------------------------------- */
