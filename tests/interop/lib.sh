@@ -188,7 +188,7 @@ SSH_COMMON="-F none -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null 
 ssh_key()
 {
     # shellcheck disable=SC2086 # a list of options
-    timeout "${LIMIT:-60}" ssh $SSH_COMMON -o BatchMode=yes -i "${SSH_KEY:-$T/ed25519}" -p "$PORT" -l "$USER_NAME" "$@"
+    timeout "${LIMIT:-60}" ssh $SSH_COMMON -o BatchMode=yes -i "${SSH_KEY:-$T/ed25519}" -p "$PORT" -l "${WHO:-$USER_NAME}" "$@"
 }
 
 # ssh_password PASSWORD OPTION...: logs in by typing it; BatchMode would not ask.
@@ -202,7 +202,7 @@ ssh_password()
     chmod 700 "$T/askpass"
     # shellcheck disable=SC2086 # a list of options
     SSH_ASKPASS=$T/askpass SSH_ASKPASS_REQUIRE=force timeout "${LIMIT:-60}" ssh $SSH_COMMON -o NumberOfPasswordPrompts=1 \
-        -o "PreferredAuthentications=${METHOD:-password}" -o PubkeyAuthentication=no -p "$PORT" -l "$USER_NAME" "$@"
+        -o "PreferredAuthentications=${METHOD:-password}" -o PubkeyAuthentication=no -p "$PORT" -l "${WHO:-$USER_NAME}" "$@"
 }
 
 # status_is N COMMAND...: its exit status is N.

@@ -19,8 +19,8 @@ done
 check "wrong password is refused" refused ssh_password wrong 127.0.0.1 echo hello
 METHOD=keyboard-interactive check "wrong keyboard-interactive answer is refused" refused ssh_password wrong 127.0.0.1 echo hello
 check "empty password is refused" refused ssh_password '' 127.0.0.1 echo hello
-check "unknown user is refused" refused ssh_password "$PASSWORD" -l mallory 127.0.0.1 echo hello
-check "unknown user with a known key is refused" refused ssh_key -l mallory 127.0.0.1 echo hello
+WHO=mallory check "unknown user is refused" refused ssh_password "$PASSWORD" 127.0.0.1 echo hello
+WHO=mallory check "unknown user with a known key is refused" refused ssh_key 127.0.0.1 echo hello
 SSH_KEY=$T/stranger check "unknown key is refused" refused ssh_key 127.0.0.1 echo hello
 check "method none is refused" refused ssh_key -o PreferredAuthentications=none 127.0.0.1 echo hello
 check "and the right password is still good" prints hello ssh_password "$PASSWORD" 127.0.0.1 echo hello
