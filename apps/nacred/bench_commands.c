@@ -38,13 +38,15 @@ static void finish(struct session *session)
     nacre_close_channel(server, session->id);
 }
 
-/* Bytes the channel took; fewer than `len` only when on_ssh_channel_ready_to_send follows. */
-static size_t send(struct session *session, const void *data, size_t len)
+/* Bytes the channel took; fewer than `len` only when on_ssh_channel_ready_to_send follows. One that is closing takes
+ * everything, as nobody will miss it, and *gone says so. */
+static size_t send(struct session *session, const void *data, size_t len, bool *gone)
 {
     size_t taken = 0;
+    int result = nacre_send_bytes(session->app->server, session->id, data, len);
 
-    /* A channel that is closing takes everything: nobody will miss it. */
-    if (nacre_send_bytes(session->app->server, session->id, data, len) != NACRE_E_WOULDBLOCK)
+    *gone = result != NACRE_OK && result != NACRE_E_WOULDBLOCK;
+    if (result != NACRE_E_WOULDBLOCK)
         return len;
     nacre_get_bytes_sent(session->app->server, session->id, &taken);
     return taken;
@@ -54,10 +56,11 @@ static void pump_source(struct session *session)
 {
     while (session->source_left > 0) {
         size_t len = session->source_left < SOURCE_BLOCK ? (size_t)session->source_left : SOURCE_BLOCK;
-        size_t taken = send(session, source_block, len);
+        bool gone;
+        size_t taken = send(session, source_block, len, &gone);
 
-        session->source_left -= taken;
-        if (taken < len)
+        session->source_left = gone ? 0 : session->source_left - taken;
+        if (taken < len || gone)
             return;
     }
     finish(session);
@@ -85,7 +88,8 @@ void nacred_bench_data(struct session *session, const uint8_t *data, size_t len)
 {
     if (session->work != WORK_BENCH_ECHO || session->bench_done)
         return;
-    size_t taken = queue_len(&session->echo_unsent) > 0 ? 0 : send(session, data, len);
+    bool gone;
+    size_t taken = queue_len(&session->echo_unsent) > 0 ? 0 : send(session, data, len, &gone);
     if (taken < len)
         keep_echo(session, data + taken, len - taken);
 }
@@ -103,7 +107,8 @@ static void pump_echo(struct session *session)
 
     if (queue_len(unsent) == 0)
         return;
-    nacred_queue_drop(unsent, send(session, queue_bytes(unsent), queue_len(unsent)));
+    bool gone;
+    nacred_queue_drop(unsent, send(session, queue_bytes(unsent), queue_len(unsent), &gone));
     if (queue_len(unsent) < QUEUE_LOW && session->paused) {
         session->paused = false;
         nacre_resume_channel(session->app->server, session->id);

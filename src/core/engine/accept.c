@@ -42,7 +42,8 @@ static void report(struct shard *s, enum nacre_error error, const char *what)
 static void set_socket_options(struct shard *s, io_socket socket)
 {
     const struct settings *set = &s->profile->settings;
-    nacre_sock_set_nodelay(socket, set->tcp_no_delay.number != 0);
+    if (set->tcp_no_delay.number != 0)
+        nacre_sock_set_nodelay(socket, true);
     if (set->in_buffer.number != 0 || set->out_buffer.number != 0)
         nacre_sock_set_buffers(socket, (int)set->in_buffer.number, (int)set->out_buffer.number);
     if (set->tcp_keep_time.number != 0 || set->tcp_keep_interval.number != 0 || set->tcp_keep_count.number != 0)

@@ -191,7 +191,8 @@ static void flush_linger(struct connection *c)
     send_output(c);
     if (c->sending || nacre_conn_output_bytes(c->conn) != 0)
         return;
-    if (c->peer_eof) {
+    /* A peer that said goodbye itself waits for nothing. */
+    if (c->peer_eof || (!c->shut && c->peer_left)) {
         detach(c);
         return;
     }

@@ -61,6 +61,7 @@ struct connection {
     io_socket socket; /* while it is not attached */
     uint32_t io_slot;
     bool attached, receiving, sending, shut, failed;
+    bool peer_left;          /* it ended the connection, not we */
     bool peer_eof, told_eof; /* the peer's FIN came; the conn has been told */
     bool announced;          /* on_connected was due: so is on_disconnected */
     bool owes_end;           /* on_disconnected could not be made for want of memory */

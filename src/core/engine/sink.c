@@ -145,6 +145,7 @@ static void told_disconnected(struct connection *c, const struct conn_event *v)
 {
     char text[256];
     (void)snprintf(text, sizeof text, "%.*s", (int)v->text.len, v->text.at);
+    c->peer_left = v->error == NACRE_OK || v->error == NACRE_E_PEER_DISCONNECTED;
     nacre_connection_ended(c, v->error, text);
 }
 
