@@ -31,13 +31,22 @@ static const struct kex_alg kex_algs[KEX_ROWS] = {
 };
 
 static const struct sig_alg sig_algs[SIG_ROWS] = {
-    /* name                 key name               hash         curve         slow   how */
-    {"ssh-ed25519",         "ssh-ed25519",         HASH_SHA512, NULL,         false, &nacre_sig_ed25519},
-    {"ecdsa-sha2-nistp256", "ecdsa-sha2-nistp256", HASH_SHA256, "prime256v1", false, &nacre_sig_ecdsa},
-    {"ecdsa-sha2-nistp384", "ecdsa-sha2-nistp384", HASH_SHA384, "secp384r1",  true,  &nacre_sig_ecdsa},
-    {"ecdsa-sha2-nistp521", "ecdsa-sha2-nistp521", HASH_SHA512, "secp521r1",  true,  &nacre_sig_ecdsa},
-    {"rsa-sha2-512",        "ssh-rsa",             HASH_SHA512, NULL,         true,  &nacre_sig_rsa},
-    {"rsa-sha2-256",        "ssh-rsa",             HASH_SHA256, NULL,         true,  &nacre_sig_rsa},
+    /* name                        key name                      name in the signature  hash         curve         slow   how */
+    {"ssh-ed25519",                "ssh-ed25519",                "ssh-ed25519",         HASH_SHA512, NULL,         false, &nacre_sig_ed25519},
+    {"ecdsa-sha2-nistp256",        "ecdsa-sha2-nistp256",        "ecdsa-sha2-nistp256", HASH_SHA256, "prime256v1", false, &nacre_sig_ecdsa},
+    {"ecdsa-sha2-nistp384",        "ecdsa-sha2-nistp384",        "ecdsa-sha2-nistp384", HASH_SHA384, "secp384r1",  true,  &nacre_sig_ecdsa},
+    {"ecdsa-sha2-nistp521",        "ecdsa-sha2-nistp521",        "ecdsa-sha2-nistp521", HASH_SHA512, "secp521r1",  true,  &nacre_sig_ecdsa},
+    {"rsa-sha2-512",               "ssh-rsa",                    "rsa-sha2-512",        HASH_SHA512, NULL,         true,  &nacre_sig_rsa},
+    {"rsa-sha2-256",               "ssh-rsa",                    "rsa-sha2-256",        HASH_SHA256, NULL,         true,  &nacre_sig_rsa},
+    {"x509v3-ecdsa-sha2-nistp256", "x509v3-ecdsa-sha2-nistp256", "ecdsa-sha2-nistp256", HASH_SHA256, "prime256v1", false, &nacre_sig_ecdsa},
+    {"x509v3-ecdsa-sha2-nistp384", "x509v3-ecdsa-sha2-nistp384", "ecdsa-sha2-nistp384", HASH_SHA384, "secp384r1",  true,  &nacre_sig_ecdsa},
+    {"x509v3-ecdsa-sha2-nistp521", "x509v3-ecdsa-sha2-nistp521", "ecdsa-sha2-nistp521", HASH_SHA512, "secp521r1",  true,  &nacre_sig_ecdsa},
+    {"x509v3-rsa2048-sha256",      "x509v3-rsa2048-sha256",      "rsa2048-sha256",      HASH_SHA256, NULL,         true,  &nacre_sig_rsa},
+    {"ssh-rsa",                    "ssh-rsa",                    "ssh-rsa",             HASH_SHA1,   NULL,         true,  &nacre_sig_rsa},
+    {"x509v3-ssh-rsa",             "x509v3-ssh-rsa",             "ssh-rsa",             HASH_SHA1,   NULL,         true,  &nacre_sig_rsa},
+    {"x509v3-sign-rsa",            "x509v3-sign-rsa",            "x509v3-sign-rsa",     HASH_SHA1,   NULL,         true,  &nacre_sig_rsa},
+    {"ssh-dss",                    "ssh-dss",                    "ssh-dss",             HASH_SHA1,   NULL,         true,  &nacre_sig_dsa},
+    {"x509v3-sign-dss",            "x509v3-sign-dss",            "x509v3-sign-dss",     HASH_SHA1,   NULL,         true,  &nacre_sig_dsa},
 };
 
 static const struct cipher_alg cipher_algs[CIPHER_ROWS] = {
@@ -131,6 +140,11 @@ const struct sig_alg *nacre_sig_find(const struct nacre_crypto *c, struct span n
 {
     int i = row_find(c, ALG_KEY, name);
     return i < 0 ? NULL : &sig_algs[i];
+}
+
+const struct sig_alg *nacre_sig_row(const struct nacre_crypto *c, size_t i)
+{
+    return c->usable[ALG_KEY][i] ? &sig_algs[i] : NULL;
 }
 
 const struct cipher_alg *nacre_cipher_find(const struct nacre_crypto *c, struct span name)

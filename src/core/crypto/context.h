@@ -12,7 +12,7 @@
 
 #include "crypto/algs.h"
 
-enum { KEX_ROWS = 12, SIG_ROWS = 6, CIPHER_ROWS = 16, MAC_ROWS = 16, COMP_ROWS = 3, ALG_ROWS_MAX = 32 };
+enum { KEX_ROWS = 12, SIG_ROWS = 15, CIPHER_ROWS = 16, MAC_ROWS = 16, COMP_ROWS = 3, ALG_ROWS_MAX = 32 };
 enum { ALG_NAMES_MAX = 1024 };
 
 struct nacre_crypto {
@@ -46,6 +46,9 @@ EVP_CIPHER *nacre_fetch_cipher(struct nacre_crypto *c, const char *name);
 /* What was fetched for a row; borrowed. */
 EVP_CIPHER *nacre_cipher_fetched(const struct nacre_crypto *c, const struct cipher_alg *alg);
 EVP_PKEY_CTX *nacre_kex_template(const struct nacre_crypto *c, const struct kex_alg *alg);
+
+/* The i-th row; NULL: not usable. */
+const struct sig_alg *nacre_sig_row(const struct nacre_crypto *c, size_t i);
 
 /* A key that holds nothing but the domain parameters of a curve, by the library's name; borrowed. NULL: not at hand. */
 const EVP_PKEY *nacre_curve_parameters(const struct nacre_crypto *c, const char *group);

@@ -14,11 +14,20 @@
 /* clang-format off */
 static const struct key_type key_types[] = {
     /* name                  library    method     curve       group         how */
-    {"ssh-ed25519",         "ED25519", "ED25519", NULL,       NULL,         &nacre_sig_ed25519},
-    {"ecdsa-sha2-nistp256", "EC",      "ECDSA",   "nistp256", "prime256v1", &nacre_sig_ecdsa},
-    {"ecdsa-sha2-nistp384", "EC",      "ECDSA",   "nistp384", "secp384r1",  &nacre_sig_ecdsa},
-    {"ecdsa-sha2-nistp521", "EC",      "ECDSA",   "nistp521", "secp521r1",  &nacre_sig_ecdsa},
-    {"ssh-rsa",             "RSA",     "RSA",     NULL,       NULL,         &nacre_sig_rsa},
+    {"ssh-ed25519",         "ED25519", "ED25519", NULL,       NULL,         &nacre_sig_ed25519, NULL, NULL},
+    {"ecdsa-sha2-nistp256", "EC",      "ECDSA",   "nistp256", "prime256v1", &nacre_sig_ecdsa,   NULL, NULL},
+    {"ecdsa-sha2-nistp384", "EC",      "ECDSA",   "nistp384", "secp384r1",  &nacre_sig_ecdsa,   NULL, NULL},
+    {"ecdsa-sha2-nistp521", "EC",      "ECDSA",   "nistp521", "secp521r1",  &nacre_sig_ecdsa,   NULL, NULL},
+    {"ssh-rsa",             "RSA",     "RSA",     NULL,       NULL,         &nacre_sig_rsa,     NULL, NULL},
+    {"ssh-dss",             "DSA",     "DSA",     NULL,       NULL,         &nacre_sig_dsa,     NULL, NULL},
+
+    {"x509v3-ecdsa-sha2-nistp256", "EC", "ECDSA", "nistp256", "prime256v1", &nacre_sig_ecdsa, "ecdsa-sha2-nistp256", nacre_x509_parse_chain},
+    {"x509v3-ecdsa-sha2-nistp384", "EC", "ECDSA", "nistp384", "secp384r1",  &nacre_sig_ecdsa, "ecdsa-sha2-nistp384", nacre_x509_parse_chain},
+    {"x509v3-ecdsa-sha2-nistp521", "EC", "ECDSA", "nistp521", "secp521r1",  &nacre_sig_ecdsa, "ecdsa-sha2-nistp521", nacre_x509_parse_chain},
+    {"x509v3-rsa2048-sha256",      "RSA", "RSA",  NULL,       NULL,         &nacre_sig_rsa,   "ssh-rsa",             nacre_x509_parse_chain},
+    {"x509v3-ssh-rsa",             "RSA", "RSA",  NULL,       NULL,         &nacre_sig_rsa,   "ssh-rsa",             nacre_x509_parse_chain},
+    {"x509v3-sign-rsa",            "RSA", "RSA",  NULL,       NULL,         &nacre_sig_rsa,   "ssh-rsa",             nacre_x509_parse_bare},
+    {"x509v3-sign-dss",            "DSA", "DSA",  NULL,       NULL,         &nacre_sig_dsa,   "ssh-dss",             nacre_x509_parse_bare},
 };
 /* clang-format on */
 
@@ -80,6 +89,11 @@ static const struct key_type *type_of(const EVP_PKEY *pkey)
     return NULL;
 }
 
+EVP_PKEY *nacre_keytype_parse(const struct nacre_crypto *c, const struct key_type *t, struct rd *r)
+{
+    return t->parse != NULL ? t->parse(c, t, r) : t->ops->parse(c, t, r);
+}
+
 /* A key that owns `pkey` once it is returned. */
 static struct key *key_new(const struct nacre_crypto *c, const struct key_type *t, EVP_PKEY *pkey, struct span blob)
 {
@@ -105,8 +119,9 @@ struct key *nacre_key_from_blob(const struct nacre_crypto *c, struct span blob)
         return NULL;
     struct rd r = rd_over(blob);
     const struct key_type *t = nacre_keytype_find(rd_string(&r, 64));
-    EVP_PKEY *pkey = t == NULL ? NULL : t->ops->parse(c, t, &r);
-    struct key *k = pkey != NULL && rd_end(&r) ? key_new(c, t, pkey, blob) : NULL;
+    EVP_PKEY *pkey = t == NULL ? nacre_x509_parse_blob(c, blob, &t) : nacre_keytype_parse(c, t, &r);
+    bool whole = blob.len != 0 && (blob.at[0] != 0 || rd_end(&r));
+    struct key *k = pkey != NULL && whole ? key_new(c, t, pkey, blob) : NULL;
     if (k == NULL) {
         EVP_PKEY_free(pkey);
         ERR_clear_error();
@@ -137,6 +152,22 @@ out:
         EVP_PKEY_free(pkey);
     ERR_clear_error();
     return k;
+}
+
+struct key *nacre_key_share(const struct nacre_crypto *c, const struct key *k, const struct key_type *t,
+                            struct span blob)
+{
+    if (EVP_PKEY_up_ref(k->pkey) != 1)
+        return NULL;
+    struct key *made = key_new(c, t, k->pkey, blob);
+    if (made == NULL) {
+        EVP_PKEY_free(k->pkey);
+        return NULL;
+    }
+    if (nacre_key_prepare(made))
+        return made;
+    nacre_key_unref(made);
+    return NULL;
 }
 
 void *nacre_key_native(const struct key *k)
@@ -201,9 +232,11 @@ struct key *nacre_key_generate(const struct nacre_crypto *c, const char *type, u
 {
     const struct key_type *t = nacre_keytype_find(span_str(type));
     EVP_PKEY *pkey = NULL;
-    if (t == NULL)
+    if (t == NULL || t->plain != NULL)
         return NULL;
-    if (t->group != NULL)
+    if (t->ops == &nacre_sig_dsa)
+        pkey = bits == 0 || bits == 1024 ? nacre_dsa_generate(c) : NULL;
+    else if (t->group != NULL)
         pkey = EVP_PKEY_Q_keygen(c->lib, NULL, t->library, t->group);
     else if (t->ops != &nacre_sig_rsa)
         pkey = EVP_PKEY_Q_keygen(c->lib, NULL, t->library);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Keys that sign and verify: host keys and user keys, RFC 4253 section 6.6, RFC 5656, RFC 8332, RFC 8709.
+/* Keys that sign and verify: host keys and user keys, RFC 4253 section 6.6, RFC 5656, RFC 6187, RFC 8332, RFC 8709.
  *
  * A key is immutable and counted; any thread may sign and verify with it. */
 #ifndef CRYPTO_KEY_H
@@ -20,6 +20,7 @@ enum {
 struct sig_alg {
     const char *name;      /* signature algorithm: "rsa-sha2-256" */
     const char *key_name;  /* name inside the key blob: "ssh-rsa" */
+    const char *sig_name;  /* name inside the signature blob; for most algorithms their own */
     enum hash_id hash;
     const char *curve;     /* the library's curve name; NULL when not ECDSA */
     bool slow;             /* signing belongs on the offload pool */
@@ -33,6 +34,11 @@ struct key *nacre_key_from_blob(const struct nacre_crypto *c, struct span blob);
  * is consumed also on failure. NULL: a type or size that SSH does not know. */
 struct key *nacre_key_take(const struct nacre_crypto *c, void *evp_pkey);
 
+/* The private key `k` as a key of `type` ("x509v3-ssh-rsa", "x509v3-sign-rsa" ...), its blob made of the certificate chain, leaf first, each in
+ * DER. NULL: the leaf is no certificate of this key, or unfit for the type. */
+struct key *nacre_key_certified(const struct nacre_crypto *c, const struct key *k, const char *type, const struct span *chain,
+                                size_t count);
+
 /* The EVP_PKEY inside, borrowed, for the keys layer. */
 void *nacre_key_native(const struct key *k);
 
@@ -44,7 +50,7 @@ bool nacre_key_is_private(const struct key *k);
 /* The public key blob as sent on the wire; lives as long as the key. */
 struct span nacre_key_blob(const struct key *k);
 
-/* "ssh-ed25519", "ecdsa-sha2-nistp256", "ssh-rsa": the name in the blob. */
+/* "ssh-ed25519", "ecdsa-sha2-nistp256", "ssh-rsa": the name in the blob; x509v3-sign-* have none there and yet one here. */
 const char *nacre_key_type(const struct key *k);
 unsigned nacre_key_bits(const struct key *k);
 
@@ -62,7 +68,7 @@ bool nacre_key_verify(const struct nacre_crypto *c, const struct key *k, const s
 /* "SHA256:" and base64 without padding, NUL-terminated, as ssh-keygen -l prints it. `out` has room for 64 bytes. */
 bool nacre_key_fingerprint(const struct nacre_crypto *c, struct span blob, char out[64]);
 
-/* A fresh key pair: "ssh-ed25519", "ecdsa-sha2-nistp256/384/521", or "ssh-rsa" with `bits`. */
+/* A fresh key pair: "ssh-ed25519", "ecdsa-sha2-nistp256/384/521", "ssh-dss", or "ssh-rsa" with `bits`. */
 struct key *nacre_key_generate(const struct nacre_crypto *c, const char *type, unsigned bits);
 
 #endif

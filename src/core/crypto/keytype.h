@@ -16,9 +16,12 @@ struct key_type {
     const char *curve;   /* the curve's name in the blob; NULL when there is none */
     const char *group;   /* the library's name of the curve */
     const struct sig_ops *ops;
+    /* A key with something around it: a certificate, a security key's application. Both NULL for a plain key. */
+    const char *plain; /* the name of the key inside */
+    EVP_PKEY *(*parse)(const struct nacre_crypto *c, const struct key_type *t, struct rd *r); /* instead of ops->parse */
 };
 
-enum { KEY_SIGNERS = 2 };
+enum { KEY_SIGNERS = 3 };
 
 struct key {
     /* Immutable. */
@@ -50,7 +53,7 @@ struct sig_ops {
     bool prehash; /* the library hashes by the algorithm's hash first; false: the method has its own */
 };
 
-extern const struct sig_ops nacre_sig_ed25519, nacre_sig_ecdsa, nacre_sig_rsa;
+extern const struct sig_ops nacre_sig_ed25519, nacre_sig_ecdsa, nacre_sig_rsa, nacre_sig_dsa;
 
 /* The row with that name in the blob, or NULL. */
 const struct key_type *nacre_keytype_find(struct span name);
@@ -60,6 +63,23 @@ bool nacre_keytype_probe(const struct nacre_crypto *c, const struct sig_alg *alg
 
 /* Makes a private key ready to sign, once, before anyone else sees it. False: the library failed. */
 bool nacre_key_prepare(struct key *k);
+
+/* A key of type `t` with that blob and the library's key of `k`, private half included. NULL: out of memory. */
+struct key *nacre_key_share(const struct nacre_crypto *c, const struct key *k, const struct key_type *t, struct span blob);
+
+/* What follows the name of a type, by its own `parse` or its operations'. */
+EVP_PKEY *nacre_keytype_parse(const struct nacre_crypto *c, const struct key_type *t, struct rd *r);
+
+/* ---- key_x509.c --------------------------------------------------------------------------------------------- */
+
+EVP_PKEY *nacre_x509_parse_chain(const struct nacre_crypto *c, const struct key_type *t, struct rd *r);
+EVP_PKEY *nacre_x509_parse_bare(const struct nacre_crypto *c, const struct key_type *t, struct rd *r);
+
+/* A blob without a name: the key inside and its type. NULL: no such certificate. */
+EVP_PKEY *nacre_x509_parse_blob(const struct nacre_crypto *c, struct span blob, const struct key_type **t);
+
+/* 1024 and 160 bits. */
+EVP_PKEY *nacre_dsa_generate(const struct nacre_crypto *c);
 
 /* EVP_PKEY_fromdata() in one step; `selection` as there. NULL: refused. */
 EVP_PKEY *nacre_keytype_build(const struct nacre_crypto *c, const char *library, int selection, OSSL_PARAM *params);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ssh-rsa keys with rsa-sha2-256 and rsa-sha2-512, RFC 8332. SHA-1 signatures have no row.
+/* ssh-rsa keys with rsa-sha2-256 and rsa-sha2-512, RFC 8332, and with SHA-1 for old peers, RFC 4253 section 6.6.
  *
  * Rule R25: the modulus has 2048 to 16384 bits and the exponent at most 64, so that a stranger's key cannot cost
  * minutes. */

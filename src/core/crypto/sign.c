@@ -15,10 +15,12 @@ static const char *digest_of(const struct key *k, enum hash_id hash)
     return k->type->ops->prehash ? nacre_hash_name(hash) : NULL;
 }
 
-/* RSA has two algorithms, every other kind of key has one. */
+/* RSA has an algorithm for each of three hashes, every other kind of key has one. */
 static size_t signer_of(const struct sig_alg *alg)
 {
-    return alg->ops == &nacre_sig_rsa && alg->hash == HASH_SHA256 ? 1 : 0;
+    if (alg->ops != &nacre_sig_rsa || alg->hash == HASH_SHA512)
+        return 0;
+    return alg->hash == HASH_SHA256 ? 1 : 2;
 }
 
 static EVP_MD_CTX *signer_new(const struct key *k, enum hash_id hash)
@@ -32,12 +34,10 @@ static EVP_MD_CTX *signer_new(const struct key *k, enum hash_id hash)
 
 bool nacre_key_prepare(struct key *k)
 {
-    static const char *const names[] = {"ssh-ed25519",         "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384",
-                                        "ecdsa-sha2-nistp521", "rsa-sha2-512",        "rsa-sha2-256"};
     if (!k->is_private)
         return true;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        const struct sig_alg *alg = nacre_sig_find(k->c, span_str(names[i]));
+    for (size_t i = 0; i < SIG_ROWS; i++) {
+        const struct sig_alg *alg = nacre_sig_row(k->c, i);
         if (alg == NULL || !nacre_key_fits(k, alg))
             continue;
         EVP_MD_CTX **at = &k->signer[signer_of(alg)];
@@ -71,7 +71,7 @@ bool nacre_key_sign(const struct nacre_crypto *c, const struct key *k, const str
     if (!k->is_private || !nacre_key_fits(k, alg))
         return false;
     struct wr w = wr_over(wire, sizeof wire);
-    wr_cstring(&w, alg->name);
+    wr_cstring(&w, alg->sig_name);
     uint8_t *body = wr_string_open(&w);
     bool ok = sign_native(k, alg, data, native, &len) && k->type->ops->to_wire(k, span_of(native, len), &w);
     wr_string_close(&w, body);
@@ -89,7 +89,7 @@ bool nacre_key_verify(const struct nacre_crypto *c, const struct key *k, const s
     struct span name = rd_string(&r, 64);
     struct span body = rd_string(&r, SIGNATURE_MAX);
     /* RFC 8332 section 3: the name inside must be the algorithm agreed on, not merely one that fits the key. */
-    if (!rd_end(&r) || !span_is(name, alg->name) || !nacre_key_fits(k, alg))
+    if (!rd_end(&r) || !span_is(name, alg->sig_name) || !nacre_key_fits(k, alg))
         return false;
     if (!k->type->ops->from_wire(k, body, &w) || !wr_done(&w))
         return false;

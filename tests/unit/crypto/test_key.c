@@ -21,8 +21,14 @@ static void teardown(void)
 
 TestSuite(key, .init = setup, .fini = teardown);
 
-static const char *const algs[] = {"ssh-ed25519",         "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384",
-                                   "ecdsa-sha2-nistp521", "rsa-sha2-512",        "rsa-sha2-256"};
+static const char *const algs[] = {"ssh-ed25519",
+                                   "ecdsa-sha2-nistp256",
+                                   "ecdsa-sha2-nistp384",
+                                   "ecdsa-sha2-nistp521",
+                                   "rsa-sha2-512",
+                                   "rsa-sha2-256",
+                                   "ssh-rsa",
+                                   "ssh-dss"};
 enum {
     ALGS = sizeof algs / sizeof *algs
 };
@@ -39,7 +45,7 @@ static void signer_open(struct signer *s, const char *name)
 {
     s->alg = nacre_sig_find(crypto, span_str(name));
     cr_assert_not_null(s->alg);
-    s->private = nacre_key_generate(crypto, s->alg->key_name, KEY_RSA_MIN_BITS);
+    s->private = nacre_key_generate(crypto, s->alg->key_name, strcmp(name, "ssh-dss") == 0 ? 0 : KEY_RSA_MIN_BITS);
     cr_assert(s->private != NULL && nacre_key_is_private(s->private));
     s->public = nacre_key_from_blob(crypto, nacre_key_blob(s->private));
     cr_assert(s->public != NULL && !nacre_key_is_private(s->public));
