@@ -15,6 +15,7 @@ enum {
     SIGNATURE_MAX = 2200,     /* signature blob on the wire: RSA 16384 and its name */
     KEY_RSA_MIN_BITS = 2048,  /* rule R25 */
     KEY_RSA_MAX_BITS = 16384,
+    KEY_CERTIFIED_MAX = 3, /* types of X.509 certificate that one key can have */
 };
 
 struct sig_alg {
@@ -38,6 +39,10 @@ struct key *nacre_key_take(const struct nacre_crypto *c, void *evp_pkey);
  * DER. NULL: the leaf is no certificate of this key, or unfit for the type. */
 struct key *nacre_key_certified(const struct nacre_crypto *c, const struct key *k, const char *type, const struct span *chain,
                                 size_t count);
+
+/* All of them that `k` and its chain make; each is the caller's. Returns how many, at most KEY_CERTIFIED_MAX. */
+size_t nacre_key_certified_all(const struct nacre_crypto *c, const struct key *k, const struct span *chain, size_t count,
+                               struct key *out[KEY_CERTIFIED_MAX]);
 
 /* The EVP_PKEY inside, borrowed, for the keys layer. */
 void *nacre_key_native(const struct key *k);

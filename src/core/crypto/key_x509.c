@@ -123,3 +123,21 @@ struct key *nacre_key_certified(const struct nacre_crypto *c, const struct key *
     ERR_clear_error();
     return same ? nacre_key_share(c, k, t, wr_span(&w)) : NULL;
 }
+
+size_t nacre_key_certified_all(const struct nacre_crypto *c, const struct key *k, const struct span *chain,
+                               size_t count, struct key *out[KEY_CERTIFIED_MAX])
+{
+    static const char *const types[] = {"x509v3-ecdsa-sha2-nistp256",
+                                        "x509v3-ecdsa-sha2-nistp384",
+                                        "x509v3-ecdsa-sha2-nistp521",
+                                        "x509v3-rsa2048-sha256",
+                                        "x509v3-ssh-rsa",
+                                        "x509v3-sign-rsa",
+                                        "x509v3-sign-dss"};
+    size_t made = 0;
+    for (size_t i = 0; i < sizeof types / sizeof *types && made < KEY_CERTIFIED_MAX; i++) {
+        out[made] = nacre_key_certified(c, k, types[i], chain, count);
+        made += out[made] != NULL ? 1 : 0;
+    }
+    return made;
+}

@@ -74,7 +74,7 @@ static int build_info(struct request *r)
     if (r->set != NULL)
         return nacre_fail(NACRE_E_SETTING_READ_ONLY, NULL);
     (void)snprintf(text, sizeof text,
-                   "nacre %s; %s; io=epoll; without: io_uring, nettle, libargon2, libxml2, jansson, libp11, krb5",
+                   "nacre %s; %s; io=epoll; without: io_uring, libargon2, libxml2, jansson, libp11, krb5",
                    NACRE_VERSION, nacre_crypto_versions());
     return answer(r, text);
 }

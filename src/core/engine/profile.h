@@ -10,7 +10,8 @@
 #include "ssh/conn.h"
 
 enum {
-    PROFILE_KEYS_MAX = 16,
+    PROFILE_CERTS_MAX = 16,
+    PROFILE_KEYS_MAX = PROFILE_CERTS_MAX * (1 + KEY_CERTIFIED_MAX),
     PROMPTS_MAX = 16
 };
 

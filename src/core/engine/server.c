@@ -176,16 +176,31 @@ static enum nacre_error make_shards(struct nacre_server *server, struct profile 
     return e == NACRE_OK ? start_threads(server, count) : e;
 }
 
+/* The server's keys, and each again in the X.509 certificate beside it; all referenced. */
+static size_t collect_keys(const struct nacre_server *server, struct key *keys[PROFILE_KEYS_MAX])
+{
+    size_t count = 0;
+    for (int i = 0; i <= server->alt_count; i++) {
+        const struct cert *c = &server->certs[i];
+        struct span leaf = buf_span(&c->certificate);
+        if (c->key == NULL)
+            continue;
+        keys[count++] = nacre_key_ref(c->key);
+        if (leaf.len != 0)
+            count += nacre_key_certified_all(server->crypto, c->key, &leaf, 1, keys + count);
+    }
+    return count;
+}
+
 struct profile *nacre_server_profile(struct nacre_server *server)
 {
     struct key *keys[PROFILE_KEYS_MAX];
-    size_t count = 0;
-    for (int i = 0; i <= server->alt_count; i++)
-        if (server->certs[i].key != NULL)
-            keys[count++] = server->certs[i].key;
+    size_t count = collect_keys(server, keys);
     struct profile *p =
         nacre_profile_new(&server->settings, server->crypto, keys, count, server->prompts, server->prompt_count,
                           server->handlers.on_log != NULL, server->handlers.on_ssh_status != NULL);
+    for (size_t i = 0; i < count; i++)
+        nacre_key_unref(keys[i]);
     if (p == NULL)
         return NULL;
     p->allowed = strdup(server->allowed == NULL ? server->settings.allowed.text : server->allowed);

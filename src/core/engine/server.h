@@ -12,7 +12,7 @@
 #include "nacre/nacre.h"
 
 enum {
-    ALT_CERTS_MAX = PROFILE_KEYS_MAX - 1
+    ALT_CERTS_MAX = PROFILE_CERTS_MAX - 1
 };
 
 /* One set of the class's certificate properties and the key they led to. */
