@@ -25,6 +25,7 @@ struct app {
     struct loop loop;
     struct idmap peers;            /* by connection id; an entry belongs to the connection's handlers */
     struct idmap sessions;         /* by channel id; the same */
+    struct idmap relays;           /* by channel id: connections to forwarded agents */
     atomic_bool stopping;          /* relaxed: a flag that is polled */
     pthread_mutex_t children_lock; /* protects the list; taken with a session's lock held, never the other way round */
     struct session *children;

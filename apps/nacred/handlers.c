@@ -4,29 +4,24 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "agent.h"
 #include "auth.h"
 #include "log.h"
 #include "peers.h"
 #include "session.h"
 
+/* What is known of a connection, from its first event on; events of one connection never overlap. NULL: no connection,
+ * or out of memory. */
 static struct peer *find_peer(struct app *app, nacre_connection_id id)
 {
-    struct idmap_node *node = nacred_idmap_find(&app->peers, id);
+    struct idmap_node *node = id == 0 ? NULL : nacred_idmap_find(&app->peers, id);
 
-    return node ? (struct peer *)((char *)node - offsetof(struct peer, node)) : NULL;
-}
-
-static void on_connected(nacre_server *server, struct nacre_connected *event, void *context)
-{
-    struct app *app = context;
-    struct peer *peer = nacred_peer_new(server, event->connection_id);
-
-    if (!peer) {
-        nacre_disconnect(server, event->connection_id);
-        return;
-    }
-    nacred_idmap_add(&app->peers, event->connection_id, &peer->node);
-    nacred_log(LOG_LEVEL_INFO, peer, "connected", "connection %lld", (long long)event->connection_id);
+    if (node)
+        return (struct peer *)((char *)node - offsetof(struct peer, node));
+    struct peer *peer = id == 0 ? NULL : nacred_peer_new(app->server, id);
+    if (peer)
+        nacred_idmap_add(&app->peers, id, &peer->node);
+    return peer;
 }
 
 static void on_disconnected(nacre_server *server, struct nacre_disconnected *event, void *context)
@@ -39,6 +34,7 @@ static void on_disconnected(nacre_server *server, struct nacre_disconnected *eve
         return;
     while (peer->sessions)
         nacred_session_close(peer->sessions);
+    nacred_agent_end(peer->agent);
     nacred_log(LOG_LEVEL_INFO, peer, "disconnected", "%d %s", event->status_code,
                event->description ? event->description : "");
     nacred_idmap_remove(&app->peers, event->connection_id);
@@ -83,13 +79,25 @@ static void on_channel_open_request(nacre_server *server, struct nacre_ssh_chann
         event->accept = nacred_session_open(app, peer, event->channel_id);
 }
 
+static void on_channel_opened(nacre_server *server, struct nacre_ssh_channel_opened *event, void *context)
+{
+    struct peer *peer = find_peer(context, event->connection_id);
+
+    (void)server;
+    if (peer)
+        nacred_agent_opened(peer->agent, event->channel_id);
+}
+
 static void on_channel_closed(nacre_server *server, struct nacre_ssh_channel_closed *event, void *context)
 {
     struct session *session = nacred_session_find(context, event->channel_id);
+    struct peer *peer = session ? NULL : find_peer(context, event->connection_id);
 
     (void)server;
     if (session)
         nacred_session_close(session);
+    else if (peer)
+        nacred_agent_closed(peer->agent, event->channel_id);
 }
 
 static void on_channel_request(nacre_server *server, struct nacre_ssh_channel_request *event, void *context)
@@ -116,8 +124,12 @@ static void on_channel_data_in(nacre_server *server, struct nacre_ssh_channel_da
 
     (void)server;
     /* Extended data goes from server to client only, RFC 4254 section 5.2. */
-    if (session && event->data_type == 0)
+    if (event->data_type != 0)
+        return;
+    if (session)
         nacred_session_data(session, event->data, event->data_len);
+    else
+        nacred_agent_data(context, event->channel_id, event->data, event->data_len);
 }
 
 static void on_channel_eof(nacre_server *server, struct nacre_ssh_channel_eof *event, void *context)
@@ -127,6 +139,8 @@ static void on_channel_eof(nacre_server *server, struct nacre_ssh_channel_eof *e
     (void)server;
     if (session)
         nacred_session_eof(session);
+    else
+        nacred_agent_eof(context, event->channel_id);
 }
 
 static void on_channel_ready_to_send(nacre_server *server, struct nacre_ssh_channel_ready_to_send *event, void *context)
@@ -136,23 +150,47 @@ static void on_channel_ready_to_send(nacre_server *server, struct nacre_ssh_chan
     (void)server;
     if (session)
         nacred_session_ready(session);
+    else
+        nacred_agent_ready(context, event->channel_id);
+}
+
+static void on_tunnel_requested(nacre_server *server, struct nacre_ssh_tunnel_requested *event, void *context)
+{
+    struct peer *peer = find_peer(context, event->connection_id);
+
+    (void)server;
+    if (!peer)
+        return;
+    event->accept = true;
+    nacred_log(LOG_LEVEL_INFO, peer, "tunnel", "%s %s port %d", event->direction == 0 ? "to" : "from", event->address,
+               event->port);
+}
+
+static void on_tunnel_closed(nacre_server *server, struct nacre_ssh_tunnel_closed *event, void *context)
+{
+    struct peer *peer = find_peer(context, event->connection_id);
+
+    (void)server;
+    nacred_log(LOG_LEVEL_INFO, peer, "tunnel", "%s port %d closed", event->address, event->port);
 }
 
 int nacred_handlers_set(struct app *app, bool verbose)
 {
     const struct nacre_handlers handlers = {
-        .on_connected = on_connected,
         .on_disconnected = on_disconnected,
         .on_error = on_error,
         .on_log = verbose ? on_log : NULL,
         .on_ssh_user_auth_request = on_user_auth_request,
         .on_ssh_channel_open_request = on_channel_open_request,
+        .on_ssh_channel_opened = app->options.agent_forwarding ? on_channel_opened : NULL,
         .on_ssh_channel_closed = on_channel_closed,
         .on_ssh_channel_request = on_channel_request,
         .on_ssh_channel_requested = on_channel_requested,
         .on_ssh_channel_data_in = on_channel_data_in,
         .on_ssh_channel_eof = on_channel_eof,
         .on_ssh_channel_ready_to_send = on_channel_ready_to_send,
+        .on_ssh_tunnel_requested = app->options.tunnels ? on_tunnel_requested : NULL,
+        .on_ssh_tunnel_closed = app->options.tunnels ? on_tunnel_closed : NULL,
     };
 
     return nacre_set_handlers(app->server, &handlers, app);

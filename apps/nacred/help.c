@@ -25,6 +25,8 @@ const char nacred_help[] =
     "  --shell                      start the account's shell, on a pseudo-terminal when asked for\n"
     "  --sftp[=PROGRAM]             the sftp subsystem (default program: /usr/lib/openssh/sftp-server)\n"
     "  --accept-env PATTERN         environment variables a client may set; * and ?; may be repeated\n"
+    "  --tunnels                    forward and reverse tunnels, TCP and unix sockets\n"
+    "  --agent-forwarding           the client's agent, at SSH_AUTH_SOCK of what is started\n"
     "  --bench                      the commands echo, sink and 'source BYTES', answered without a process\n"
     "\n"
     "How it runs\n"

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent.h"
+
 #define CHILD_PATH "/usr/local/bin:/usr/bin:/bin"
 
 /* Set last, so that a client cannot put something else into their place. */
@@ -30,6 +32,7 @@ static bool set_own_variables(struct environment *environment, const struct sess
            nacred_environment_set(environment, "NACRED_USER", peer->user ? peer->user : "") &&
            nacred_environment_set(environment, "SSH_CLIENT", client) &&
            nacred_environment_set(environment, "SSH_CONNECTION", connection) &&
+           (!peer->agent || nacred_environment_set(environment, "SSH_AUTH_SOCK", nacred_agent_path(peer->agent))) &&
            (!zone || nacred_environment_set(environment, "TZ", zone)) &&
            (!pty || (nacred_environment_set(environment, "TERM", session->terminal->name) &&
                      nacred_environment_set(environment, "SSH_TTY", pty->path)));

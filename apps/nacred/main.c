@@ -155,8 +155,9 @@ static void warn_of_closed_doors(const struct app *app)
 
     if (options->users.count == 0)
         nacred_log(LOG_LEVEL_WARNING, NULL, "users", "nobody can log in: no --user and no --authorized-keys");
-    if (!options->exec && !options->shell && !options->sftp_server && !options->bench)
-        nacred_log(LOG_LEVEL_WARNING, NULL, "sessions", "nothing can be done: no --exec, --shell, --sftp or --bench");
+    if (!options->exec && !options->shell && !options->sftp_server && !options->bench && !options->tunnels)
+        nacred_log(LOG_LEVEL_WARNING, NULL, "sessions",
+                   "nothing can be done: no --exec, --shell, --sftp, --tunnels or --bench");
 }
 
 static bool start_listening(struct app *app, const char *demo_password)
@@ -313,6 +314,7 @@ int main(int argc, char **argv)
     setvbuf(stdout, NULL, _IOLBF, 0); /* who starts nacred reads where it listens from a pipe */
     nacred_idmap_init(&app.peers);
     nacred_idmap_init(&app.sessions);
+    nacred_idmap_init(&app.relays);
     pthread_mutex_init(&app.children_lock, NULL);
     enum options_result result = nacred_options_read(&app.options, argc, argv, error);
     if (nacre_create(&app.server) != NACRE_OK) {
@@ -338,5 +340,6 @@ int main(int argc, char **argv)
     nacred_options_free(&app.options);
     nacred_idmap_free(&app.peers);
     nacred_idmap_free(&app.sessions);
+    nacred_idmap_free(&app.relays);
     return status;
 }

@@ -188,6 +188,20 @@ static bool take_accept_env(struct parse *p, char *value)
     return strings_add(p, &p->options->accept_env, value);
 }
 
+static bool take_tunnels(struct parse *p, char *value)
+{
+    (void)value;
+    p->options->tunnels = true;
+    return true;
+}
+
+static bool take_agent_forwarding(struct parse *p, char *value)
+{
+    (void)value;
+    p->options->agent_forwarding = true;
+    return true;
+}
+
 static bool take_bench(struct parse *p, char *value)
 {
     (void)value;
@@ -254,6 +268,8 @@ static const struct option_row option_rows[] = {
     {"shell",                VALUE_NONE,     take_shell},
     {"sftp",                 VALUE_ATTACHED, take_sftp},
     {"accept-env",           VALUE_NEEDED,   take_accept_env},
+    {"tunnels",              VALUE_NONE,     take_tunnels},
+    {"agent-forwarding",     VALUE_NONE,     take_agent_forwarding},
     {"bench",                VALUE_NONE,     take_bench},
     {"set",                  VALUE_NEEDED,   take_set},
     {"threads",              VALUE_NEEDED,   take_threads},

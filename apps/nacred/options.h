@@ -29,6 +29,8 @@ struct options {
     bool keyboard_interactive;
     bool exec;
     bool shell;
+    bool tunnels;
+    bool agent_forwarding;
     bool bench;
     const char *sftp_server; /* NULL: no sftp subsystem */
     struct strings accept_env;

@@ -12,6 +12,7 @@
 #include "idmap.h"
 #include "nacre/nacre.h"
 
+struct agent;
 struct session;
 
 struct peer {
@@ -24,6 +25,7 @@ struct peer {
     char *user;               /* once logged in */
     char *prompted_user;      /* answered the keyboard-interactive prompt rightly, and is yet to be let in */
     struct session *sessions; /* linked by next_of_peer */
+    struct agent *agent;      /* NULL: the client forwards none */
 };
 
 /* NULL when out of memory. */

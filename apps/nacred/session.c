@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "session.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent.h"
 #include "bench_commands.h"
 #include "child_session.h"
 #include "log.h"
@@ -163,13 +165,34 @@ static bool request_signal(struct session *session, const uint8_t *packet, size_
     return sent;
 }
 
-/* What is not here is refused: x11-req and agent forwarding among it. */
+/* OpenSSH's PROTOCOL.agent section 2: for every session of the connection from now on. */
+static bool request_agent(struct session *session, const uint8_t *packet, size_t len)
+{
+    struct peer *peer = session->peer;
+
+    (void)packet;
+    (void)len;
+    if (!session->app->options.agent_forwarding)
+        return false;
+    if (peer->agent)
+        return true;
+    peer->agent = nacred_agent_new(session->app, peer);
+    if (peer->agent)
+        nacred_log(LOG_LEVEL_INFO, peer, "agent", "forwarded at %s", nacred_agent_path(peer->agent));
+    else
+        nacred_log(LOG_LEVEL_ERROR, peer, "agent", "cannot be forwarded: %s", strerror(errno));
+    return peer->agent;
+}
+
+/* What is not here is refused: x11-req among it. */
 static const struct {
     const char *type;
     bool (*take)(struct session *session, const uint8_t *packet, size_t len);
 } request_rows[] = {
-    {"pty-req", request_pty}, {"window-change", request_resize}, {"env", request_env},       {"shell", request_shell},
-    {"exec", request_exec},   {"subsystem", request_subsystem},  {"signal", request_signal},
+    {"pty-req", request_pty},   {"window-change", request_resize},
+    {"env", request_env},       {"shell", request_shell},
+    {"exec", request_exec},     {"subsystem", request_subsystem},
+    {"signal", request_signal}, {"auth-agent-req@openssh.com", request_agent},
 };
 
 bool nacred_session_request(struct session *session, const char *type, const uint8_t *packet, size_t len)
