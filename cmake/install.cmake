@@ -6,9 +6,9 @@ set(NACRE_CMAKE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/nacre)
 
 # What the static library needs at link time, as pkg-config modules; nacreConfig.cmake.in has the same for CMake.
 set(NACRE_PC_PRIVATE "libcrypto >= 3.0.0 zlib")
-if(NETTLE_FOUND)
-  string(APPEND NACRE_PC_PRIVATE " nettle >= 3.6")
-endif()
+get_property(modules GLOBAL PROPERTY NACRE_OPTIONAL_MODULES)
+list(JOIN modules " " modules)
+string(APPEND NACRE_PC_PRIVATE " ${modules}")
 
 foreach(dir LIBDIR INCLUDEDIR)
   if(IS_ABSOLUTE ${CMAKE_INSTALL_${dir}})

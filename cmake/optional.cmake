@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+# Libraries that a build may be without. Each has a setting NACRE_WITH_<NAME>: AUTO takes the library where pkg-config finds it, ON
+# insists on it, OFF leaves it out. A layer that has it is compiled with NACRE_HAVE_<NAME>.
+
+# nacre_optional(<NAME> <layer> <pkg-config module> <what it is for>)
+function(nacre_optional name layer module what)
+  set(NACRE_WITH_${name} AUTO CACHE STRING "${what}: AUTO (where installed), ON or OFF")
+  set_property(CACHE NACRE_WITH_${name} PROPERTY STRINGS AUTO ON OFF)
+  if(NACRE_WITH_${name} STREQUAL AUTO)
+    pkg_check_modules(${name} QUIET ${module})
+  elseif(NACRE_WITH_${name})
+    pkg_check_modules(${name} REQUIRED QUIET ${module})
+  else()
+    set(${name}_FOUND FALSE)
+  endif()
+  if(NOT ${name}_FOUND)
+    message(STATUS "Without ${module}: ${what}")
+    return()
+  endif()
+  message(STATUS "With ${module} (${${name}_VERSION}): ${what}")
+  target_compile_definitions(nacre_${layer} PRIVATE NACRE_HAVE_${name})
+  target_include_directories(nacre_${layer} SYSTEM PRIVATE ${${name}_INCLUDE_DIRS})
+  string(REGEX REPLACE "([<>=]+)" " \\1 " requirement ${module})
+  set_property(GLOBAL APPEND PROPERTY NACRE_OPTIONAL_LIBRARIES ${${name}_LIBRARIES})
+  set_property(GLOBAL APPEND PROPERTY NACRE_OPTIONAL_LIBRARY_DIRS ${${name}_LIBRARY_DIRS})
+  set_property(GLOBAL APPEND PROPERTY NACRE_OPTIONAL_MODULES ${requirement})
+endfunction()
