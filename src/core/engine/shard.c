@@ -140,7 +140,6 @@ static void run(void *argument)
             complete(s, &done[i]);
         nacre_inbox_run(s);
         nacre_timers_advance(&s->timers, s->now_ns);
-        nacre_outbox_publish(s);
         flush(s);
         nacre_outbox_publish(s);
     }
