@@ -267,6 +267,14 @@ size_t server_count(struct server *s, enum event_type type)
     return count;
 }
 
+size_t server_total(struct server *s)
+{
+    pthread_mutex_lock(&s->lock);
+    size_t count = s->seen_count;
+    pthread_mutex_unlock(&s->lock);
+    return count;
+}
+
 bool server_wait_ms(struct server *s, enum event_type type, size_t n, struct server_seen *out, int ms)
 {
     int64_t until = nacre_clock_ns() + ms * INT64_C(1000000);

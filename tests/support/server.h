@@ -70,6 +70,7 @@ bool server_wait(struct server *s, enum event_type type, size_t n, struct server
 /* As server_wait(), with own patience. */
 bool server_wait_ms(struct server *s, enum event_type type, size_t n, struct server_seen *out, int ms);
 size_t server_count(struct server *s, enum event_type type);
+size_t server_total(struct server *s);
 
 /* The place of the n-th event of that type among all events, or SIZE_MAX. */
 size_t server_place(struct server *s, enum event_type type, size_t n);
