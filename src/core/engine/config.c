@@ -12,6 +12,7 @@
 #include "engine/codepage.h"
 #include "engine/io_pick.h"
 #include "engine/security.h"
+#include "keys/store.h"
 #include "wire/namelist.h"
 
 enum {

@@ -11,7 +11,7 @@
 #include <openssl/x509.h>
 
 #include "base/secret.h"
-#include "crypto/algs.h"
+#include "crypto/context.h"
 #include "keys/certificate.h"
 
 enum nacre_error nacre_container_fail(struct container *k, enum nacre_error code, const char *text, ...)
@@ -127,6 +127,23 @@ bool nacre_container_certificate(struct container *k, void *x509)
     bool kept = len <= 0 || nacre_buf_append(k->certificate, der, (size_t)len);
     OPENSSL_free(der);
     return kept;
+}
+
+bool nacre_container_decrypt(const struct container *k, const char *cipher, const uint8_t *key, const uint8_t *iv,
+                             struct span in, struct buf *out)
+{
+    int n = 0, last = 0;
+    uint8_t *at = nacre_buf_reserve(out, in.len + EVP_MAX_BLOCK_LENGTH);
+    EVP_CIPHER *fetched = EVP_CIPHER_fetch(k->c->lib, cipher, NULL);
+    EVP_CIPHER_CTX *x = EVP_CIPHER_CTX_new();
+    bool ok = at != NULL && fetched != NULL && x != NULL && EVP_DecryptInit_ex2(x, fetched, key, iv, NULL) == 1 &&
+              EVP_CIPHER_CTX_set_padding(x, 0) == 1 && EVP_DecryptUpdate(x, at, &n, in.at, (int)in.len) == 1 &&
+              EVP_DecryptFinal_ex(x, at + n, &last) == 1;
+    EVP_CIPHER_CTX_free(x);
+    EVP_CIPHER_free(fetched);
+    if (ok)
+        out->len += (size_t)n + (size_t)last;
+    return ok;
 }
 
 const uint8_t *nacre_bytes_find(struct span in, const char *text)

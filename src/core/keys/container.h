@@ -7,7 +7,7 @@
 
 struct container {
     const struct nacre_crypto *c;
-    const char *name;     /* how messages call it: the file in quotes, or "The key" */
+    const char *name; /* how messages call it: the file in quotes, or "The key" */
     struct span bytes;
     const char *password; /* never NULL; "" is none */
     const char *subject;  /* never NULL; "*" is any */
@@ -23,14 +23,17 @@ enum nacre_error nacre_pem_read(struct container *k, struct key **out);
 enum nacre_error nacre_pfx_read(struct container *k, struct key **out);
 enum nacre_error nacre_der_read(struct container *k, struct key **out);
 enum nacre_error nacre_openssh_read(struct container *k, struct key **out); /* k->bytes: one PEM block */
+enum nacre_error nacre_ppk_read(struct container *k, struct key **out);
 
 /* Says why in one sentence, "<name> <text>", and gives `code` back. */
 #if defined(__GNUC__)
 __attribute__((format(printf, 3, 4)))
 #endif
-enum nacre_error nacre_container_fail(struct container *k, enum nacre_error code, const char *text, ...);
+enum nacre_error
+nacre_container_fail(struct container *k, enum nacre_error code, const char *text, ...);
 
-/* Makes a key of the library's EVP_PKEY (consumed, also on failure) and proves with a signature that its halves belong together. */
+/* Makes a key of the library's EVP_PKEY (consumed, also on failure) and proves with a signature that its halves belong
+ * together. */
 enum nacre_error nacre_container_take(struct container *k, void *evp_pkey, struct key **out);
 
 /* Tells the subject of the certificate or the comment of the key. */
@@ -41,6 +44,10 @@ bool nacre_container_certificate(struct container *k, void *x509);
 
 /* The whole of a regular file, at most STORE_FILE_MAX bytes, appended to `out`; `name` need not end in NUL. */
 enum nacre_error nacre_file_read(struct container *k, struct span name, struct buf *out);
+
+/* Appends `in`, whole blocks, decrypted with a cipher of the library that needs no padding ("AES-256-CBC"). */
+bool nacre_container_decrypt(const struct container *k, const char *cipher, const uint8_t *key, const uint8_t *iv,
+                             struct span in, struct buf *out);
 
 /* Where `text` first stands in `in`, or NULL. */
 const uint8_t *nacre_bytes_find(struct span in, const char *text);

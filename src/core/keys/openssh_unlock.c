@@ -3,12 +3,7 @@
  * named cipher. */
 #include "keys/openssh.h"
 
-#include <stdlib.h>
-
-#include <openssl/err.h>
-
 #include "base/secret.h"
-#include "crypto/context.h"
 #include "keys/blowfish.h"
 
 struct lock {
@@ -31,24 +26,6 @@ static const struct lock *lock_of(struct span name)
     return NULL;
 }
 
-static bool decrypt(const struct container *k, const struct lock *lock, const uint8_t *key, struct span in,
-                    struct buf *out)
-{
-    int n = 0, last = 0;
-    uint8_t *at = nacre_buf_reserve(out, in.len + lock->block);
-    EVP_CIPHER *cipher = EVP_CIPHER_fetch(k->c->lib, lock->fetch, NULL);
-    EVP_CIPHER_CTX *x = EVP_CIPHER_CTX_new();
-    bool ok = at != NULL && cipher != NULL && x != NULL &&
-              EVP_DecryptInit_ex2(x, cipher, key, key + lock->key_len, NULL) == 1 &&
-              EVP_CIPHER_CTX_set_padding(x, 0) == 1 && EVP_DecryptUpdate(x, at, &n, in.at, (int)in.len) == 1 &&
-              EVP_DecryptFinal_ex(x, at + n, &last) == 1;
-    EVP_CIPHER_CTX_free(x);
-    EVP_CIPHER_free(cipher);
-    if (ok)
-        out->len += (size_t)n + (size_t)last;
-    return ok;
-}
-
 enum nacre_error nacre_openssh_unlock(struct container *k, const struct sealed *s, struct buf *out)
 {
     uint8_t key[BCRYPT_OUT_MAX];
@@ -66,7 +43,7 @@ enum nacre_error nacre_openssh_unlock(struct container *k, const struct sealed *
         return nacre_container_fail(k, NACRE_E_KEY, "is locked with %u rounds of bcrypt; at most %d are accepted.",
                                     (unsigned)rounds, BCRYPT_ROUNDS_MAX);
     bool ok = nacre_bcrypt_pbkdf(k->c, span_str(k->password), salt, rounds, key, lock->key_len + lock->iv_len) &&
-              decrypt(k, lock, key, s->private, out);
+              nacre_container_decrypt(k, lock->fetch, key, key + lock->key_len, s->private, out);
     nacre_wipe(key, sizeof key);
     if (ok)
         return NACRE_OK;

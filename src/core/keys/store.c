@@ -41,8 +41,8 @@ static const struct store_row rows[] = {
     {STORE_P7B_FILE,        "P7B file",               HOW_UNKNOWN, true,  NULL},
     {STORE_P7B_BLOB,        "P7B blob",               HOW_UNKNOWN, false, NULL},
     {STORE_SSH_PUBLIC_FILE, "SSH public key file",    HOW_UNKNOWN, true,  NULL},
-    {STORE_PPK_FILE,        "PPK file",               HOW_UNKNOWN, true,  NULL},
-    {STORE_PPK_BLOB,        "PPK blob",               HOW_UNKNOWN, false, NULL},
+    {STORE_PPK_FILE,        "PPK file",               HOW_READ,    true,  nacre_ppk_read},
+    {STORE_PPK_BLOB,        "PPK blob",               HOW_READ,    false, nacre_ppk_read},
     {STORE_XML_FILE,        "XML file",               HOW_UNKNOWN, true,  NULL},
     {STORE_XML_BLOB,        "XML blob",               HOW_UNKNOWN, false, NULL},
     {STORE_JWK_FILE,        "JWK file",               HOW_UNKNOWN, true,  NULL},
@@ -79,7 +79,7 @@ static enum nacre_error read_any(struct container *k, struct key **out)
     if (holds(k->bytes, "-----BEGIN "))
         return nacre_pem_read(k, out);
     if (starts(k->bytes, "PuTTY-User-Key-File-", 20))
-        return nacre_container_fail(k, NACRE_E_KEY_TYPE, "is of type PPK, which cannot be read here.");
+        return nacre_ppk_read(k, out);
     if (starts(k->bytes, "\xfe\xed\xfe\xed", 4) || starts(k->bytes, "\xce\xce\xce\xce", 4))
         return nacre_container_fail(k, NACRE_E_NOT_SUPPORTED, "is of type JKS, which is supported in Java only.");
     if (!starts(k->bytes, "\x30", 1))
@@ -100,8 +100,8 @@ static enum nacre_error read_any(struct container *k, struct key **out)
 /* STORE_AUTO: contents start like a container or have bytes that no file name has. */
 static bool is_contents(struct span s)
 {
-    return holds(s, "-----BEGIN ") || starts(s, "0\x82", 2) || starts(s, "0\x81", 2) || s.len >= 4096 ||
-           span_has_nul(s);
+    return holds(s, "-----BEGIN ") || starts(s, "PuTTY-User-Key-File-", 20) || starts(s, "0\x82", 2) ||
+           starts(s, "0\x81", 2) || s.len >= 4096 || holds(s, "\n") || span_has_nul(s);
 }
 
 /* The class takes blobs also as base64. Anything but plain base64 is left as it is. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Key and certificate containers: the class's cert store types. The only layer that opens files, and only those it is told to. */
+/* Key and certificate containers: the class's cert store types. The only layer that opens files, and only those it is
+ * told to. */
 #ifndef KEYS_STORE_H
 #define KEYS_STORE_H
 
@@ -38,19 +39,25 @@ enum store_type {
 
 struct store_request {
     enum store_type type;
-    struct span store;      /* file name or contents, as `type` says */
-    const char *password;   /* "" or NULL: none */
-    const char *subject;    /* "*" takes the first */
+    struct span store;       /* file name or contents, as `type` says */
+    const char *password;    /* "" or NULL: none */
+    const char *subject;     /* "*" takes the first */
     struct buf *certificate; /* NULL: not wanted; else the DER of the certificate beside the key, if any, is appended */
 };
 
-enum { STORE_FILE_MAX = 1 << 20 };
+enum {
+    STORE_FILE_MAX = 1 << 20
+};
 
-/* Opens a container and gives the private key it holds for `subject`. On failure *out is NULL and `why` (of `why_size` bytes) says what
- * is wrong in one sentence that names the file. Errors: KEY, KEY_PASSWORD, KEY_TYPE (a type not readable here, named), NO_CERTIFICATE
- * (no private key inside), NOT_SUPPORTED, and the system's for files. May take long (key derivation): off the workers. */
+/* Opens a container and gives the private key it holds for `subject`. On failure *out is NULL and `why` (of `why_size`
+ * bytes) says what is wrong in one sentence that names the file. Errors: KEY, KEY_PASSWORD, KEY_TYPE (a type not
+ * readable here, named), NO_CERTIFICATE (no private key inside), NOT_SUPPORTED, and the system's for files. May take
+ * long (key derivation): off the workers. */
 enum nacre_error nacre_store_open(const struct nacre_crypto *c, const struct store_request *request, struct key **out,
                                   char *subject_out, size_t subject_size, char *why, size_t why_size);
+
+/* The libraries under this layer with their versions, and what was left out at build, for BuildInfo. */
+const char *nacre_keys_features(void);
 
 /* The private key as PKCS#8 PEM, unencrypted, appended to `out`; for a first start that makes a key. */
 bool nacre_store_write_pem(const struct key *k, struct buf *out);

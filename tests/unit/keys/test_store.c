@@ -1,82 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Containers made by ssh-keygen and openssl at test time. */
 #include <criterion/criterion.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "keys/store.h"
+#include "unit/keys/support.h"
 
-static struct nacre_crypto *crypto;
-static char folder[] = "/tmp/nacre-keys-XXXXXX";
-static char why[512], subject[256];
-
-static void setup(void)
-{
-    crypto = nacre_crypto_open(true);
-    cr_assert_not_null(crypto);
-    cr_assert_not_null(mkdtemp(folder));
-    cr_assert_eq(chdir(folder), 0);
-}
-
-static void teardown(void)
-{
-    char command[128];
-    nacre_crypto_unref(crypto);
-    snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    cr_assert_eq(chdir("/"), 0);
-    cr_assert_eq(system(command), 0);
-}
-
-TestSuite(store, .init = setup, .fini = teardown);
-
-__attribute__((format(printf, 1, 2))) static void run(const char *format, ...)
-{
-    char command[1024];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(command, sizeof command, format, arguments);
-    va_end(arguments);
-    if (system("command -v ssh-keygen openssl >/dev/null") != 0)
-        cr_skip_test("ssh-keygen and openssl are not installed");
-    cr_assert_eq(system(command), 0, "%s", command);
-}
-
-static enum nacre_error open_as(enum store_type type, struct span store, const char *password, struct key **out)
-{
-    const struct store_request request = {.type = type, .store = store, .password = password, .subject = "*"};
-    return nacre_store_open(crypto, &request, out, subject, sizeof subject, why, sizeof why);
-}
-
-/* Opens the file and checks the fingerprint of its public half as ssh-keygen tells it. */
-static void check_opens(enum store_type type, const char *file, const char *password, const char *public)
-{
-    struct key *k = NULL;
-    char line[256] = "", print[64] = "", command[256];
-    enum nacre_error e = open_as(type, span_str(file), password, &k);
-    cr_assert_eq(e, NACRE_OK, "%s: %s", file, why);
-    cr_assert(nacre_key_is_private(k));
-    cr_assert_str_empty(why);
-    cr_assert(nacre_key_fingerprint(crypto, nacre_key_blob(k), print));
-    snprintf(command, sizeof command, "ssh-keygen -lf %s", public);
-    FILE *p = popen(command, "r");
-    cr_assert(p != NULL && fgets(line, sizeof line, p) != NULL);
-    pclose(p);
-    cr_expect_not_null(strstr(line, print), "%s is %s, not %s", file, line, print);
-    nacre_key_unref(k);
-}
-
-static void check_fails(enum store_type type, struct span store, const char *password, enum nacre_error want)
-{
-    struct key *k = NULL;
-    enum nacre_error e = open_as(type, store, password, &k);
-    cr_expect_eq(e, want, "%.*s: %d %s", (int)(store.len < 60 ? store.len : 60), (const char *)store.at, e, why);
-    cr_expect_null(k);
-    cr_expect(strlen(why) > 10 && why[strlen(why) - 1] == '.', "one sentence, not \"%s\"", why);
-    nacre_key_unref(k);
-}
+TestSuite(store, .init = keys_setup, .fini = keys_teardown);
 
 static const struct {
     const char *name, *options;
@@ -168,38 +100,6 @@ Test(store, pfx_opens_with_its_certificate)
     cr_expect_null(k);
 }
 
-static size_t slurp(const char *file, uint8_t *at, size_t size)
-{
-    FILE *f = fopen(file, "rb");
-    cr_assert_not_null(f);
-    size_t n = fread(at, 1, size, f);
-    fclose(f);
-    return n;
-}
-
-Test(store, blobs_open_as_text_and_as_base64)
-{
-    static uint8_t bytes[16384];
-    struct key *k = NULL;
-    run("ssh-keygen -q -t ed25519 -N '' -f k && openssl base64 -in k -out k.b64 && openssl genpkey -algorithm ed25519 "
-        "-out p && "
-        "openssl req -x509 -key p -subj /CN=x -out c && openssl pkcs12 -export -inkey p -in c -passout pass:geheim | "
-        "openssl base64 -out pfx.b64");
-    size_t len = slurp("k", bytes, sizeof bytes);
-    cr_expect_eq(open_as(STORE_PEM_BLOB, span_of(bytes, len), NULL, &k), NACRE_OK, "%s", why);
-    nacre_key_unref(k);
-    cr_expect_eq(open_as(STORE_AUTO, span_of(bytes, len), NULL, &k), NACRE_OK, "%s", why);
-    nacre_key_unref(k);
-    len = slurp("k.b64", bytes, sizeof bytes);
-    cr_expect_eq(open_as(STORE_PEM_BLOB, span_of(bytes, len), NULL, &k), NACRE_OK, "%s", why);
-    nacre_key_unref(k);
-    len = slurp("pfx.b64", bytes, sizeof bytes);
-    cr_expect_eq(open_as(STORE_PFX_BLOB, span_of(bytes, len), "geheim", &k), NACRE_OK, "%s", why);
-    nacre_key_unref(k);
-    check_fails(STORE_PEM_BLOB, span_str("no key at all, just words"), NULL, NACRE_E_KEY);
-    check_fails(STORE_PEM_BLOB, span_of(NULL, 0), NULL, NACRE_E_KEY);
-}
-
 /* Damage is never a crash and never a key. */
 Test(store, every_truncation_and_every_changed_byte_is_one_error)
 {
@@ -269,7 +169,7 @@ Test(store, types_that_are_not_readable_are_named)
         {STORE_PUBLIC_FILE, NACRE_E_KEY_TYPE, "public"},     {STORE_PUBLIC_BLOB, NACRE_E_KEY_TYPE, "public"},
         {STORE_SSH_PUBLIC_BLOB, NACRE_E_KEY_TYPE, "public"}, {STORE_SSH_PUBLIC_FILE, NACRE_E_KEY_TYPE, "public"},
         {STORE_P7B_FILE, NACRE_E_KEY_TYPE, "P7B"},           {STORE_P7B_BLOB, NACRE_E_KEY_TYPE, "P7B"},
-        {STORE_PPK_FILE, NACRE_E_KEY_TYPE, "PPK"},           {STORE_PPK_BLOB, NACRE_E_KEY_TYPE, "PPK"},
+
         {STORE_XML_FILE, NACRE_E_KEY_TYPE, "XML"},           {STORE_XML_BLOB, NACRE_E_KEY_TYPE, "XML"},
         {STORE_JWK_FILE, NACRE_E_KEY_TYPE, "JWK"},           {STORE_JWK_BLOB, NACRE_E_KEY_TYPE, "JWK"},
         {STORE_PKCS11, NACRE_E_KEY_TYPE, "PKCS#11"},         {(enum store_type)20, NACRE_E_KEY_TYPE, "20"},

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "unit/keys/support.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+struct nacre_crypto *crypto;
+static char folder[] = "/tmp/nacre-keys-XXXXXX";
+char why[512], subject[256];
+
+void keys_setup(void)
+{
+    crypto = nacre_crypto_open(true);
+    cr_assert_not_null(crypto);
+    cr_assert_not_null(mkdtemp(folder));
+    cr_assert_eq(chdir(folder), 0);
+}
+
+void keys_teardown(void)
+{
+    char command[128];
+    nacre_crypto_unref(crypto);
+    snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    cr_assert_eq(chdir("/"), 0);
+    cr_assert_eq(system(command), 0);
+}
+
+void run(const char *format, ...)
+{
+    char command[4096];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(command, sizeof command, format, arguments);
+    va_end(arguments);
+    if (system("command -v ssh-keygen openssl >/dev/null") != 0)
+        cr_skip_test("ssh-keygen and openssl are not installed");
+    cr_assert_eq(system(command), 0, "%s", command);
+}
+
+enum nacre_error open_as(enum store_type type, struct span store, const char *password, struct key **out)
+{
+    const struct store_request request = {.type = type, .store = store, .password = password, .subject = "*"};
+    return nacre_store_open(crypto, &request, out, subject, sizeof subject, why, sizeof why);
+}
+
+static void check_print(struct key *k, const char *name, const char *public)
+{
+    char line[256] = "", print[64] = "", command[256];
+    cr_assert(nacre_key_is_private(k));
+    cr_assert_str_empty(why);
+    cr_assert(nacre_key_fingerprint(crypto, nacre_key_blob(k), print));
+    snprintf(command, sizeof command, "ssh-keygen -lf %s", public);
+    FILE *p = popen(command, "r");
+    cr_assert(p != NULL && fgets(line, sizeof line, p) != NULL);
+    pclose(p);
+    cr_expect_not_null(strstr(line, print), "%s is %s, not %s", name, line, print);
+}
+
+void check_opens(enum store_type type, const char *file, const char *password, const char *public)
+{
+    struct key *k = NULL;
+    enum nacre_error e = open_as(type, span_str(file), password, &k);
+    cr_assert_eq(e, NACRE_OK, "%s: %s", file, why);
+    check_print(k, file, public);
+    nacre_key_unref(k);
+}
+
+void check_opens_blob(enum store_type type, struct span store, const char *password, const char *public)
+{
+    struct key *k = NULL;
+    enum nacre_error e = open_as(type, store, password, &k);
+    cr_assert_eq(e, NACRE_OK, "%s", why);
+    check_print(k, "blob", public);
+    nacre_key_unref(k);
+}
+
+void check_fails(enum store_type type, struct span store, const char *password, enum nacre_error want)
+{
+    struct key *k = NULL;
+    enum nacre_error e = open_as(type, store, password, &k);
+    cr_expect_eq(e, want, "%.*s: %d %s", (int)(store.len < 60 ? store.len : 60), (const char *)store.at, e, why);
+    cr_expect_null(k);
+    cr_expect(strlen(why) > 10 && why[strlen(why) - 1] == '.', "one sentence, not \"%s\"", why);
+    nacre_key_unref(k);
+}
+
+static void check_answer(enum store_type type, struct span blob, const char *password, size_t at)
+{
+    struct key *k = NULL;
+    enum nacre_error e = open_as(type, blob, password, &k);
+    cr_expect_eq(e == NACRE_OK, k != NULL, "byte %zu", at);
+    cr_expect_eq(e == NACRE_OK, why[0] == 0, "byte %zu: %s", at, why);
+    nacre_key_unref(k);
+}
+
+void check_damage(enum store_type type, struct span blob, const char *password)
+{
+    for (size_t n = 0; n < blob.len; n++) {
+        uint8_t *copy = malloc(blob.len); /* exactly as large, so that a step behind its end is seen */
+        cr_assert_not_null(copy);
+        memcpy(copy, blob.at, blob.len);
+        check_answer(type, span_of(copy, n), password, n);
+        copy[n] ^= (uint8_t)(1U << n % 8);
+        check_answer(type, span_of(copy, blob.len), password, n);
+        free(copy);
+    }
+}
+
+size_t slurp(const char *file, uint8_t *at, size_t size)
+{
+    FILE *f = fopen(file, "rb");
+    cr_assert_not_null(f);
+    size_t n = fread(at, 1, size, f);
+    fclose(f);
+    return n;
+}
+
+Test(store, blobs_open_as_text_and_as_base64)
+{
+    static uint8_t bytes[16384];
+    struct key *k = NULL;
+    run("ssh-keygen -q -t ed25519 -N '' -f k && openssl base64 -in k -out k.b64 && openssl genpkey -algorithm ed25519 "
+        "-out p && "
+        "openssl req -x509 -key p -subj /CN=x -out c && openssl pkcs12 -export -inkey p -in c -passout pass:geheim | "
+        "openssl base64 -out pfx.b64");
+    size_t len = slurp("k", bytes, sizeof bytes);
+    cr_expect_eq(open_as(STORE_PEM_BLOB, span_of(bytes, len), NULL, &k), NACRE_OK, "%s", why);
+    nacre_key_unref(k);
+    cr_expect_eq(open_as(STORE_AUTO, span_of(bytes, len), NULL, &k), NACRE_OK, "%s", why);
+    nacre_key_unref(k);
+    len = slurp("k.b64", bytes, sizeof bytes);
+    cr_expect_eq(open_as(STORE_PEM_BLOB, span_of(bytes, len), NULL, &k), NACRE_OK, "%s", why);
+    nacre_key_unref(k);
+    len = slurp("pfx.b64", bytes, sizeof bytes);
+    cr_expect_eq(open_as(STORE_PFX_BLOB, span_of(bytes, len), "geheim", &k), NACRE_OK, "%s", why);
+    nacre_key_unref(k);
+    check_fails(STORE_PEM_BLOB, span_str("no key at all, just words"), NULL, NACRE_E_KEY);
+    check_fails(STORE_PEM_BLOB, span_of(NULL, 0), NULL, NACRE_E_KEY);
+}
+
+void need(const char *program)
+{
+    char command[128];
+    snprintf(command, sizeof command, "command -v %s >/dev/null", program);
+    if (system(command) != 0)
+        cr_skip_test("%s is not installed", program);
+}
+
+void need_library(const char *library)
+{
+    const char *with = strstr(nacre_keys_features(), library);
+    const char *without = strstr(nacre_keys_features(), "without");
+    if (with == NULL || (without != NULL && without < with))
+        cr_skip_test("this build is without %s", library);
+}
