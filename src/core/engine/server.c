@@ -194,7 +194,7 @@ static size_t collect_keys(const struct nacre_server *server, struct key *keys[P
 
 struct profile *nacre_server_profile(struct nacre_server *server)
 {
-    struct key *keys[PROFILE_KEYS_MAX];
+    struct key *keys[PROFILE_KEYS_MAX] = {NULL};
     size_t count = collect_keys(server, keys);
     struct profile *p =
         nacre_profile_new(&server->settings, server->crypto, keys, count, server->prompts, server->prompt_count,

@@ -114,8 +114,8 @@ Test(base_timers, a_handler_may_rearm_its_own_timer)
     probe_init(&p, &w);
     p.again = second;
     nacre_timer_arm(&w, &p.timer, second);
-    for (int i = 1; i <= 5; i++) {
-        nacre_timers_advance(&w, i * second);
+    for (unsigned i = 1; i <= 5; i++) {
+        nacre_timers_advance(&w, (int64_t)i * second);
         cr_assert_eq(p.fired, i);
     }
 }
