@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-/* DSA is left out: nobody should log in with it. Certificates are not listed in such a file, their authorities are. */
+/* What of it may log in is for SSHPubKeyAuthSigAlgorithms to say: neither DSA nor X.509 unless it is asked for. OpenSSH's
+ * certificates are not listed in such a file, their authorities are. */
 static const char *const key_types[] = {
     "ssh-ed25519",
     "ecdsa-sha2-nistp256",
@@ -12,6 +13,14 @@ static const char *const key_types[] = {
     "ssh-rsa",
     "sk-ssh-ed25519@openssh.com",
     "sk-ecdsa-sha2-nistp256@openssh.com",
+    "ssh-dss",
+    "x509v3-ecdsa-sha2-nistp256",
+    "x509v3-ecdsa-sha2-nistp384",
+    "x509v3-ecdsa-sha2-nistp521",
+    "x509v3-rsa2048-sha256",
+    "x509v3-ssh-rsa",
+    "x509v3-sign-rsa",
+    "x509v3-sign-dss",
 };
 
 static bool is_blank(char c)
@@ -77,9 +86,14 @@ static bool base64_read(const char *text, size_t len, uint8_t *out, size_t *out_
     return (pad == 0) || (bits & ((1u << (pad * 2)) - 1)) == 0;
 }
 
-/* The blob names its type first; a line whose two types differ was made by mistake or with a purpose. */
+/* The blob names its type first; a line whose two types differ was made by mistake or with a purpose. That of
+ * x509v3-sign-* is a certificate in DER and has no name. */
 static bool blob_is_of_type(const uint8_t *blob, size_t blob_len, const char *type, size_t type_len)
 {
+    static const char bare[] = "x509v3-sign-";
+
+    if (blob_len != 0 && blob[0] == 0x30)
+        return type_len >= sizeof bare - 1 && memcmp(type, bare, sizeof bare - 1) == 0;
     if (blob_len < 4 + type_len + 4)
         return false;
     uint32_t named = (uint32_t)blob[0] << 24 | (uint32_t)blob[1] << 16 | (uint32_t)blob[2] << 8 | blob[3];

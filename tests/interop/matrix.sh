@@ -1,0 +1,371 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Every algorithm this build has, each offered alone, against one peer: matrix.sh openssh|dropbear|putty|asyncssh|paramiko|jsch
+# (clients of nacred), sshd|dropbear_server (servers of our client role, nacre-bench). One line a cell; at the end what
+# the peer does not offer.
+. "$(dirname "$0")/lib.sh"
+need ssh-keygen openssl
+here=$(cd "$(dirname "$0")" && pwd)
+peer=$1
+
+KEX="curve25519-sha256 curve25519-sha256@libssh.org ecdh-sha2-nistp256 ecdh-sha2-nistp384 ecdh-sha2-nistp521
+    diffie-hellman-group14-sha256 diffie-hellman-group16-sha512 diffie-hellman-group18-sha512
+    diffie-hellman-group-exchange-sha256 diffie-hellman-group-exchange-sha1 diffie-hellman-group14-sha1
+    diffie-hellman-group1-sha1"
+CIPHERS="aes256-ctr aes192-ctr aes128-ctr aes256-cbc aes192-cbc aes128-cbc 3des-ctr 3des-cbc blowfish-cbc arcfour256
+    arcfour128 arcfour cast128-cbc aes256-gcm@openssh.com aes128-gcm@openssh.com chacha20-poly1305@openssh.com"
+MACS="hmac-sha2-256 hmac-sha2-512 hmac-sha1 hmac-md5 hmac-ripemd160 hmac-sha1-96 hmac-md5-96 hmac-sha2-256-96
+    hmac-sha2-512-96 hmac-ripemd160-96 hmac-sha2-256-etm@openssh.com hmac-sha2-512-etm@openssh.com"
+COMPS="none zlib zlib@openssh.com"
+HOST_KEYS="ssh-ed25519 ecdsa-sha2-nistp256 ecdsa-sha2-nistp384 ecdsa-sha2-nistp521 rsa-sha2-256 rsa-sha2-512 ssh-rsa
+    ssh-dss x509v3-rsa2048-sha256 x509v3-ssh-rsa x509v3-ecdsa-sha2-nistp256 x509v3-ecdsa-sha2-nistp384
+    x509v3-ecdsa-sha2-nistp521 x509v3-sign-rsa x509v3-sign-dss"
+# UMAC is a matter of the build.
+"$NACRED" --version | grep -q 'without nettle' ||
+    MACS="$MACS umac-64@openssh.com umac-128@openssh.com umac-64-etm@openssh.com umac-128-etm@openssh.com"
+
+listed()
+{
+    # shellcheck disable=SC2086,SC2048 # words to join
+    echo $* | tr ' ' ','
+}
+
+MISSING=""
+
+# cell KIND ALGORITHM OFFERED COMMAND...: OFFERED are the names the peer has.
+cell()
+{
+    local kind=$1 algorithm=$2 offered=$3
+
+    shift 3
+    case " $(echo "$offered" | tr '\n,' '  ') " in
+    *" $algorithm "*) check "$(printf '%-16s %-10s %s' "$peer" "$kind" "$algorithm")" "$@" ;;
+    *) MISSING="$MISSING $algorithm" ;;
+    esac
+}
+
+# make_certificate NAME: a certificate behind the private key NAME of the server.
+make_certificate()
+{
+    openssl req -new -x509 -key "$T/$1" -subj "/CN=$1" -days 2 \
+        -addext "subjectAltName=DNS:127.0.0.1" -out "$T/$1.crt" 2>/dev/null || exit 1
+    cat "$T/$1" "$T/$1.crt" >"$T/$1.both"
+    chmod 600 "$T/$1.both"
+}
+
+start_whole_server()
+{
+    make_keys
+    make_host_keys
+    openssl genpkey -genparam -algorithm DSA -pkeyopt dsa_paramgen_bits:1024 -pkeyopt dsa_paramgen_q_bits:160 \
+        -out "$T/dsa_parameters" 2>/dev/null &&
+        openssl genpkey -paramfile "$T/dsa_parameters" -out "$T/host_dsa" 2>/dev/null || exit 1
+    ssh-keygen -q -t dsa -N '' -f "$T/dsa" -C test >/dev/null 2>&1 && cat "$T/dsa.pub" >>"$T/authorized_keys"
+    for name in host_rsa host_dsa host_ecdsa256 host_ecdsa384 host_ecdsa521; do
+        make_certificate $name
+        mv "$T/$name.both" "$T/$name"
+    done
+    user_certificates
+    start_server --exec --host-key "$T/host_dsa" --set AlgorithmProfile=compatible \
+        --set "SSHKeyExchangeAlgorithms=$(listed "$KEX")" --set "SSHEncryptionAlgorithms=$(listed "$CIPHERS")" \
+        --set "SSHMacAlgorithms=$(listed "$MACS")" --set "SSHCompressionAlgorithms=$(listed "$COMPS")" \
+        --set "SSHPublicKeyAlgorithms=$(listed "$HOST_KEYS")" --set "SSHPubKeyAuthSigAlgorithms=$(listed "$HOST_KEYS")"
+}
+
+# Self-signed certificates of the users' keys, as lines of authorized_keys: "string name, uint32 1, string DER, uint32 0".
+user_certificates()
+{
+    local name key type der
+
+    for name in "rsa x509v3-ssh-rsa" "rsa x509v3-rsa2048-sha256" "ecdsa256 x509v3-ecdsa-sha2-nistp256" \
+        "ecdsa384 x509v3-ecdsa-sha2-nistp384" "ecdsa521 x509v3-ecdsa-sha2-nistp521"; do
+        key=${name% *} type=${name#* }
+        [ -f "$T/$key.crt" ] || {
+            cp "$T/$key" "$T/$key.pem" && ssh-keygen -q -p -m PEM -N '' -f "$T/$key.pem" >/dev/null &&
+                openssl req -new -x509 -key "$T/$key.pem" -subj "/CN=$USER_NAME" -days 2 -out "$T/$key.crt" 2>/dev/null
+        }
+        der=$(openssl x509 -in "$T/$key.crt" -outform DER | od -An -tx1 -v | tr -d ' \n')
+        printf '%s ' "$type"
+        {
+            printf '%08x' ${#type}
+            printf '%s' "$type" | od -An -tx1 -v | tr -d ' \n'
+            printf '%08x%08x%s%08x' 1 $((${#der} / 2)) "$der" 0
+        } | python3 -c 'import base64, sys; print(base64.b64encode(bytes.fromhex(sys.stdin.read())).decode())'
+    done >>"$T/authorized_keys"
+}
+
+random_file some 65536
+
+# ---- clients of nacred -----------------------------------------------------------------------------------------------
+
+with_ssh()
+{
+    ssh_key "$@" 127.0.0.1 cat <"$T/some" >"$T/out" && cmp "$T/some" "$T/out"
+}
+
+# Data both ways with a rekey every 16 KiB.
+with_rekeys()
+{
+    with_ssh -o RekeyLimit=16K "$@"
+}
+
+openssh()
+{
+    local a m
+
+    need ssh
+    start_whole_server
+    for a in $KEX; do
+        cell kex "$a" "$(ssh -Q kex)" with_rekeys -o "KexAlgorithms=$a"
+    done
+    for a in $CIPHERS; do
+        cell cipher "$a" "$(ssh -Q cipher)" with_ssh -o "Ciphers=$a"
+    done
+    for a in $MACS; do
+        for m in aes128-ctr aes128-cbc 3des-cbc; do
+            cell "mac+$m" "$a" "$(ssh -Q mac)" with_rekeys -o "MACs=$a" -o "Ciphers=$m"
+        done
+    done
+    cell comp zlib@openssh.com "$(ssh -Q compression)" with_ssh -C
+    for a in $HOST_KEYS; do
+        cell host-key "$a" "$(ssh -Q key-sig)" with_ssh -o "HostKeyAlgorithms=$a"
+    done
+    for a in ed25519:ssh-ed25519 ecdsa256:ecdsa-sha2-nistp256 ecdsa384:ecdsa-sha2-nistp384 ecdsa521:ecdsa-sha2-nistp521 \
+        rsa:rsa-sha2-256 rsa:rsa-sha2-512 rsa:ssh-rsa dsa:ssh-dss; do
+        SSH_KEY=$T/${a%:*}
+        cell user-key "${a#*:}" "$(ssh -Q key-sig)" with_ssh -o "PubkeyAcceptedAlgorithms=${a#*:}"
+    done
+}
+
+with_dropbear()
+{
+    timeout 60 dbclient -y -y -T -p "$PORT" -i "$T/db" "$@" "$USER_NAME@127.0.0.1" cat <"$T/some" >"$T/out" 2>"$T/err" &&
+        cmp "$T/some" "$T/out"
+}
+
+dropbear()
+{
+    local a ciphers macs
+
+    need dbclient dropbearconvert
+    mkdir -p "$T/.ssh"
+    start_whole_server
+    dropbearconvert openssh dropbear "$T/ed25519" "$T/db" >/dev/null 2>&1
+    ciphers=$(dbclient -c help 2>&1 | sed -n 's/.*Available ciphers: //p')
+    macs=$(dbclient -m help 2>&1 | sed -n 's/.*Available MACs: //p')
+    for a in $CIPHERS; do
+        cell cipher "$a" "$ciphers" with_dropbear -c "$a"
+    done
+    for a in $MACS; do
+        cell mac "$a" "$macs" with_dropbear -c aes128-ctr -m "$a"
+    done
+}
+
+# PuTTY takes its preferences from a saved session; those behind WARN are not used in batch mode.
+with_putty()
+{
+    mkdir -p "$T/.putty/sessions"
+    {
+        printf '%s\n' Present=1 HostName=127.0.0.1 "PortNumber=$PORT" Protocol=ssh SshProt=3
+        printf '%s\n' "$1"
+    } >"$T/.putty/sessions/cell"
+    # shellcheck disable=SC2086 # a list of options
+    timeout 60 plink -batch -no-antispoof -load cell $FINGERPRINTS -i "$T/ed25519.ppk" -l "$USER_NAME" cat <"$T/some" \
+        >"$T/out" 2>"$T/err" && cmp "$T/some" "$T/out"
+}
+
+putty()
+{
+    local a
+
+    need plink puttygen ssh-keyscan
+    start_whole_server
+    puttygen "$T/ed25519" -o "$T/ed25519.ppk" </dev/null >/dev/null 2>&1
+    FINGERPRINTS=$(timeout 30 ssh-keyscan -p "$PORT" -t ed25519,ecdsa,rsa 127.0.0.1 2>/dev/null | ssh-keygen -lf - |
+        awk '{ print "-hostkey", $2 }' | tr '\n' ' ')
+    for a in aes:aes256-ctr 3des:3des-ctr blowfish:blowfish-cbc arcfour:arcfour256 chacha20:chacha20-poly1305@openssh.com; do
+        cell cipher "${a#*:}" "${a#*:}" with_putty "Cipher=${a%%:*},WARN"
+    done
+    for a in ecdh:curve25519-sha256 dh-gex-sha1:diffie-hellman-group-exchange-sha256 \
+        dh-group14-sha1:diffie-hellman-group14-sha256 dh-group1-sha1:diffie-hellman-group1-sha1; do
+        cell kex "${a#*:}" "${a#*:}" with_putty "KEX=${a%%:*},WARN"
+    done
+}
+
+# run PROGRAM...: each line it prints is a check.
+run()
+{
+    local status good bad
+
+    timeout "${LIMIT:-500}" "$@" >"$T/scripted.out" 2>"$T/scripted.err"
+    status=$?
+    cat "$T/scripted.out"
+    good=$(grep -c '^ok ' "$T/scripted.out")
+    bad=$(grep -c '^FAILED ' "$T/scripted.out")
+    [ "$status" -eq 0 ] || [ "$bad" -gt 0 ] || {
+        tail -n 20 "$T/scripted.err"
+        echo "FAILED  $1 ended with status $status"
+        bad=1
+    }
+    PASSED=$((PASSED + good))
+    FAILED=$((FAILED + bad))
+}
+
+asyncssh()
+{
+    local a
+
+    /usr/bin/python3 -W ignore -c 'import asyncssh' 2>/dev/null || skip "python3-asyncssh is not installed"
+    start_whole_server
+    run /usr/bin/python3 -W ignore "$here/matrix_asyncssh.py" "$PORT" "$USER_NAME" "$T" "$(listed "$KEX")" \
+        "$(listed "$CIPHERS")" "$(listed "$MACS")" "$(listed "$COMPS")" "$(listed "$HOST_KEYS")"
+    for a in x509v3-ssh-rsa x509v3-rsa2048-sha256 x509v3-ecdsa-sha2-nistp256 x509v3-ecdsa-sha2-nistp384 x509v3-ecdsa-sha2-nistp521; do
+        check "$a was what logged in" grep -q "publickey $a" "$T/server.log"
+    done
+}
+
+paramiko()
+{
+    /usr/bin/python3 -W ignore -c 'import paramiko' 2>/dev/null || skip "python3-paramiko is not installed"
+    start_whole_server
+    run /usr/bin/python3 -W ignore "$here/matrix_paramiko.py" "$PORT" "$USER_NAME" "$T" "$(listed "$KEX")" \
+        "$(listed "$CIPHERS")" "$(listed "$MACS")" "$(listed "$COMPS")" "$(listed "$HOST_KEYS")"
+}
+
+jsch()
+{
+    local jar=/usr/share/java/jsch.jar
+
+    need javac java
+    [ -f $jar ] || skip "libjsch-java is not installed"
+    start_whole_server
+    javac -cp $jar -d "$T" "$here/MatrixJsch.java" || exit 1
+    run java -cp "$T:$jar:/usr/share/java/jzlib.jar" MatrixJsch "$PORT" "$USER_NAME" "$PASSWORD" "$T/some" \
+        "$(listed "$KEX")" "$(listed "$CIPHERS")" "$(listed "$MACS")" "$(listed "$COMPS")" "$(listed "$HOST_KEYS")"
+}
+
+# ---- servers of our client role --------------------------------------------------------------------------------------
+
+bench()
+{
+    timeout 60 "$NACRE_BENCH" bulk --no-progress --target "127.0.0.1:$PORT" --user "$(id -un)" --key "$T/ed25519" \
+        --direction both --verify --command cat -n 256K "$@"
+}
+
+bench_cells()
+{
+    local a kex=$1 ciphers=$2 macs=$3 comps=$4 keys=$5
+
+    for a in $KEX; do
+        cell kex "$a" "$kex" bench --kex "$a" --rekey 100K
+    done
+    for a in $CIPHERS; do
+        cell cipher "$a" "$ciphers" bench --cipher "$a"
+    done
+    for a in $MACS; do
+        cell mac "$a" "$macs" bench --cipher aes128-ctr --mac "$a"
+    done
+    for a in $COMPS; do
+        cell comp "$a" "$comps" bench --comp "$a"
+    done
+    for a in $HOST_KEYS; do
+        cell host-key "$a" "$keys" bench --host-key-algorithm "$a"
+    done
+}
+
+# The peer runs as whoever runs this and logs that account in.
+make_peer_keys()
+{
+    make_keys
+    for name in ed25519:ed25519: ecdsa256:ecdsa:256 ecdsa384:ecdsa:384 ecdsa521:ecdsa:521 rsa:rsa:3072 dsa:dsa:; do
+        type=${name#*:} bits=${name##*:}
+        # shellcheck disable=SC2086 # an option or none
+        ssh-keygen -q -t "${type%:*}" ${bits:+-b $bits} -m PEM -N '' -f "$T/peer_${name%%:*}" >/dev/null 2>&1
+    done
+    chmod 711 "$T"
+}
+
+free_port()
+{
+    /usr/bin/python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+wait_for_peer()
+{
+    local tries=0
+
+    until (exec 3<>"/dev/tcp/127.0.0.1/$PORT") 2>/dev/null; do
+        tries=$((tries + 1))
+        [ $tries -lt 100 ] && kill -0 "$1" 2>/dev/null || {
+            cat "$T/peer.log"
+            exit 1
+        }
+        sleep 0.1
+    done
+}
+
+sshd()
+{
+    local program=/usr/sbin/sshd
+
+    [ -x $program ] && [ "$(id -u)" -eq 0 ] && [ -d /run/sshd ] || skip "sshd cannot be run here"
+    make_peer_keys
+    PORT=$(free_port)
+    {
+        for key in ed25519 ecdsa256 ecdsa384 ecdsa521 rsa dsa; do
+            [ ! -f "$T/peer_$key" ] || echo "HostKey $T/peer_$key"
+        done
+        echo "ListenAddress 127.0.0.1:$PORT"
+        echo "AuthorizedKeysFile $T/authorized_keys"
+        echo "StrictModes no"
+        echo "PidFile none"
+        echo "UsePAM no"
+        echo "PermitRootLogin prohibit-password"
+        echo "Compression yes"
+        echo "KexAlgorithms $(ssh -Q kex | paste -sd,)"
+        echo "Ciphers $(ssh -Q cipher | paste -sd,)"
+        echo "MACs $(ssh -Q mac | paste -sd,)"
+        echo "HostKeyAlgorithms $(ssh -Q key-sig | paste -sd,)"
+    } >"$T/sshd_config"
+    $program -D -e -f "$T/sshd_config" >"$T/peer.log" 2>&1 </dev/null &
+    PIDS=$!
+    wait_for_peer $!
+    bench_cells "$(ssh -Q kex)" "$(ssh -Q cipher)" "$(ssh -Q mac)" "none zlib@openssh.com" "$(ssh -Q key-sig)"
+}
+
+# dropbear reads keys below the account's home only, which a mount of its own replaces.
+dropbear_server()
+{
+    local program key home
+
+    program=$(type -P dropbear || echo /usr/sbin/dropbear)
+    [ -x "$program" ] && [ "$(id -u)" -eq 0 ] && unshare -m true 2>/dev/null || skip "dropbear cannot be run here"
+    need dropbearkey dbclient
+    make_keys
+    mkdir -p "$T/home/.ssh"
+    cp "$T/authorized_keys" "$T/home/.ssh/authorized_keys"
+    chmod 700 "$T/home" "$T/home/.ssh"
+    for key in ed25519 ecdsa rsa; do
+        dropbearkey -t $key -f "$T/peer_$key" >/dev/null 2>&1
+    done
+    home=$(getent passwd "$(id -un)" | cut -d: -f6)
+    PORT=$(free_port)
+    # shellcheck disable=SC2016 # the inner shell's variables
+    unshare -m sh -c 'mount --bind "$1" "$2" && shift 2 && exec "$@"' sh "$T/home" "$home" "$program" -F -E -m -s \
+        -P "$T/dropbear.pid" -p "127.0.0.1:$PORT" -r "$T/peer_ed25519" -r "$T/peer_ecdsa" -r "$T/peer_rsa" \
+        >"$T/peer.log" 2>&1 </dev/null &
+    PIDS=$!
+    wait_for_peer $!
+    bench_cells "curve25519-sha256 curve25519-sha256@libssh.org ecdh-sha2-nistp256 ecdh-sha2-nistp384 ecdh-sha2-nistp521
+        diffie-hellman-group14-sha256" \
+        "$(dbclient -c help 2>&1 | sed -n 's/.*Available ciphers: //p')" \
+        "$(dbclient -m help 2>&1 | sed -n 's/.*Available MACs: //p')" "none zlib@openssh.com" \
+        "ssh-ed25519 ecdsa-sha2-nistp256 rsa-sha2-256"
+}
+
+case $peer in
+openssh | dropbear | putty | asyncssh | paramiko | jsch | sshd | dropbear_server) "$peer" ;;
+*) skip "no such peer: $peer" ;;
+esac
+[ -z "$MISSING" ] || echo "not offered by $peer:$MISSING"
+finish
