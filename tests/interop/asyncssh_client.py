@@ -2,6 +2,7 @@
 """AsyncSSH against a server: PORT USER PASSWORD FOLDER (with keys, a file "megabyte", a folder "remote")."""
 
 import asyncio
+import inspect
 import os
 import sys
 
@@ -148,7 +149,9 @@ async def main():
     await run("an accepted variable", environment)
     await run("a terminal and its window-change", window_change)
     await run("sftp put and get", sftp)
-    await run("key re-exchange every 64 KiB", rekeys)
+    # Older versions send channel data inside of a key exchange, RFC 4253 section 7.1 forbids it, and the server hangs up.
+    if "MSG_KEX_LAST" in inspect.getsource(asyncssh.SSHClientConnection.send_packet):
+        await run("key re-exchange every 64 KiB", rekeys)
     await run("fifty channels at once", many_channels)
     checks.finish()
 

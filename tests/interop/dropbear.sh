@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 need dbclient dropbearconvert ssh-keygen openssl
 
-start_server --exec --shell
+start_server --exec --shell --set AlgorithmProfile=compatible
 random_file megabyte 1048576
 mkdir -p "$T/.ssh"
 
@@ -24,6 +24,12 @@ db_password()
     DROPBEAR_PASSWORD=$1 db "$2@127.0.0.1" "$3" </dev/null
 }
 
+# dbclient ends with status 0 when the server hangs up during the login.
+no_hello()
+{
+    ! "$@" | grep hello
+}
+
 streams_apart()
 {
     db_key 'echo out; echo err >&2; exit 7' >"$T/1" 2>"$T/2"
@@ -40,14 +46,12 @@ for key in ed25519 ecdsa256 ecdsa384 ecdsa521 rsa; do
 done
 key=ed25519
 check "password" prints hello db_password "$PASSWORD" "$USER_NAME" 'echo hello'
-check "wrong password is refused" refused db_password wrong "$USER_NAME" 'echo hello'
-check "unknown user is refused" refused db_password "$PASSWORD" mallory 'echo hello'
+check "wrong password is refused" no_hello db_password wrong "$USER_NAME" 'echo hello'
+check "unknown user is refused" no_hello db_password "$PASSWORD" mallory 'echo hello'
 check "1 MiB through cat" through "$T/megabyte" db_key cat
 check "exit status, stdout and stderr" streams_apart
 for cipher in aes128-ctr aes256-ctr chacha20-poly1305@openssh.com; do
     check "cipher $cipher" through "$T/megabyte" db -c $cipher -i "$T/db.ed25519" "$USER_NAME@127.0.0.1" cat
 done
-for mac in hmac-sha2-256; do
-    check "mac $mac" through "$T/megabyte" db -c aes128-ctr -m $mac -i "$T/db.ed25519" "$USER_NAME@127.0.0.1" cat
-done
+check "mac hmac-sha2-256" through "$T/megabyte" db -c aes128-ctr -m hmac-sha2-256 -i "$T/db.ed25519" "$USER_NAME@127.0.0.1" cat
 finish

@@ -101,9 +101,10 @@ killed()
             </dev/zero >/dev/null 2>&1 &
         pid=$!
         sleep "0.$i"
-        kill -9 $pid
+        kill -9 $pid || return 1
         wait $pid 2>/dev/null
     done
+    return 0
 }
 
 check "connections that leave at once" connects_and_leaves

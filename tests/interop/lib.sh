@@ -36,6 +36,7 @@ ends()
         kill -9 "$pid" 2>/dev/null
         wait "$pid" 2>/dev/null
     done
+    return 0
 }
 
 cleanup()
@@ -183,12 +184,12 @@ start_server()
 
 # OpenSSH, told to read no file but ours. SSH_KEY chooses the key.
 SSH_COMMON="-F none -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o GlobalKnownHostsFile=/dev/null
-    -o LogLevel=ERROR -o ConnectTimeout=20 -o IdentitiesOnly=yes"
+    -o ConnectTimeout=20 -o IdentitiesOnly=yes"
 
 ssh_key()
 {
     # shellcheck disable=SC2086 # a list of options
-    timeout "${LIMIT:-60}" ssh $SSH_COMMON -o BatchMode=yes -i "${SSH_KEY:-$T/ed25519}" -p "$PORT" -l "${WHO:-$USER_NAME}" "$@"
+    timeout "${LIMIT:-60}" ssh $SSH_COMMON -o "LogLevel=${LOG_LEVEL:-ERROR}" -o BatchMode=yes -i "${SSH_KEY:-$T/ed25519}" -p "$PORT" -l "${WHO:-$USER_NAME}" "$@"
 }
 
 # ssh_password PASSWORD OPTION...: logs in by typing it; BatchMode would not ask.
@@ -201,7 +202,7 @@ ssh_password()
     printf '%s\n' "$password" >"$T/typed"
     chmod 700 "$T/askpass"
     # shellcheck disable=SC2086 # a list of options
-    SSH_ASKPASS=$T/askpass SSH_ASKPASS_REQUIRE=force timeout "${LIMIT:-60}" ssh $SSH_COMMON -o NumberOfPasswordPrompts=1 \
+    SSH_ASKPASS=$T/askpass SSH_ASKPASS_REQUIRE=force timeout "${LIMIT:-60}" ssh $SSH_COMMON -o "LogLevel=${LOG_LEVEL:-ERROR}" -o NumberOfPasswordPrompts=1 \
         -o "PreferredAuthentications=${METHOD:-password}" -o PubkeyAuthentication=no -p "$PORT" -l "${WHO:-$USER_NAME}" "$@"
 }
 

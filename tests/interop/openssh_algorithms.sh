@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 need ssh ssh-keygen openssl
 
-start_server --exec
+start_server --exec --set AlgorithmProfile=compatible --set ssh_compression_algorithms=none,zlib@openssh.com,zlib
 random_file some 65536
 
 # uses LINE OPTION...: data passes, and ssh reports LINE of what was agreed.
@@ -13,7 +13,7 @@ uses()
     local line=$1
 
     shift
-    ssh_key -o LogLevel=DEBUG1 "$@" 127.0.0.1 cat <"$T/some" >"$T/out" 2>"$T/debug" || {
+    LOG_LEVEL=DEBUG1 ssh_key "$@" 127.0.0.1 cat <"$T/some" >"$T/out" 2>"$T/debug" || {
         tail -n 5 "$T/debug"
         return 1
     }
@@ -42,6 +42,9 @@ for a in aes128-gcm@openssh.com aes256-gcm@openssh.com chacha20-poly1305@openssh
     check "cipher $a" uses "cipher: $a MAC: <implicit>" -o Ciphers=$a
     check "cipher $a, compressed" uses "compression: zlib@openssh.com" -o Ciphers=$a -C
 done
+check "the server ends when told to" stop_server
+
+start_server --exec
 check "no cipher in common" refused ssh_key -o Ciphers=aes128-cbc 127.0.0.1 true
 check "no key exchange in common" refused ssh_key -o KexAlgorithms=diffie-hellman-group1-sha1 127.0.0.1 true
 finish

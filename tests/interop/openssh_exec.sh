@@ -29,7 +29,7 @@ on_terminal()
 terminal_size()
 {
     on_terminal 'stty size; tty' | tr -d '\r' | tee "$T/terminal"
-    grep -q '33 101$' "$T/terminal" && grep -q '^/dev/pts/' "$T/terminal"
+    grep -q '33 101$' "$T/terminal" && grep -q '/dev/pts/' "$T/terminal"
 }
 
 # RFC 4254 section 8: modes that the client sends arrive at the terminal. ssh reads them from its own.

@@ -93,7 +93,7 @@ def environment():
         channel = c.get_transport().open_session(timeout=20)
         channel.set_environment_variable("NACRE_TEST", "a value")
         channel.exec_command('echo "$NACRE_TEST"')
-        same(channel.makefile("r").read(), "a value\n")
+        same(channel.makefile("rb").read(), b"a value\n")
 
 
 def read_until(channel, wanted):

@@ -31,7 +31,8 @@ run()
 
 random_file megabyte 1048576
 mkdir "$T/remote"
-start_server --exec --shell --sftp --keyboard-interactive --accept-env 'NACRE_*'
+start_server --exec --shell --sftp --keyboard-interactive --set AlgorithmProfile=compatible \
+    --set ssh_compression_algorithms=none,zlib@openssh.com --accept-env 'NACRE_*'
 case $1 in
 # What leaks inside libssh is not ours to find.
 libssh) run env "ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0" "$LIBSSH_CLIENT" "$PORT" "$USER_NAME" "$PASSWORD" "$T" ;;
