@@ -243,6 +243,11 @@ static void run_stop(struct shard *s, struct command *k)
         if (c != NULL)
             nacre_connection_hurry(c);
     }
+    for (uint32_t n = 0; n < s->tunnels.made; n++) {
+        struct tunnel *t = nacre_table_at(&s->tunnels, n);
+        if (t != NULL)
+            nacre_tunnel_hurry(t);
+    }
 }
 
 static void (*const runs[])(struct shard *, struct command *) = {

@@ -71,12 +71,11 @@ static int answer(struct request *r, const char *text)
 
 static int build_info(struct request *r)
 {
-    char text[256];
+    char text[512];
     if (r->set != NULL)
         return nacre_fail(NACRE_E_SETTING_READ_ONLY, NULL);
-    (void)snprintf(text, sizeof text,
-                   "nacre %s; %s; io=epoll; without: io_uring, libargon2, libxml2, jansson, libp11, krb5",
-                   NACRE_VERSION, nacre_crypto_versions());
+    (void)snprintf(text, sizeof text, "nacre %s; %s; %s; io=epoll; without io_uring, without krb5", NACRE_VERSION,
+                   nacre_crypto_versions(), nacre_keys_features());
     return answer(r, text);
 }
 

@@ -150,6 +150,7 @@ struct shard {
     struct timers timers;
     struct list dirty;
     struct table tunnels, forwards;
+    size_t draining; /* bytes that tunnels still send for channels that are closed */
     struct connection *fresh;
     struct event *free_events;
     unsigned free_event_count;

@@ -13,9 +13,12 @@ enum {
     TO_CHANNEL_MAX = 256 * 1024, /* bytes waiting for the channel above which the socket is not read */
     GATHER_MAX = 2048,           /* up to here data is copied together */
     GATHER_BLOCK = 16 * 1024,
+    DRAINING_MAX = 64 * 1024 * 1024, /* of a worker: what closed channels have left; more is dropped */
 };
 
-static const int64_t drain_ns = INT64_C(30000000000);
+/* How long a socket may take nothing of what a closed channel has left, and the same for all of it once the server
+ * stops. */
+static const int64_t drain_ns = INT64_C(30000000000), stop_drain_ns = INT64_C(1000000000);
 
 /* ---- life ------------------------------------------------------------------------------------------------------ */
 
@@ -95,6 +98,8 @@ struct tunnel *nacre_tunnel_of(struct connection *c, uint32_t number)
 void nacre_tunnel_let_go(struct tunnel *t)
 {
     nacre_timer_cancel(&t->shard->timers, &t->timer);
+    if (t->stage == TUNNEL_DRAINING)
+        t->shard->draining -= t->queued;
     if (!t->attached) {
         free_tunnel(t);
         return;
@@ -161,10 +166,10 @@ static void append(struct tunnel *t, struct piece *p)
     t->last = &p->next;
 }
 
-/* The last piece, when it is a block of our own with room and not on its way already. */
+/* The last piece, when it is a block of our own with room. It may be on its way: what is behind its end is not. */
 static struct piece *tail_with_room(struct tunnel *t, size_t len)
 {
-    if (t->first == NULL || t->sending)
+    if (t->first == NULL)
         return NULL;
     struct piece *p = CONTAINER_OF(t->last, struct piece, next);
     return p->room >= len ? p : NULL;
@@ -249,6 +254,32 @@ void nacre_tunnel_data(struct tunnel *t, const struct conn_event *v)
     push(t);
 }
 
+/* Forgets the first `len` bytes of what waits. */
+static void drop_sent(struct tunnel *t, size_t len)
+{
+    while (len != 0 && t->first != NULL) {
+        struct piece *p = t->first;
+        size_t used = len < p->len ? len : p->len;
+        p->at += used;
+        p->len -= used;
+        len -= used;
+        if (p->len != 0)
+            return;
+        t->first = p->next;
+        if (t->first == NULL)
+            t->last = &t->first;
+        nacre_block_release(p->block);
+        free(p);
+    }
+}
+
+static void drained(struct tunnel *t, size_t len)
+{
+    t->shard->draining -= len;
+    if (!t->shard->stopping)
+        nacre_timer_arm(&t->shard->timers, &t->timer, t->shard->now_ns + drain_ns);
+}
+
 void nacre_tunnel_sent(struct tunnel *t, size_t len)
 {
     t->sending = false;
@@ -259,22 +290,9 @@ void nacre_tunnel_sent(struct tunnel *t, size_t len)
         nacre_chan_consumed(t->connection->conn, t->number, len, t->shard->now_ns);
         nacre_connection_touch(t->connection);
     }
-    while (len != 0) {
-        struct piece *p = t->first;
-        size_t used = len < p->len ? len : p->len;
-        p->at += used;
-        p->len -= used;
-        len -= used;
-        if (p->len != 0)
-            break;
-        t->first = p->next;
-        if (t->first == NULL)
-            t->last = &t->first;
-        nacre_block_release(p->block);
-        free(p);
-    }
+    drop_sent(t, len);
     if (t->stage == TUNNEL_DRAINING)
-        nacre_timer_arm(&t->shard->timers, &t->timer, t->shard->now_ns + drain_ns);
+        drained(t, len);
     close_when_done(t);
     if (t->stage == TUNNEL_OPEN || t->stage == TUNNEL_DRAINING)
         push(t);
@@ -334,16 +352,25 @@ void nacre_tunnel_channel_closed(struct tunnel *t)
     t->connection = NULL;
     if (t->stage == TUNNEL_OPEN)
         emit_closed(c, t->address, t->port);
-    if (t->stage != TUNNEL_OPEN || t->first == NULL || t->failed) {
+    bool drains =
+        t->stage == TUNNEL_OPEN && t->first != NULL && !t->failed && t->queued <= DRAINING_MAX - t->shard->draining;
+    if (!drains) {
         nacre_tunnel_let_go(t);
         return;
     }
     t->stage = TUNNEL_DRAINING;
-    nacre_timer_arm(&t->shard->timers, &t->timer, t->shard->now_ns + drain_ns);
+    t->shard->draining += t->queued;
+    nacre_timer_arm(&t->shard->timers, &t->timer, t->shard->now_ns + (t->shard->stopping ? stop_drain_ns : drain_ns));
     if (t->receiving)
         t->shard->ops->receive(t->shard->io, t->io_slot, false);
     t->receiving = false;
     push(t);
+}
+
+void nacre_tunnel_hurry(struct tunnel *t)
+{
+    if (t->stage == TUNNEL_DRAINING)
+        nacre_timer_arm(&t->shard->timers, &t->timer, t->shard->now_ns + stop_drain_ns);
 }
 
 void nacre_tunnel_failed(struct tunnel *t, enum nacre_error error)
@@ -372,6 +399,8 @@ void nacre_tunnel_failed(struct tunnel *t, enum nacre_error error)
 static enum nacre_error attach(struct tunnel *t)
 {
     struct shard *s = t->shard;
+    if (!t->attached)
+        nacre_sock_set_nodelay(t->socket, true); /* a unix socket has no such thing, and needs none */
     enum nacre_error e =
         t->attached ? NACRE_OK : s->ops->attach(s->io, t->socket, nacre_tunnel_owner(&t->slot), &t->io_slot);
     if (e != NACRE_OK)

@@ -65,7 +65,7 @@ struct forward {
     bool is_unix, detached;
     io_socket socket;
     uint32_t io_slot;
-    int port;      /* bound */
+    int port;      /* as the client knows it: asked for, or bound when that was 0 */
     char *address; /* as the client named it; a path */
 };
 
@@ -103,6 +103,9 @@ void nacre_tunnel_received(struct tunnel *t, struct block *block, size_t len);
 void nacre_tunnel_sent(struct tunnel *t, size_t len);
 void nacre_tunnel_failed(struct tunnel *t, enum nacre_error error);
 void nacre_tunnel_gone(struct tunnel *t);
+
+/* The server stops: what a closed channel has left has a second. */
+void nacre_tunnel_hurry(struct tunnel *t);
 
 /* Nothing refers to it any more: the slot goes back now, or with IO_GONE when it has a socket. */
 void nacre_tunnel_let_go(struct tunnel *t);

@@ -14,7 +14,8 @@
 enum {
     HOST_MAX = 255,
     PATH_MAX_LEN = 107,
-    FORWARDS_MAX = 256,      /* of one connection */
+    FORWARDS_MAX = 256, /* of one connection */
+    BACKLOG = 128,
     OPEN_CONNECT_FAILED = 2, /* RFC 4254 section 5.1 */
     OPEN_RESOURCE_SHORTAGE = 4,
 };
@@ -196,6 +197,7 @@ static enum nacre_error connect_next(struct tunnel *t)
     enum nacre_error e = nacre_sock_open(to, &t->socket);
     if (e != NACRE_OK)
         return e;
+    nacre_sock_set_nodelay(t->socket, true); /* a unix socket has no such thing, and needs none */
     e = s->ops->connect(s->io, t->socket, to, nacre_tunnel_owner(&t->slot), &t->io_slot);
     if (e != NACRE_OK) {
         nacre_sock_close(t->socket);
@@ -301,7 +303,7 @@ void nacre_tunnel_connected(struct tunnel *t, enum nacre_error error)
 static enum nacre_error listen_for(struct forward *f, const struct target *target)
 {
     if (target->is_unix)
-        return nacre_sock_listen_unix(target->address, 16, &f->socket);
+        return nacre_sock_listen_unix(target->address, BACKLOG, &f->socket);
     /* RFC 4254 section 7.1: "" and "*" are every interface; "localhost" is the loopback. */
     bool any = target->address[0] == '\0' || strcmp(target->address, "*") == 0;
     bool loopback = strcmp(target->address, "localhost") == 0;
@@ -309,7 +311,7 @@ static enum nacre_error listen_for(struct forward *f, const struct target *targe
                                                 : loopback ? "127.0.0.1"
                                                            : target->address,
                                         .port = (uint16_t)target->port,
-                                        .backlog = 16,
+                                        .backlog = BACKLOG,
                                         .family = SOCK_BOTH,
                                         .exclusive = true};
     uint8_t bytes[16];
@@ -343,7 +345,6 @@ static struct forward *open_forward(struct connection *c, const struct target *t
         nacre_forward_gone(f);
         return NULL;
     }
-    f->port = target->is_unix ? 0 : (int)nacre_sock_port(f->socket);
     list_append(&c->forwards, &f->sibling);
     return f;
 }
@@ -356,7 +357,7 @@ static unsigned count_forwards(const struct connection *c)
     return count;
 }
 
-static void start_reverse(struct connection *c, const struct question *q, const struct target *target, bool want_port)
+static void start_reverse(struct connection *c, const struct question *q, const struct target *target, int asked)
 {
     uint8_t reply[4];
     enum nacre_error error = NACRE_E_TOO_MANY_CHANNELS;
@@ -366,6 +367,9 @@ static void start_reverse(struct connection *c, const struct question *q, const 
         refuse(c, q->serial, 0, NULL);
         return;
     }
+    /* Connections are announced with the port that the client asked for, wherever the application has put it. */
+    bool want_port = !f->is_unix && asked == 0;
+    f->port = want_port ? (int)nacre_sock_port(f->socket) : asked;
     struct wr w = wr_over(reply, sizeof reply);
     wr_u32(&w, (uint32_t)f->port);
     const struct conn_answer yes = {.accept = true, .reply = want_port ? wr_span(&w) : span_of(NULL, 0)};
@@ -427,10 +431,10 @@ void nacre_tunnel_decided(struct connection *c, const struct question *q, const 
         return;
     }
     if (kinds[kind].reverse) {
-        bool want_port = !t.is_unix && t.port == 0;
+        int asked = t.port;
         t.port = port;
         if (accept)
-            start_reverse(c, q, &t, want_port);
+            start_reverse(c, q, &t, asked);
         else
             refuse(c, q->serial, 0, NULL);
         return;

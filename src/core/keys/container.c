@@ -71,8 +71,15 @@ enum nacre_error nacre_container_take(struct container *k, void *evp_pkey, struc
                                     "holds a key of type %s with %d bits; usable are ED25519, EC over P-256, P-384 and "
                                     "P-521, and RSA of %d to %d bits.",
                                     type, bits, KEY_RSA_MIN_BITS, KEY_RSA_MAX_BITS);
+    return nacre_container_give(k, key, out);
+}
+
+enum nacre_error nacre_container_give(struct container *k, struct key *key, struct key **out)
+{
     enum nacre_error e = NACRE_OK;
-    if (!nacre_key_is_private(key))
+    if (!nacre_key_is_private(key) && k->public_only_will_do)
+        e = NACRE_OK;
+    else if (!nacre_key_is_private(key))
         e = nacre_container_fail(k, NACRE_E_NO_CERTIFICATE, "holds no private key.");
     else if (!halves_match(k->c, key))
         e = nacre_container_fail(k, NACRE_E_KEY, "is damaged: its private and public halves do not belong together.");
@@ -105,14 +112,21 @@ static void squeeze(const char *text, char *out, size_t size)
     out[len] = 0;
 }
 
-static bool subject_fits(const char *name, const char *wanted)
+enum subject_rank nacre_container_rank(const struct container *k, const char *name)
 {
     char a[512], b[512];
-    if (wanted[0] == 0 || strcmp(wanted, "*") == 0)
-        return true;
+    if (k->subject[0] == 0 || strcmp(k->subject, "*") == 0)
+        return SUBJECT_EXACT;
     squeeze(name, a, sizeof a);
-    squeeze(wanted, b, sizeof b);
-    return strstr(a, b) != NULL;
+    squeeze(k->subject, b, sizeof b);
+    if (strcmp(a, b) == 0)
+        return SUBJECT_EXACT;
+    return strstr(a, b) != NULL ? SUBJECT_PART : SUBJECT_OTHER;
+}
+
+enum nacre_error nacre_container_absent(struct container *k)
+{
+    return nacre_container_fail(k, NACRE_E_NO_CERTIFICATE, "holds no certificate for \"%s\".", k->subject);
 }
 
 bool nacre_container_certificate(struct container *k, void *x509)
@@ -120,13 +134,32 @@ bool nacre_container_certificate(struct container *k, void *x509)
     char text[512] = "";
     unsigned char *der = NULL;
     (void)nacre_certificate_subject(x509, text, sizeof text); /* a name too long to tell is none */
-    if (!subject_fits(text, k->subject))
+    if (nacre_container_rank(k, text) == SUBJECT_OTHER)
         return false;
     nacre_container_subject(k, span_str(text));
     int len = k->certificate == NULL ? 0 : i2d_X509(x509, &der);
     bool kept = len <= 0 || nacre_buf_append(k->certificate, der, (size_t)len);
     OPENSSL_free(der);
     return kept;
+}
+
+void *nacre_container_x509(const struct container *k, struct span der)
+{
+    X509 *x = X509_new_ex(k->c->lib, NULL);
+    const unsigned char *at = der.at;
+    if (x != NULL && (der.len == 0 || der.len > STORE_FILE_MAX || d2i_X509(&x, &at, (long)der.len) == NULL))
+        x = NULL; /* freed by the library when it fails */
+    ERR_clear_error();
+    return x;
+}
+
+bool nacre_container_beside(struct container *k, const struct key *key, void *x509)
+{
+    const EVP_PKEY *public = x509 == NULL ? NULL : X509_get0_pubkey(x509);
+    bool fits = public != NULL && EVP_PKEY_eq(public, nacre_key_native(key)) == 1;
+    bool ok = !fits || nacre_container_certificate(k, x509);
+    ERR_clear_error();
+    return ok;
 }
 
 bool nacre_container_decrypt(const struct container *k, const char *cipher, const uint8_t *key, const uint8_t *iv,
@@ -170,6 +203,8 @@ bool nacre_base64_read(struct span text, struct buf *out)
     if (x == NULL || at == NULL)
         goto out;
     EVP_DecodeInit(x);
+    if (text.len != 0 && memchr(text.at, '-', text.len) != NULL)
+        goto out; /* the library takes it for the end */
     if (EVP_DecodeUpdate(x, at, &n, text.at, (int)text.len) < 0 || EVP_DecodeFinal(x, at + n, &last) != 1)
         goto out;
     out->len += (size_t)n + (size_t)last;

@@ -87,3 +87,14 @@ enum nacre_error nacre_file_read(struct container *k, struct span name, struct b
     close(fd);
     return e;
 }
+
+bool nacre_file_exists(struct span name)
+{
+    char path[FILE_NAME_MAX];
+    struct stat st;
+    if (name.len == 0 || name.len >= sizeof path || span_has_nul(name))
+        return false;
+    memcpy(path, name.at, name.len);
+    path[name.len] = 0;
+    return stat(path, &st) == 0 || (errno != ENOENT && errno != ENOTDIR && errno != ENAMETOOLONG);
+}

@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-#include "keys/container.h"
+#include "keys/detect.h"
 
 enum how {
     HOW_READ,    /* by the row's reader */
@@ -22,8 +22,6 @@ struct store_row {
     enum nacre_error (*read)(struct container *k, struct key **out);
 };
 
-static enum nacre_error read_any(struct container *k, struct key **out);
-
 /* clang-format off */
 static const struct store_row rows[] = {
     /* type                 name                      how          file   reader */
@@ -35,22 +33,22 @@ static const struct store_row rows[] = {
     {STORE_JKS_BLOB,        "JKS blob",               HOW_JAVA,    false, NULL},
     {STORE_PEM_FILE,        "PEM file",               HOW_READ,    true,  nacre_pem_read},
     {STORE_PEM_BLOB,        "PEM blob",               HOW_READ,    false, nacre_pem_read},
-    {STORE_PUBLIC_FILE,     "public key file",        HOW_UNKNOWN, true,  NULL},
-    {STORE_PUBLIC_BLOB,     "public key blob",        HOW_UNKNOWN, false, NULL},
-    {STORE_SSH_PUBLIC_BLOB, "SSH public key blob",    HOW_UNKNOWN, false, NULL},
-    {STORE_P7B_FILE,        "P7B file",               HOW_UNKNOWN, true,  NULL},
-    {STORE_P7B_BLOB,        "P7B blob",               HOW_UNKNOWN, false, NULL},
-    {STORE_SSH_PUBLIC_FILE, "SSH public key file",    HOW_UNKNOWN, true,  NULL},
+    {STORE_PUBLIC_FILE,     "public key file",        HOW_READ,    true,  nacre_public_read},
+    {STORE_PUBLIC_BLOB,     "public key blob",        HOW_READ,    false, nacre_public_read},
+    {STORE_SSH_PUBLIC_BLOB, "SSH public key blob",    HOW_READ,    false, nacre_ssh_public_read},
+    {STORE_P7B_FILE,        "P7B file",               HOW_READ,    true,  nacre_p7b_read},
+    {STORE_P7B_BLOB,        "P7B blob",               HOW_READ,    false, nacre_p7b_read},
+    {STORE_SSH_PUBLIC_FILE, "SSH public key file",    HOW_READ,    true,  nacre_ssh_public_read},
     {STORE_PPK_FILE,        "PPK file",               HOW_READ,    true,  nacre_ppk_read},
     {STORE_PPK_BLOB,        "PPK blob",               HOW_READ,    false, nacre_ppk_read},
-    {STORE_XML_FILE,        "XML file",               HOW_UNKNOWN, true,  NULL},
-    {STORE_XML_BLOB,        "XML blob",               HOW_UNKNOWN, false, NULL},
-    {STORE_JWK_FILE,        "JWK file",               HOW_UNKNOWN, true,  NULL},
-    {STORE_JWK_BLOB,        "JWK blob",               HOW_UNKNOWN, false, NULL},
+    {STORE_XML_FILE,        "XML file",               HOW_READ,    true,  nacre_xml_read},
+    {STORE_XML_BLOB,        "XML blob",               HOW_READ,    false, nacre_xml_read},
+    {STORE_JWK_FILE,        "JWK file",               HOW_READ,    true,  nacre_jwk_read},
+    {STORE_JWK_BLOB,        "JWK blob",               HOW_READ,    false, nacre_jwk_read},
     {STORE_BCFKS_FILE,      "BCFKS file",             HOW_JAVA,    true,  NULL},
     {STORE_BCFKS_BLOB,      "BCFKS blob",             HOW_JAVA,    false, NULL},
     {STORE_PKCS11,          "PKCS#11",                HOW_UNKNOWN, false, NULL},
-    {STORE_AUTO,            "auto",                   HOW_READ,    true,  read_any},
+    {STORE_AUTO,            "auto",                   HOW_READ,    true,  nacre_detect_read},
 };
 /* clang-format on */
 
@@ -63,60 +61,38 @@ static const struct store_row *row_of(enum store_type type)
     return NULL;
 }
 
-static bool holds(struct span bytes, const char *text)
-{
-    return nacre_bytes_find(bytes, text) != NULL;
-}
-
-static bool starts(struct span bytes, const char *magic, size_t len)
-{
-    return bytes.len >= len && memcmp(bytes.at, magic, len) == 0;
-}
-
-/* STORE_AUTO: by what the contents look like. */
-static enum nacre_error read_any(struct container *k, struct key **out)
-{
-    if (holds(k->bytes, "-----BEGIN "))
-        return nacre_pem_read(k, out);
-    if (starts(k->bytes, "PuTTY-User-Key-File-", 20))
-        return nacre_ppk_read(k, out);
-    if (starts(k->bytes, "\xfe\xed\xfe\xed", 4) || starts(k->bytes, "\xce\xce\xce\xce", 4))
-        return nacre_container_fail(k, NACRE_E_NOT_SUPPORTED, "is of type JKS, which is supported in Java only.");
-    if (!starts(k->bytes, "\x30", 1))
-        return nacre_container_fail(k, NACRE_E_KEY, "is no key container that can be read here.");
-    char said[256] = "";
-    struct container pfx = *k;
-    pfx.why = said;
-    pfx.why_size = sizeof said;
-    enum nacre_error e = nacre_pfx_read(&pfx, out);
-    /* A PFX starts with the number of its version, 3, where the others have 0 or a nested structure. */
-    if (e == NACRE_OK || holds(span_of(k->bytes.at, k->bytes.len < 8 ? k->bytes.len : 8), "\x02\x01\x03")) {
-        snprintf(k->why, k->why_size, "%s", said);
-        return e;
-    }
-    return nacre_der_read(k, out);
-}
-
-/* STORE_AUTO: contents start like a container or have bytes that no file name has. */
-static bool is_contents(struct span s)
-{
-    return holds(s, "-----BEGIN ") || starts(s, "PuTTY-User-Key-File-", 20) || starts(s, "0\x82", 2) ||
-           starts(s, "0\x81", 2) || s.len >= 4096 || holds(s, "\n") || span_has_nul(s);
-}
-
 /* The class takes blobs also as base64. Anything but plain base64 is left as it is. */
 static bool unwrap(struct span given, struct buf *out)
 {
-    return given.len >= 16 && !holds(given, "-----BEGIN ") && nacre_base64_read(given, out) && out->len != 0;
+    return given.len >= 16 && nacre_base64_read(given, out) && out->len != 0;
+}
+
+/* STORE_AUTO: contents, base64 on one line that decodes to contents, or else the name of a file. */
+static bool is_file(const struct store_row *row, struct span store)
+{
+    struct buf plain;
+    if (row->type != STORE_AUTO || nacre_detect_contents(store))
+        return row->file && row->type != STORE_AUTO;
+    if (nacre_file_exists(store))
+        return true;
+    nacre_buf_init(&plain, STORE_FILE_MAX);
+    bool contents = unwrap(store, &plain) && nacre_detect_contents(buf_span(&plain));
+    nacre_buf_wipe(&plain);
+    return !contents;
 }
 
 static enum nacre_error read_store(struct container *k, const struct store_row *row, struct span store,
                                    struct key **out)
 {
+    char name[512];
     struct buf bytes;
     enum nacre_error e = NACRE_OK;
-    bool file = row->file && (row->type != STORE_AUTO || !is_contents(store));
+    const bool file = is_file(row, store);
     nacre_buf_init(&bytes, STORE_FILE_MAX + 1);
+    if (file && !nacre_detect_contents(store)) { /* contents are never told: they may be a key */
+        snprintf(name, sizeof name, "\"%.*s\"", (int)store.len, store.len == 0 ? "" : (const char *)store.at);
+        k->name = name;
+    }
     if (file)
         e = nacre_file_read(k, store, &bytes);
     else if (store.len > STORE_FILE_MAX)
@@ -143,22 +119,20 @@ static enum nacre_error refuse(struct container *k, const struct store_row *row)
 enum nacre_error nacre_store_open(const struct nacre_crypto *c, const struct store_request *request, struct key **out,
                                   char *subject_out, size_t subject_size, char *why, size_t why_size)
 {
-    char name[512] = "The key store";
     const struct store_row *row = row_of(request->type);
     *out = NULL;
     if (subject_size != 0)
         subject_out[0] = 0;
     if (why_size != 0)
         why[0] = 0;
-    if (row != NULL && row->file && !is_contents(request->store))
-        snprintf(name, sizeof name, "\"%.*s\"", (int)request->store.len, (const char *)request->store.at);
     struct container k = {
         .c = c,
-        .name = name,
+        .name = "The key store",
         .password = request->password == NULL ? "" : request->password,
         .subject = request->subject == NULL ? "*" : request->subject,
         .subject_out = subject_out,
         .subject_size = subject_size,
+        .public_only_will_do = request->public_only_will_do,
         .certificate = request->certificate,
         .why = why,
         .why_size = why_size,

@@ -42,6 +42,7 @@ struct store_request {
     struct span store;       /* file name or contents, as `type` says */
     const char *password;    /* "" or NULL: none */
     const char *subject;     /* "*" takes the first */
+bool public_only_will_do; /* for containers without a private key: a public one is an answer too */
     struct buf *certificate; /* NULL: not wanted; else the DER of the certificate beside the key, if any, is appended */
 };
 
