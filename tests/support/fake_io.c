@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The scripted back end: instances and slots. See fake_io.h. A wait looks at every slot in turn; nothing is remembered
+ * of the network but what was reported, so that there is little to get wrong. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "support/fake_io_priv.h"
+
+static const int64_t rest_ns = 100 * 1000 * 1000;
+static const int64_t hunger_ns = 10 * 1000 * 1000;
+
+struct slot {
+    bool used, listens, wanted, told_fin, sending, shut, connecting, failed, detached;
+    uint64_t owner;
+    struct fake_peer *peer;
+    enum nacre_error error; /* of connecting */
+    struct span spans[IO_SPANS];
+    unsigned span_count;
+    int64_t rest_until;
+};
+
+struct io {
+    struct io_options options;
+    struct slot *slots;
+    unsigned made, turn; /* turn: the slot that is looked at first */
+    bool woken;
+};
+
+struct reports {
+    struct io_done *at;
+    unsigned count, max;
+    int64_t look_again; /* something may be done then, without anybody's doing */
+};
+
+static bool usable(const char **why_not)
+{
+    (void)why_not;
+    return true;
+}
+
+static enum nacre_error open_instance(struct io **out, const struct io_options *options)
+{
+    *out = NULL;
+    fake_lock();
+    enum nacre_error e = fake_take_failure(FAKE_OPEN);
+    fake_unlock();
+    if (e != NACRE_OK)
+        return e;
+    struct io *io = calloc(1, sizeof *io);
+    if (io == NULL)
+        return NACRE_E_NOBUFS;
+    io->options = *options;
+    *out = io;
+    return NACRE_OK;
+}
+
+static void close_instance(struct io *io)
+{
+    free(io->slots);
+    free(io);
+}
+
+/* ---- slots ----------------------------------------------------------------------------------------------------- */
+
+static struct slot *find(const struct io *io, uint32_t slot)
+{
+    if (slot >= io->made || !io->slots[slot].used || io->slots[slot].detached)
+        return NULL;
+    return &io->slots[slot];
+}
+
+/* A free slot; the lowest, so that numbers are reused as soon as may be. */
+static enum nacre_error take_slot(struct io *io, uint32_t *slot)
+{
+    unsigned i = 0;
+    while (i < io->made && io->slots[i].used)
+        i++;
+    if (i == io->options.max_slots)
+        return NACRE_E_TOO_MANY_CONNECTIONS;
+    if (i == io->made) {
+        struct slot *more = realloc(io->slots, (io->made + 1) * sizeof *more);
+        if (more == NULL)
+            return NACRE_E_NOBUFS;
+        io->slots = more;
+        io->made++;
+    }
+    io->slots[i] = (struct slot){.used = true};
+    *slot = i;
+    return NACRE_OK;
+}
+
+static enum nacre_error take_over(struct io *io, enum fake_call call, io_socket s, uint64_t owner, uint32_t *slot)
+{
+    struct fake_peer *p = fake_find(s);
+    enum nacre_error e = fake_take_failure(call);
+    if (e == NACRE_OK && p == NULL)
+        e = NACRE_E_BADF;
+    if (e == NACRE_OK)
+        e = take_slot(io, slot);
+    if (e != NACRE_OK)
+        return e;
+    io->slots[*slot].owner = owner;
+    io->slots[*slot].peer = p;
+    return NACRE_OK;
+}
+
+static enum nacre_error listen_on(struct io *io, io_socket listener, uint64_t owner, uint32_t *slot)
+{
+    fake_lock();
+    enum nacre_error e = take_over(io, FAKE_LISTEN, listener, owner, slot);
+    if (e == NACRE_OK)
+        io->slots[*slot].listens = true;
+    fake_unlock();
+    return e;
+}
+
+static enum nacre_error attach(struct io *io, io_socket s, uint64_t owner, uint32_t *slot)
+{
+    fake_lock();
+    enum nacre_error e = take_over(io, FAKE_ATTACH, s, owner, slot);
+    fake_unlock();
+    return e;
+}
+
+static enum nacre_error connect_to(struct io *io, io_socket s, const struct io_address *to, uint64_t owner,
+                                   uint32_t *slot)
+{
+    io_socket target;
+    memcpy(&target, to->bytes, sizeof target);
+    fake_lock();
+    enum nacre_error e = take_over(io, FAKE_CONNECT, s, owner, slot);
+    struct fake_peer *listener = fake_find(target);
+    if (e == NACRE_OK) {
+        struct slot *at = &io->slots[*slot];
+        at->connecting = true;
+        at->error = listener == NULL || !listener->listens ? NACRE_E_CONNREFUSED : NACRE_OK;
+        if (at->error == NACRE_OK && listener->ignores)
+            at->error = NACRE_E_INPROGRESS;
+        if (at->error == NACRE_OK)
+            fake_line_up(&listener->arrived, at->peer);
+    }
+    fake_unlock();
+    return e;
+}
+
+static void receive(struct io *io, uint32_t slot, bool on)
+{
+    fake_lock();
+    struct slot *s = find(io, slot);
+    if (s != NULL && !s->listens)
+        s->wanted = on && !s->told_fin && !s->failed;
+    fake_unlock();
+}
+
+static enum nacre_error send_locked(struct slot *s, const struct span *spans, unsigned count)
+{
+    enum nacre_error e = fake_take_failure(FAKE_SEND);
+    if (e != NACRE_OK)
+        return e;
+    if (s == NULL || s->listens)
+        return NACRE_E_NOTSOCK;
+    if (count > IO_SPANS)
+        return NACRE_E_INVAL;
+    if (s->sending)
+        return NACRE_E_ALREADY;
+    if (s->failed || s->peer->error != NACRE_OK)
+        return NACRE_OK;
+    if (count != 0)
+        memcpy(s->spans, spans, count * sizeof *spans);
+    s->span_count = count;
+    s->sending = true;
+    return NACRE_OK;
+}
+
+static enum nacre_error send_spans(struct io *io, uint32_t slot, const struct span *spans, unsigned count)
+{
+    fake_lock();
+    enum nacre_error e = send_locked(find(io, slot), spans, count);
+    fake_unlock();
+    return e;
+}
+
+static void shut_when_due(struct slot *s)
+{
+    if (!s->shut || s->sending || s->peer->got_fin)
+        return;
+    s->peer->got_fin = true;
+    fake_changed();
+}
+
+static void shut(struct io *io, uint32_t slot)
+{
+    fake_lock();
+    struct slot *s = find(io, slot);
+    if (s != NULL && !s->listens) {
+        s->shut = true;
+        shut_when_due(s);
+    }
+    fake_unlock();
+}
+
+static void detach(struct io *io, uint32_t slot)
+{
+    fake_lock();
+    struct slot *s = find(io, slot);
+    if (s != NULL)
+        s->detached = true;
+    fake_unlock();
+}
+
+/* ---- waiting --------------------------------------------------------------------------------------------------- */
+
+static struct io_done *report(struct reports *r, enum io_kind kind, const struct slot *s)
+{
+    struct io_done *d = &r->at[r->count++];
+    *d = (struct io_done){.kind = kind, .owner = s == NULL ? 0 : s->owner, .accepted = IO_NO_SOCKET};
+    return d;
+}
+
+static bool is_full(const struct reports *r)
+{
+    return r->count == r->max;
+}
+
+static void look_again(struct reports *r, int64_t at_ns)
+{
+    if (at_ns < r->look_again)
+        r->look_again = at_ns;
+}
+
+/* Moves what the peer has room for; gives how much. */
+static size_t move_out(struct slot *s)
+{
+    struct fake_peer *p = s->peer;
+    size_t room = p->room > p->to_test.len ? p->room - p->to_test.len : 0, moved = 0;
+    if (p->send_most != 0 && p->send_most < room)
+        room = p->send_most;
+    for (unsigned i = 0; i < s->span_count && moved < room; i++) {
+        size_t len = s->spans[i].len < room - moved ? s->spans[i].len : room - moved;
+        if (len != 0 && !nacre_buf_append(&p->to_test, s->spans[i].at, len))
+            break;
+        moved += len;
+    }
+    if (moved != 0)
+        fake_changed();
+    return moved;
+}
+
+static bool has_bytes(const struct slot *s)
+{
+    for (unsigned i = 0; i < s->span_count; i++)
+        if (s->spans[i].len != 0)
+            return true;
+    return false;
+}
+
+static void work_send(struct slot *s, struct reports *r)
+{
+    if (!s->sending || s->failed || s->peer->error != NACRE_OK || is_full(r))
+        return;
+    size_t moved = move_out(s);
+    if (moved == 0 && has_bytes(s))
+        return;
+    s->sending = false;
+    report(r, IO_SENT, s)->len = moved;
+    shut_when_due(s);
+}
+
+static void work_receive(struct io *io, struct slot *s, struct reports *r)
+{
+    struct fake_peer *p = s->peer;
+    if (!s->wanted || is_full(r))
+        return;
+    size_t len = p->to_engine.len, most = io->options.receive_bytes;
+    if (p->receive_most != 0 && p->receive_most < most)
+        most = p->receive_most;
+    len = len < most ? len : most;
+    if (len == 0 && (!p->fin || p->error != NACRE_OK))
+        return;
+    if (len == 0) {
+        s->wanted = false;
+        s->told_fin = true;
+        report(r, IO_RECEIVED, s);
+        return;
+    }
+    struct block *b = nacre_pool_alloc(io->options.pool, io->options.headroom + len);
+    if (b == NULL) {
+        look_again(r, nacre_clock_ns() + hunger_ns);
+        return;
+    }
+    b->start = io->options.headroom;
+    b->len = len;
+    memcpy(b->at + b->start, p->to_engine.at, len);
+    nacre_buf_drop(&p->to_engine, len);
+    struct io_done *d = report(r, IO_RECEIVED, s);
+    d->block = b;
+    d->len = len;
+}
+
+static void work_failed(struct slot *s, struct reports *r)
+{
+    if (s->peer->error == NACRE_OK || s->failed || is_full(r))
+        return;
+    s->failed = true;
+    s->wanted = s->sending = false;
+    report(r, IO_FAILED, s)->error = s->peer->error;
+}
+
+static void work_connecting(struct slot *s, struct reports *r)
+{
+    if (s->error == NACRE_E_INPROGRESS || is_full(r))
+        return;
+    s->connecting = false;
+    s->failed = s->error != NACRE_OK;
+    report(r, IO_CONNECTED, s)->error = s->error;
+}
+
+static void work_listener(struct slot *s, struct reports *r)
+{
+    struct fake_peer *p = s->peer, *came;
+    if (s->rest_until > nacre_clock_ns()) {
+        look_again(r, s->rest_until);
+        return;
+    }
+    if (p->error != NACRE_OK && !is_full(r)) {
+        report(r, IO_LISTEN_FAILED, s)->error = p->error;
+        p->error = NACRE_OK;
+        s->rest_until = nacre_clock_ns() + rest_ns;
+        return;
+    }
+    while (!is_full(r) && (came = fake_first(&p->waiting)) != NULL)
+        report(r, IO_ACCEPTED, s)->accepted = came->socket;
+}
+
+static void work_detached(struct slot *s, struct reports *r)
+{
+    if (is_full(r))
+        return;
+    if (s->sending)
+        (void)move_out(s); /* it was in flight up to now: its bytes are still there */
+    if (!s->listens)
+        fake_close_peer(s->peer);
+    report(r, IO_GONE, s);
+    s->used = false;
+}
+
+static void work(struct io *io, struct slot *s, struct reports *r)
+{
+    if (!s->used)
+        return;
+    if (s->detached) {
+        work_detached(s, r);
+    } else if (s->listens) {
+        work_listener(s, r);
+    } else if (s->connecting) {
+        work_connecting(s, r);
+    } else {
+        work_send(s, r);
+        work_receive(io, s, r);
+        work_failed(s, r);
+    }
+}
+
+static void work_all(struct io *io, struct reports *r)
+{
+    if (io->woken && !is_full(r)) {
+        io->woken = false;
+        report(r, IO_WOKEN, NULL);
+    }
+    for (unsigned i = 0; i < io->made && !is_full(r); i++)
+        work(io, &io->slots[(io->turn + i) % io->made], r);
+    if (io->made != 0)
+        io->turn = (io->turn + 1) % io->made;
+}
+
+static unsigned wait_for(struct io *io, int64_t until_ns, struct io_done *out, unsigned max)
+{
+    struct reports r = {.at = out, .max = max};
+    if (max == 0)
+        return 0;
+    fake_lock();
+    for (;;) {
+        r.look_again = INT64_MAX;
+        work_all(io, &r);
+        if (r.count != 0 || until_ns <= 0 || (until_ns != INT64_MAX && nacre_clock_ns() >= until_ns))
+            break;
+        (void)fake_sleep(r.look_again < until_ns ? r.look_again : until_ns);
+    }
+    fake_unlock();
+    return r.count;
+}
+
+static void wake(struct io *io)
+{
+    fake_lock();
+    io->woken = true;
+    fake_changed();
+    fake_unlock();
+}
+
+const struct io_backend fake_io = {
+    .name = "fake",
+    .usable = usable,
+    .open = open_instance,
+    .close = close_instance,
+    .listen = listen_on,
+    .attach = attach,
+    .connect = connect_to,
+    .receive = receive,
+    .send = send_spans,
+    .shut = shut,
+    .detach = detach,
+    .wait = wait_for,
+    .wake = wake,
+};
