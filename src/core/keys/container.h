@@ -14,7 +14,7 @@ struct container {
     char *subject_out;
     size_t subject_size;
     bool public_only_will_do; /* a public key alone is an answer too */
-    struct buf *certificate; /* where the DER of the certificate goes; NULL: nowhere */
+    struct buf *certificate;  /* where the DER of the certificate goes; NULL: nowhere */
     char *why;
     size_t why_size;
 };
@@ -29,7 +29,8 @@ enum nacre_error nacre_xml_read(struct container *k, struct key **out);
 enum nacre_error nacre_jwk_read(struct container *k, struct key **out);
 enum nacre_error nacre_p7b_read(struct container *k, struct key **out);
 bool nacre_p7b_is(struct span bytes); /* a PKCS#7 structure in DER */
-enum nacre_error nacre_public_read(struct container *k, struct key **out); /* a certificate or a public key, PEM or DER */
+enum nacre_error nacre_public_read(struct container *k,
+                                   struct key **out); /* a certificate or a public key, PEM or DER */
 enum nacre_error nacre_ssh_public_read(struct container *k, struct key **out);
 
 /* Says why in one sentence, "<name> <text>", and gives `code` back. */
@@ -47,7 +48,11 @@ enum nacre_error nacre_container_take(struct container *k, void *evp_pkey, struc
 enum nacre_error nacre_container_give(struct container *k, struct key *key, struct key **out);
 
 /* How well a name answers to the subject asked for. */
-enum subject_rank { SUBJECT_OTHER, SUBJECT_PART, SUBJECT_EXACT };
+enum subject_rank {
+    SUBJECT_OTHER,
+    SUBJECT_PART,
+    SUBJECT_EXACT
+};
 enum subject_rank nacre_container_rank(const struct container *k, const char *name);
 
 /* "holds no certificate for ..." */
@@ -62,7 +67,8 @@ bool nacre_container_certificate(struct container *k, void *x509);
 /* The X509 of the DER in `der`, of the library context of the container; NULL: it is none. To be freed. */
 void *nacre_container_x509(const struct container *k, struct span der);
 
-/* Does the same for a certificate that may belong to the key: one of another key is passed over, which is no failure. */
+/* Does the same for a certificate that may belong to the key: one of another key is passed over, which is no failure.
+ */
 bool nacre_container_beside(struct container *k, const struct key *key, void *x509);
 
 /* The whole of a regular file, at most STORE_FILE_MAX bytes, appended to `out`; `name` need not end in NUL. */

@@ -95,23 +95,27 @@ static enum nacre_error read_block(struct container *k, const struct block *b, s
     return nacre_container_fail(k, NACRE_E_KEY, "holds a block \"%s\" that cannot be read.", b->label);
 }
 
-/* The subject of the certificate beside the key; true when it fits or there is none. */
-static bool certificate_fits(struct container *k)
+/* The certificate of the key, when one of the blocks is it; false: it is not the one asked for. */
+static bool certificate_fits(struct container *k, const struct key *key)
 {
     struct block b;
     struct span rest = k->bytes;
-    while (next_block(&rest, &b)) {
+    bool fits = true;
+    while (fits && next_block(&rest, &b)) {
         if (strcmp(b.label, "CERTIFICATE") != 0 || !b.complete)
             continue;
+        X509 *x = X509_new_ex(k->c->lib, NULL);
         BIO *in = BIO_new_mem_buf(b.whole.at, (int)b.whole.len);
-        X509 *x = in == NULL ? NULL : PEM_read_bio_X509(in, NULL, NULL, NULL);
-        bool fits = x == NULL || nacre_container_certificate(k, x);
-        X509_free(x);
+        X509 *got = in == NULL || x == NULL ? NULL : PEM_read_bio_X509(in, &x, NULL, NULL);
+        bool mine = got != NULL && EVP_PKEY_eq(X509_get0_pubkey(got), nacre_key_native(key)) == 1;
+        fits = !mine || nacre_container_certificate(k, got);
+        X509_free(x); /* the library cleared it where it failed */
         BIO_free(in);
         ERR_clear_error();
-        return fits;
+        if (mine)
+            break;
     }
-    return true;
+    return fits;
 }
 
 static bool is_private_label(const char *label)
@@ -121,25 +125,37 @@ static bool is_private_label(const char *label)
     return len >= sizeof tail - 1 && strcmp(label + len - (sizeof tail - 1), tail) == 0;
 }
 
+static enum nacre_error read_private(struct container *k, const struct block *b, struct key **out)
+{
+    if (!b->complete)
+        return nacre_container_fail(k, NACRE_E_KEY, "is cut short: a PEM block has no end.");
+    if (strcmp(b->label, "OPENSSH PRIVATE KEY") != 0)
+        return read_block(k, b, out);
+    struct container inner = *k;
+    inner.bytes = b->whole;
+    return nacre_openssh_read(&inner, out);
+}
+
 enum nacre_error nacre_pem_read(struct container *k, struct key **out)
 {
     struct block b;
     struct span rest = k->bytes;
     size_t blocks = 0;
     while (next_block(&rest, &b)) {
+        struct key *key = NULL;
         blocks++;
         if (b.label[0] != 0 && !is_private_label(b.label))
             continue;
-        if (!b.complete)
-            return nacre_container_fail(k, NACRE_E_KEY, "is cut short: a PEM block has no end.");
-        if (!certificate_fits(k))
-            return nacre_container_fail(k, NACRE_E_NO_CERTIFICATE, "holds no certificate for \"%s\".", k->subject);
-        if (strcmp(b.label, "OPENSSH PRIVATE KEY") != 0)
-            return read_block(k, &b, out);
-        struct container inner = *k;
-        inner.bytes = b.whole;
-        return nacre_openssh_read(&inner, out);
+        enum nacre_error e = read_private(k, &b, &key);
+        if (e == NACRE_OK && !certificate_fits(k, key)) {
+            nacre_key_unref(key);
+            return nacre_container_absent(k);
+        }
+        *out = key;
+        return e;
     }
+    if (blocks != 0 && k->public_only_will_do)
+        return nacre_public_read(k, out);
     if (blocks != 0)
         return nacre_container_fail(k, NACRE_E_NO_CERTIFICATE, "holds no private key.");
     return nacre_container_fail(k, NACRE_E_KEY, "is not PEM.");

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* PKCS#12 (PFX): one private key with its certificate, locked with a password that may be empty. */
+/* PKCS#12 (PFX), RFC 7292: private keys and certificates, locked with a password that may be empty. Of several keys the
+ * one whose certificate answers best to the subject is taken. */
 #include "keys/container.h"
 
 #include <openssl/err.h>
@@ -7,6 +8,23 @@
 #include <openssl/pkcs12.h>
 
 #include "crypto/context.h"
+#include "keys/certificate.h"
+
+enum {
+    ENTRIES_MAX = 64,
+    NEST_MAX = 4, /* bags in bags */
+    NAME_MAX_LEN = 512
+};
+
+struct entries {
+    const struct nacre_crypto *c;
+    const char *password; /* NULL: none, which differs from an empty one */
+    EVP_PKEY *key[ENTRIES_MAX];
+    char name[ENTRIES_MAX][64]; /* the key's own, where it has one */
+    X509 *certificate[ENTRIES_MAX];
+    size_t keys, certificates;
+    bool bad;
+};
 
 static PKCS12 *decode(const struct container *k)
 {
@@ -31,21 +49,158 @@ static bool password_opens(PKCS12 *p, const char **password)
     return true;
 }
 
-static enum nacre_error read_contents(struct container *k, PKCS12 *p, const char *password, struct key **out)
+static int password_len(const struct entries *e)
 {
-    EVP_PKEY *pkey = NULL;
-    X509 *x = NULL;
-    if (PKCS12_parse(p, password, &pkey, &x, NULL) != 1)
+    return e->password == NULL ? 0 : (int)strlen(e->password);
+}
+
+/* ---- what is inside ---------------------------------------------------------------------------------------------- */
+
+/* Consumes `pkey`; NULL is a key that could not be read. */
+static void add_key(struct entries *e, EVP_PKEY *pkey, PKCS12_SAFEBAG *bag)
+{
+    if (pkey == NULL || e->keys == ENTRIES_MAX) {
+        e->bad = e->bad || pkey == NULL;
+        EVP_PKEY_free(pkey);
+        return;
+    }
+    char *name = PKCS12_get_friendlyname(bag);
+    size_t len = name == NULL ? 0 : strlen(name);
+    len = len < sizeof e->name[0] ? len : sizeof e->name[0] - 1;
+    if (len != 0)
+        memcpy(e->name[e->keys], name, len);
+    e->name[e->keys][len] = 0;
+    OPENSSL_free(name);
+    e->key[e->keys++] = pkey;
+}
+
+static void read_locked_key(struct entries *e, PKCS12_SAFEBAG *bag)
+{
+    PKCS8_PRIV_KEY_INFO *p8 = PKCS12_decrypt_skey_ex(bag, e->password, password_len(e), e->c->lib, NULL);
+    add_key(e, p8 == NULL ? NULL : EVP_PKCS82PKEY_ex(p8, e->c->lib, NULL), bag);
+    PKCS8_PRIV_KEY_INFO_free(p8);
+}
+
+static void read_certificate(struct entries *e, PKCS12_SAFEBAG *bag)
+{
+    if (PKCS12_SAFEBAG_get_bag_nid(bag) != NID_x509Certificate || e->certificates == ENTRIES_MAX)
+        return;
+    X509 *x = PKCS12_SAFEBAG_get1_cert(bag);
+    if (x != NULL)
+        e->certificate[e->certificates++] = x;
+}
+
+static void read_bags(struct entries *e, const STACK_OF(PKCS12_SAFEBAG) *bags, int nested)
+{
+    for (int i = 0; i < sk_PKCS12_SAFEBAG_num(bags) && !e->bad; i++) {
+        PKCS12_SAFEBAG *bag = sk_PKCS12_SAFEBAG_value(bags, i);
+        int kind = PKCS12_SAFEBAG_get_nid(bag); /* lists of revoked certificates and secrets are passed over */
+        if (kind == NID_keyBag)
+            add_key(e, EVP_PKCS82PKEY_ex(PKCS12_SAFEBAG_get0_p8inf(bag), e->c->lib, NULL), bag);
+        else if (kind == NID_pkcs8ShroudedKeyBag)
+            read_locked_key(e, bag);
+        else if (kind == NID_certBag)
+            read_certificate(e, bag);
+        else if (kind == NID_safeContentsBag && nested < NEST_MAX)
+            read_bags(e, PKCS12_SAFEBAG_get0_safes(bag), nested + 1);
+    }
+}
+
+static void read_safes(struct entries *e, PKCS12 *p)
+{
+    STACK_OF(PKCS7) *safes = PKCS12_unpack_authsafes(p);
+    e->bad = safes == NULL;
+    for (int i = 0; i < sk_PKCS7_num(safes) && !e->bad; i++) {
+        PKCS7 *safe = sk_PKCS7_value(safes, i);
+        STACK_OF(PKCS12_SAFEBAG) *bags = NULL;
+        if (PKCS7_type_is_data(safe))
+            bags = PKCS12_unpack_p7data(safe);
+        else if (PKCS7_type_is_encrypted(safe))
+            bags = PKCS12_unpack_p7encdata(safe, e->password, password_len(e));
+        else
+            continue;
+        e->bad = bags == NULL;
+        read_bags(e, bags, 0);
+        sk_PKCS12_SAFEBAG_pop_free(bags, PKCS12_SAFEBAG_free);
+    }
+    sk_PKCS7_pop_free(safes, PKCS7_free);
+}
+
+/* ---- the one asked for -------------------------------------------------------------------------------------------- */
+
+static X509 *certificate_of(const struct entries *e, const EVP_PKEY *key)
+{
+    for (size_t i = 0; i < e->certificates; i++) {
+        const EVP_PKEY *public = X509_get0_pubkey(e->certificate[i]);
+        if (public != NULL && EVP_PKEY_eq(public, key) == 1)
+            return e->certificate[i];
+    }
+    return NULL;
+}
+
+/* The index of the key that answers best to the subject, the first of several; e->keys: none does. A single key without
+ * a certificate needs no name. */
+static size_t choose(const struct container *k, const struct entries *e)
+{
+    size_t best = e->keys;
+    enum subject_rank best_rank = SUBJECT_OTHER;
+    for (size_t i = 0; i < e->keys; i++) {
+        char text[NAME_MAX_LEN] = "";
+        const X509 *x = certificate_of(e, e->key[i]);
+        if (x == NULL && e->keys == 1)
+            return i;
+        if (x != NULL)
+            (void)nacre_certificate_subject(x, text, sizeof text); /* a name too long to tell is none */
+        enum subject_rank rank = nacre_container_rank(k, x == NULL ? e->name[i] : text);
+        if (rank > best_rank) {
+            best = i;
+            best_rank = rank;
+        }
+    }
+    return best;
+}
+
+static enum nacre_error take(struct container *k, struct entries *e, struct key **out)
+{
+    struct key *key = NULL;
+    if (e->bad)
         return nacre_container_fail(
             k, NACRE_E_KEY, "cannot be opened: it is damaged or locked with a cipher that is no longer available.");
-    bool fits = x == NULL || nacre_container_certificate(k, x);
-    X509_free(x);
-    if (pkey == NULL)
+    if (e->keys == 0)
         return nacre_container_fail(k, NACRE_E_NO_CERTIFICATE, "holds no private key.");
-    if (fits)
-        return nacre_container_take(k, pkey, out);
-    EVP_PKEY_free(pkey);
-    return nacre_container_fail(k, NACRE_E_NO_CERTIFICATE, "holds no certificate for \"%s\".", k->subject);
+    size_t i = choose(k, e);
+    if (i == e->keys)
+        return nacre_container_absent(k);
+    X509 *x = certificate_of(e, e->key[i]);
+    EVP_PKEY *pkey = e->key[i];
+    e->key[i] = NULL;
+    enum nacre_error error = nacre_container_take(k, pkey, &key);
+    if (error != NACRE_OK)
+        return error;
+    nacre_container_subject(k, span_str(e->name[i]));
+    if (x != NULL && !nacre_container_certificate(k, x)) {
+        nacre_key_unref(key);
+        return nacre_container_absent(k);
+    }
+    *out = key;
+    return NACRE_OK;
+}
+
+static enum nacre_error read_contents(struct container *k, PKCS12 *p, const char *password, struct key **out)
+{
+    struct entries *e = OPENSSL_zalloc(sizeof *e);
+    if (e == NULL)
+        return nacre_container_fail(k, NACRE_E_NOBUFS, "cannot be read: out of memory.");
+    e->c = k->c;
+    e->password = password;
+    read_safes(e, p);
+    enum nacre_error error = take(k, e, out);
+    for (size_t i = 0; i < e->keys; i++)
+        EVP_PKEY_free(e->key[i]);
+    for (size_t i = 0; i < e->certificates; i++)
+        X509_free(e->certificate[i]);
+    OPENSSL_free(e);
+    return error;
 }
 
 enum nacre_error nacre_pfx_read(struct container *k, struct key **out)

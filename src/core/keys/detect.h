@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* STORE_AUTO: what bytes are, by their looks. */
+#ifndef KEYS_DETECT_H
+#define KEYS_DETECT_H
+
+#include "keys/container.h"
+
+/* The bytes are a container's: they start like one, or have bytes that no file name has. */
+bool nacre_detect_contents(struct span s);
+
+/* Reads a container of any kind. */
+enum nacre_error nacre_detect_read(struct container *k, struct key **out);
+
+#endif
