@@ -38,6 +38,19 @@ static const struct sig_alg sig_algs[SIG_ROWS] = {
     {"ecdsa-sha2-nistp521",        "ecdsa-sha2-nistp521",        "ecdsa-sha2-nistp521", HASH_SHA512, "secp521r1",  true,  &nacre_sig_ecdsa},
     {"rsa-sha2-512",               "ssh-rsa",                    "rsa-sha2-512",        HASH_SHA512, NULL,         true,  &nacre_sig_rsa},
     {"rsa-sha2-256",               "ssh-rsa",                    "rsa-sha2-256",        HASH_SHA256, NULL,         true,  &nacre_sig_rsa},
+
+    {"sk-ssh-ed25519@openssh.com",         "sk-ssh-ed25519@openssh.com",         "sk-ssh-ed25519@openssh.com",         HASH_SHA512, NULL,         false, &nacre_sig_ed25519},
+    {"sk-ecdsa-sha2-nistp256@openssh.com", "sk-ecdsa-sha2-nistp256@openssh.com", "sk-ecdsa-sha2-nistp256@openssh.com", HASH_SHA256, "prime256v1", false, &nacre_sig_ecdsa},
+
+    {"ssh-ed25519-cert-v01@openssh.com",            "ssh-ed25519-cert-v01@openssh.com",            "ssh-ed25519",         HASH_SHA512, NULL,         false, &nacre_sig_ed25519},
+    {"ecdsa-sha2-nistp256-cert-v01@openssh.com",    "ecdsa-sha2-nistp256-cert-v01@openssh.com",    "ecdsa-sha2-nistp256", HASH_SHA256, "prime256v1", false, &nacre_sig_ecdsa},
+    {"ecdsa-sha2-nistp384-cert-v01@openssh.com",    "ecdsa-sha2-nistp384-cert-v01@openssh.com",    "ecdsa-sha2-nistp384", HASH_SHA384, "secp384r1",  true,  &nacre_sig_ecdsa},
+    {"ecdsa-sha2-nistp521-cert-v01@openssh.com",    "ecdsa-sha2-nistp521-cert-v01@openssh.com",    "ecdsa-sha2-nistp521", HASH_SHA512, "secp521r1",  true,  &nacre_sig_ecdsa},
+    {"sk-ssh-ed25519-cert-v01@openssh.com",         "sk-ssh-ed25519-cert-v01@openssh.com",         "sk-ssh-ed25519@openssh.com",         HASH_SHA512, NULL,         false, &nacre_sig_ed25519},
+    {"sk-ecdsa-sha2-nistp256-cert-v01@openssh.com", "sk-ecdsa-sha2-nistp256-cert-v01@openssh.com", "sk-ecdsa-sha2-nistp256@openssh.com", HASH_SHA256, "prime256v1", false, &nacre_sig_ecdsa},
+    {"rsa-sha2-512-cert-v01@openssh.com",           "ssh-rsa-cert-v01@openssh.com",                "rsa-sha2-512",        HASH_SHA512, NULL,         true,  &nacre_sig_rsa},
+    {"rsa-sha2-256-cert-v01@openssh.com",           "ssh-rsa-cert-v01@openssh.com",                "rsa-sha2-256",        HASH_SHA256, NULL,         true,  &nacre_sig_rsa},
+
     {"x509v3-ecdsa-sha2-nistp256", "x509v3-ecdsa-sha2-nistp256", "ecdsa-sha2-nistp256", HASH_SHA256, "prime256v1", false, &nacre_sig_ecdsa},
     {"x509v3-ecdsa-sha2-nistp384", "x509v3-ecdsa-sha2-nistp384", "ecdsa-sha2-nistp384", HASH_SHA384, "secp384r1",  true,  &nacre_sig_ecdsa},
     {"x509v3-ecdsa-sha2-nistp521", "x509v3-ecdsa-sha2-nistp521", "ecdsa-sha2-nistp521", HASH_SHA512, "secp521r1",  true,  &nacre_sig_ecdsa},

@@ -12,8 +12,8 @@
 
 #include "crypto/algs.h"
 
-enum { KEX_ROWS = 12, SIG_ROWS = 15, CIPHER_ROWS = 16, MAC_ROWS = 16, COMP_ROWS = 3, ALG_ROWS_MAX = 32 };
-enum { ALG_NAMES_MAX = 1024 };
+enum { KEX_ROWS = 12, SIG_ROWS = 25, CIPHER_ROWS = 16, MAC_ROWS = 16, COMP_ROWS = 3, ALG_ROWS_MAX = 32 };
+enum { ALG_NAMES_MAX = 1280 };
 
 struct nacre_crypto {
     /* Set by nacre_crypto_open() and only read after it. */

@@ -21,6 +21,17 @@ static const struct key_type key_types[] = {
     {"ssh-rsa",             "RSA",     "RSA",     NULL,       NULL,         &nacre_sig_rsa,     NULL, NULL},
     {"ssh-dss",             "DSA",     "DSA",     NULL,       NULL,         &nacre_sig_dsa,     NULL, NULL},
 
+    {"sk-ssh-ed25519@openssh.com",         "ED25519", "ED25519", NULL,   NULL,         &nacre_sig_ed25519, "ssh-ed25519",         nacre_sk_parse},
+    {"sk-ecdsa-sha2-nistp256@openssh.com", "EC", "ECDSA", "nistp256",    "prime256v1", &nacre_sig_ecdsa,   "ecdsa-sha2-nistp256", nacre_sk_parse},
+
+    {"ssh-ed25519-cert-v01@openssh.com",            "ED25519", "ED25519", NULL, NULL, &nacre_sig_ed25519, "ssh-ed25519",         nacre_cert_parse},
+    {"ecdsa-sha2-nistp256-cert-v01@openssh.com",    "EC", "ECDSA", "nistp256", "prime256v1", &nacre_sig_ecdsa, "ecdsa-sha2-nistp256", nacre_cert_parse},
+    {"ecdsa-sha2-nistp384-cert-v01@openssh.com",    "EC", "ECDSA", "nistp384", "secp384r1",  &nacre_sig_ecdsa, "ecdsa-sha2-nistp384", nacre_cert_parse},
+    {"ecdsa-sha2-nistp521-cert-v01@openssh.com",    "EC", "ECDSA", "nistp521", "secp521r1",  &nacre_sig_ecdsa, "ecdsa-sha2-nistp521", nacre_cert_parse},
+    {"ssh-rsa-cert-v01@openssh.com",                "RSA", "RSA", NULL, NULL, &nacre_sig_rsa, "ssh-rsa", nacre_cert_parse},
+    {"sk-ssh-ed25519-cert-v01@openssh.com",         "ED25519", "ED25519", NULL, NULL, &nacre_sig_ed25519, "sk-ssh-ed25519@openssh.com", nacre_cert_parse},
+    {"sk-ecdsa-sha2-nistp256-cert-v01@openssh.com", "EC", "ECDSA", "nistp256", "prime256v1", &nacre_sig_ecdsa, "sk-ecdsa-sha2-nistp256@openssh.com", nacre_cert_parse},
+
     {"x509v3-ecdsa-sha2-nistp256", "EC", "ECDSA", "nistp256", "prime256v1", &nacre_sig_ecdsa, "ecdsa-sha2-nistp256", nacre_x509_parse_chain},
     {"x509v3-ecdsa-sha2-nistp384", "EC", "ECDSA", "nistp384", "secp384r1",  &nacre_sig_ecdsa, "ecdsa-sha2-nistp384", nacre_x509_parse_chain},
     {"x509v3-ecdsa-sha2-nistp521", "EC", "ECDSA", "nistp521", "secp521r1",  &nacre_sig_ecdsa, "ecdsa-sha2-nistp521", nacre_x509_parse_chain},

@@ -78,6 +78,20 @@ EVP_PKEY *nacre_x509_parse_bare(const struct nacre_crypto *c, const struct key_t
 /* A blob without a name: the key inside and its type. NULL: no such certificate. */
 EVP_PKEY *nacre_x509_parse_blob(const struct nacre_crypto *c, struct span blob, const struct key_type **t);
 
+/* ---- key_sk.c, cert.c --------------------------------------------------------------------------------------- */
+
+enum { SK_SIGNED_LEN = 32 + 1 + 4 + 32 };
+
+EVP_PKEY *nacre_sk_parse(const struct nacre_crypto *c, const struct key_type *t, struct rd *r);
+
+/* A security key, or a certificate of one. */
+bool nacre_keytype_is_sk(const struct key_type *t);
+
+/* What a security key signed: `r` stands behind the signature, at flags and counter. False: malformed, or nobody was present. */
+bool nacre_sk_signed_data(const struct key *k, struct rd *r, struct span data, uint8_t out[SK_SIGNED_LEN]);
+
+EVP_PKEY *nacre_cert_parse(const struct nacre_crypto *c, const struct key_type *t, struct rd *r);
+
 /* 1024 and 160 bits. */
 EVP_PKEY *nacre_dsa_generate(const struct nacre_crypto *c);
 

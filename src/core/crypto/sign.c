@@ -83,11 +83,16 @@ bool nacre_key_sign(const struct nacre_crypto *c, const struct key *k, const str
 bool nacre_key_verify(const struct nacre_crypto *c, const struct key *k, const struct sig_alg *alg, struct span data,
                       struct span signature)
 {
-    uint8_t native[SIGNATURE_MAX];
+    uint8_t native[SIGNATURE_MAX], wrapped[SK_SIGNED_LEN];
     struct rd r = rd_over(signature);
     struct wr w = wr_over(native, sizeof native);
     struct span name = rd_string(&r, 64);
     struct span body = rd_string(&r, SIGNATURE_MAX);
+    if (nacre_keytype_is_sk(k->type)) {
+        if (!nacre_sk_signed_data(k, &r, data, wrapped))
+            return false;
+        data = span_of(wrapped, sizeof wrapped);
+    }
     /* RFC 8332 section 3: the name inside must be the algorithm agreed on, not merely one that fits the key. */
     if (!rd_end(&r) || !span_is(name, alg->sig_name) || !nacre_key_fits(k, alg))
         return false;

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* OpenSSH's certificates, PROTOCOL.certkeys: *-cert-v01@openssh.com. As keys they sign and verify like the key inside;
+ * here is what stands around it. */
+#ifndef CRYPTO_CERT_H
+#define CRYPTO_CERT_H
+
+#include "crypto/key.h"
+
+enum cert_kind { CERT_USER = 1, CERT_HOST = 2 };
+
+/* The spans lie in the key's blob. */
+struct key_cert {
+    uint64_t serial;
+    uint32_t kind; /* as received: enum cert_kind, if it is known */
+    struct span key_id, principals, critical, extensions;
+    uint64_t valid_after, valid_before; /* seconds since 1970, UTC; valid from the first until before the second */
+    struct span authority;              /* the signer's key blob: a plain key (rule R9) */
+    struct span signed_part, signature;
+};
+
+/* False: `k` is no such certificate. */
+bool nacre_key_cert(const struct key *k, struct key_cert *out);
+
+/* True only when the authority named in the certificate signed it, with something better than SHA-1. Whether the authority is one to trust
+ * is the caller's to know. */
+bool nacre_cert_is_signed(const struct nacre_crypto *c, const struct key_cert *cert);
+
+/* Rule R11: whole names, and a certificate for nobody is for nobody. */
+bool nacre_cert_names(const struct key_cert *cert, struct span principal);
+
+/* The value of a critical option, "string" inside already taken off. False: it is not there. */
+bool nacre_cert_option(const struct key_cert *cert, const char *name, struct span *value);
+
+/* True when every critical option is one of force-command and source-address, each well-formed and once: others must not be ignored. */
+bool nacre_cert_options_known(const struct key_cert *cert);
+
+#endif
