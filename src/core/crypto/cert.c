@@ -67,15 +67,15 @@ static void skip_key(const struct key_type *t, struct rd *r)
         (void)rd_string(r, KEY_BLOB_MAX);
 }
 
-bool nacre_key_cert(const struct key *k, struct key_cert *out)
+bool nacre_cert_read(struct span blob, struct key_cert *out)
 {
-    struct rd r = rd_over(span_of(k->blob, k->blob_len));
-    if (k->type->parse != nacre_cert_parse)
+    struct rd r = rd_over(blob);
+    const struct key_type *t = nacre_keytype_find(rd_string(&r, 64));
+    if (t == NULL || t->parse != nacre_cert_parse)
         return false;
-    *out = (struct key_cert){.signed_part = span_of(k->blob, 0)};
-    (void)rd_string(&r, 64);
+    *out = (struct key_cert){.signed_part = span_of(blob.at, 0)};
     (void)rd_string(&r, KEY_BLOB_MAX);
-    skip_key(k->type, &r);
+    skip_key(t, &r);
     return read_tail(&r, out);
 }
 

@@ -8,7 +8,6 @@
 
 enum cert_kind { CERT_USER = 1, CERT_HOST = 2 };
 
-/* The spans lie in the key's blob. */
 struct key_cert {
     uint64_t serial;
     uint32_t kind; /* as received: enum cert_kind, if it is known */
@@ -18,8 +17,8 @@ struct key_cert {
     struct span signed_part, signature;
 };
 
-/* False: `k` is no such certificate. */
-bool nacre_key_cert(const struct key *k, struct key_cert *out);
+/* Reads a blob that nacre_key_from_blob() takes; the spans then lie in it. False: it is no such certificate. */
+bool nacre_cert_read(struct span blob, struct key_cert *out);
 
 /* True only when the authority named in the certificate signed it, with something better than SHA-1. Whether the authority is one to trust
  * is the caller's to know. */

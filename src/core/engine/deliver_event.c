@@ -75,7 +75,12 @@ static void deliver_ssh_user_auth_request(struct nacre_server *server, struct ev
                                             .auth_param_len = e->data_len,
                                             .key_algorithm = e->text[3],
                                             .new_password = e->new_password,
-                                            .verified = e->verified};
+                                            .verified = e->verified,
+                                            .accept = e->accept,
+                                            .certified = e->certificate_id != NULL,
+                                            .certificate_id = e->certificate_id == NULL ? "" : e->certificate_id,
+                                            .certificate_serial = e->certificate_serial,
+                                            .force_command = e->force_command};
     server->handlers.on_ssh_user_auth_request(server, &v, server->context);
     e->deferred = v.event.deferred;
     e->accept = v.accept;

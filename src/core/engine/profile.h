@@ -28,6 +28,7 @@ struct profile {
     struct nacre_crypto *crypto;
     struct key *keys[PROFILE_KEYS_MAX];
     size_t key_count;
+    uint8_t *authorities; /* behind config.user_authorities */
     struct prompt prompts[PROMPTS_MAX];
     int prompt_count;
     char *allowed, *blocked; /* who may connect, without names */

@@ -41,6 +41,7 @@ static enum nacre_error reset(struct nacre_server *server)
     nacre_clients_take(server, true, NULL);
     drop_certs(server);
     drop_prompts(server);
+    nacre_buf_free(&server->user_authorities);
     return nacre_server_changed(server);
 }
 

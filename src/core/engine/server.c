@@ -17,6 +17,7 @@ static void init_certs(struct nacre_server *server)
 {
     for (int i = 0; i < 1 + ALT_CERTS_MAX; i++)
         nacre_cert_init(&server->certs[i]);
+    nacre_buf_init(&server->user_authorities, USER_AUTHORITIES_MAX);
 }
 
 /* Connections of two servers, or of one before and after it was started again, have different ConnectionUIDs. */
@@ -203,9 +204,13 @@ struct profile *nacre_server_profile(struct nacre_server *server)
         nacre_key_unref(keys[i]);
     if (p == NULL)
         return NULL;
+    p->authorities = malloc(server->user_authorities.len + 1);
+    if (p->authorities != NULL && server->user_authorities.len != 0)
+        memcpy(p->authorities, server->user_authorities.at, server->user_authorities.len);
+    p->config.user_authorities = span_of(p->authorities, server->user_authorities.len);
     p->allowed = strdup(server->allowed == NULL ? server->settings.allowed.text : server->allowed);
     p->blocked = strdup(server->blocked == NULL ? server->settings.blocked.text : server->blocked);
-    if (p->allowed != NULL && p->blocked != NULL)
+    if (p->authorities != NULL && p->allowed != NULL && p->blocked != NULL)
         return p;
     nacre_profile_unref(p);
     return NULL;
@@ -397,6 +402,7 @@ void nacre_free(nacre_server *server)
     stop_shards(server);
     for (int i = 0; i < 1 + ALT_CERTS_MAX; i++)
         nacre_cert_free(&server->certs[i]);
+    nacre_buf_free(&server->user_authorities);
     for (int i = 0; i < PROMPTS_MAX; i++)
         free(server->prompts[i].text);
     nacre_settings_free(&server->settings);

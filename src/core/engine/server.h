@@ -12,7 +12,8 @@
 #include "nacre/nacre.h"
 
 enum {
-    ALT_CERTS_MAX = PROFILE_CERTS_MAX - 1
+    ALT_CERTS_MAX = PROFILE_CERTS_MAX - 1,
+    USER_AUTHORITIES_MAX = 1 << 20
 };
 
 /* One set of the class's certificate properties and the key they led to. */
@@ -36,6 +37,7 @@ struct nacre_server {
     int prompt_count;
     char algorithm_profile[16];
     char *allowed, *blocked; /* AllowedClients and BlockedClients with names looked up; NULL: as they are set */
+    struct buf user_authorities; /* "string blob" each */
     char uid[17];            /* what every ConnectionUID begins with; written once */
     bool listening;
     int bound_port;

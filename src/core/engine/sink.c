@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/secret.h"
+#include "engine/access.h"
 #include "engine/codepage.h"
 #include "engine/connection.h"
 #include "engine/outbox.h"
@@ -256,7 +257,9 @@ static bool ask_service(struct connection *c, const struct conn_event *v, struct
 static struct event *make_auth(struct connection *c, const struct conn_event *v)
 {
     const struct span texts[] = {v->user, v->service, v->method, v->key_algorithm};
-    size_t extra = v->new_password.len + 1;
+    struct span forced = {NULL, 0};
+    bool is_forced = v->cert != NULL && nacre_cert_option(v->cert, "force-command", &forced);
+    size_t extra = v->new_password.len + 1 + (v->cert == NULL ? 0 : v->cert->key_id.len + 1) + forced.len + 1;
     struct event *e =
         nacre_event_new(c->shard, EVENT_SSH_USER_AUTH_REQUEST, room_for(texts, 4) + v->param.len + 1 + extra);
     if (e == NULL) {
@@ -269,6 +272,12 @@ static struct event *make_auth(struct connection *c, const struct conn_event *v)
     e->data_len = v->param.len;
     if (v->new_password.at != NULL)
         e->new_password = nacre_event_keep(e, v->new_password);
+    if (v->cert != NULL) {
+        e->certificate_id = nacre_event_keep(e, v->cert->key_id);
+        e->certificate_serial = v->cert->serial;
+        e->force_command = is_forced ? nacre_event_keep(e, forced) : NULL;
+        e->accept = !is_forced;
+    }
     e->secret = true;
     e->verified = v->verified;
     return e;
@@ -310,12 +319,31 @@ static bool decode(const struct connection *c, struct conn_event *v, struct deco
            decode_one(page, &v->new_password, &d->new_password);
 }
 
+/* What the protocol could not look at for want of a clock and an address (rule R7). */
+static bool certificate_holds(const struct connection *c, const struct key_cert *cert)
+{
+    uint64_t now = (uint64_t)nacre_clock_unix();
+    struct span addresses, forced;
+    char list[1024];
+    if (now < cert->valid_after || now >= cert->valid_before)
+        return false;
+    if (nacre_cert_option(cert, "force-command", &forced) && span_has_nul(forced))
+        return false;
+    if (!nacre_cert_option(cert, "source-address", &addresses))
+        return true;
+    if (addresses.len >= sizeof list || span_has_nul(addresses))
+        return false;
+    memcpy(list, addresses.at, addresses.len);
+    list[addresses.len] = '\0';
+    return nacre_access_match(list, c->remote_host);
+}
+
 static bool ask_auth(struct connection *c, const struct conn_event *v, struct conn_answer *answer)
 {
     struct conn_event read = *v;
     struct decoded texts;
     *answer = (struct conn_answer){.accept = false};
-    if (handlers(c)->on_ssh_user_auth_request == NULL)
+    if (handlers(c)->on_ssh_user_auth_request == NULL || (v->cert != NULL && !certificate_holds(c, v->cert)))
         return true;
     bool refused = !decode(c, &read, &texts) || ask(c, make_auth(c, &read), v->serial, answer);
     decoded_free(&texts);

@@ -145,6 +145,7 @@ enum step nacre_auth_ask(struct conn *c)
                                                .param = q->param,
                                                .new_password = q->new_password,
                                                .key_algorithm = q->key_algorithm,
+                                               .cert = q->is_certificate ? &q->cert : NULL,
                                                .query = q->query,
                                                .verified = q->verified});
 }

@@ -2,7 +2,8 @@
 /* Publickey requests, RFC 4252 section 7: queries and signatures.
  *
  * The signature is checked before the application is asked, so that no decision, early, late or deferred, can admit a
- * key that signed nothing (rules R5, R6). */
+ * key that signed nothing (rules R5, R6). The same goes for an authority's signature in a certificate, which is checked
+ * for a query, too: the application never sees a certificate that is not genuine. */
 #include <stdlib.h>
 
 #include "base/list.h"
@@ -16,6 +17,7 @@ struct verify_work {
     const struct sig_alg *alg;
     struct buf signed_data; /* session id as a string, and the request up to the signature */
     struct buf blob, signature;
+    bool query; /* nothing was signed: only a certificate is checked */
     bool good;
 };
 
@@ -46,8 +48,12 @@ static void verify_run(struct work *work)
     struct verify_work *w = CONTAINER_OF(work, struct verify_work, work);
     struct key *key = nacre_key_from_blob(w->crypto, buf_span(&w->blob));
 
-    w->good = key != NULL && nacre_key_fits(key, w->alg) &&
-              nacre_key_verify(w->crypto, key, w->alg, buf_span(&w->signed_data), buf_span(&w->signature));
+    struct key_cert cert;
+
+    w->good =
+        key != NULL && nacre_key_fits(key, w->alg) &&
+        (w->query || nacre_key_verify(w->crypto, key, w->alg, buf_span(&w->signed_data), buf_span(&w->signature))) &&
+        (!nacre_cert_read(buf_span(&w->blob), &cert) || nacre_cert_is_signed(w->crypto, &cert));
     nacre_key_unref(key);
 }
 
@@ -62,6 +68,7 @@ static struct verify_work *verify_new(struct conn *c, const struct sig_alg *alg)
     w->work = (struct work){.run = verify_run, .free = verify_free, .slow = alg->slow};
     w->crypto = c->config->crypto;
     w->alg = alg;
+    w->query = q->query;
     nacre_buf_init(&w->signed_data, CONN_PACKET_MAX + HASH_MAX + 4);
     nacre_buf_init(&w->blob, KEY_BLOB_MAX);
     nacre_buf_init(&w->signature, SIGNATURE_MAX);
@@ -92,21 +99,44 @@ static enum step verify_done(struct conn *c, struct work *work)
 {
     struct auth_request *q = &c->auth->request;
 
-    q->verified = CONTAINER_OF(work, struct verify_work, work)->good;
-    if (q->verified)
+    bool good = CONTAINER_OF(work, struct verify_work, work)->good;
+
+    q->verified = good && !q->query;
+    if (good)
         return nacre_auth_ask(c);
-    nacre_auth_inform(c);
+    if (!q->query)
+        nacre_auth_inform(c);
     return nacre_auth_refuse(c, false);
+}
+
+static bool is_trusted(const struct conn *c, struct span authority)
+{
+    struct rd r = rd_over(c->config->user_authorities);
+
+    while (!r.bad && r.at != r.end) {
+        if (span_eq(rd_string(&r, KEY_BLOB_MAX), authority))
+            return true;
+    }
+    return false;
+}
+
+/* Of a certificate, what needs no clock and no address: whose word it is, for whom, and that we know all it demands
+ * (rules R9, R11). */
+static bool certificate_is_acceptable(const struct conn *c, struct auth_request *q)
+{
+    q->is_certificate = nacre_cert_read(q->param, &q->cert);
+    return !q->is_certificate || (q->cert.kind == CERT_USER && is_trusted(c, q->cert.authority) &&
+                                  nacre_cert_names(&q->cert, q->user) && nacre_cert_options_known(&q->cert));
 }
 
 /* A key worth asking about: an accepted algorithm, and a well-formed key of its type (rules R9, R25). */
 static bool key_is_acceptable(struct conn *c, const struct sig_alg *alg)
 {
-    const struct auth_request *q = &c->auth->request;
+    struct auth_request *q = &c->auth->request;
     struct key *key = alg == NULL || !nacre_names_has(span_str(c->config->algorithms.user_signature), q->key_algorithm)
                           ? NULL
                           : nacre_key_from_blob(c->config->crypto, q->param);
-    bool fits = key != NULL && nacre_key_fits(key, alg);
+    bool fits = key != NULL && nacre_key_fits(key, alg) && certificate_is_acceptable(c, q);
 
     nacre_key_unref(key);
     return fits;
@@ -121,7 +151,7 @@ enum step nacre_auth_pubkey_request(struct conn *c, struct rd *r)
     const struct sig_alg *alg = nacre_sig_find(c->config->crypto, q->key_algorithm);
     if (!key_is_acceptable(c, alg))
         return nacre_auth_refuse(c, false);
-    if (q->query)
+    if (q->query && !q->is_certificate)
         return nacre_auth_ask(c);
     struct verify_work *w = verify_new(c, alg);
     return w == NULL ? nacre_conn_fail(c, NACRE_E_NOBUFS, "out of memory for authentication")

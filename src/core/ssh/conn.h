@@ -17,6 +17,7 @@
 #include "base/pool.h"
 #include "base/span.h"
 #include "crypto/algs.h"
+#include "crypto/cert.h"
 #include "nacre/errors.h"
 
 struct conn;
@@ -63,6 +64,7 @@ struct conn_config {
     unsigned keepalive_max;       /* unanswered in a row before the connection is dropped; 0: never */
     unsigned max_auth_attempts;   /* server: failures before a disconnect; queries have their own cap (rule R8) */
     const char *auth_methods;     /* server: offered by default, comma-separated */
+    struct span user_authorities; /* server: "string blob" of each key that may sign users' certificates; without any, none is taken */
     unsigned max_channels;        /* opening + open + half closed (rule R20) */
     uint32_t window_bytes;        /* receive window a channel starts with */
     uint32_t window_max;          /* it grows up to this when the peer keeps it empty */
@@ -191,6 +193,8 @@ struct conn_event {
     struct span param;        /* password, key blob, or one keyboard-interactive response */
     struct span new_password; /* password change request, else empty */
     struct span key_algorithm;
+    const struct key_cert *cert; /* CONN_AUTH_REQUEST, publickey with an OpenSSH certificate: for this user, signed by one of the authorities.
+                                    Its times and options are the owner's to look at. Else NULL */
     struct span kind;         /* channel or request type */
     struct span data;
     struct block *block;      /* holds `data` when not NULL */
