@@ -31,7 +31,8 @@ static void tunnel(nacre_server *server, struct nacre_ssh_tunnel_requested *e, v
     for (char **t = g->targets; e->direction == 0 && *t != NULL; t++)
         if (strcmp(*t, target) == 0)
             e->accept = true;
-    printf("connection %lld: tunnel to %s %s\n", (long long)e->connection_id, target, e->accept ? "accepted" : "refused");
+    printf("connection %lld: tunnel to %s %s\n", (long long)e->connection_id, target,
+           e->accept ? "accepted" : "refused");
 }
 
 static void closed(nacre_server *server, struct nacre_ssh_tunnel_closed *e, void *context)
@@ -77,7 +78,8 @@ int main(int argc, char **argv)
     nacre_set_default_auth_methods(server, "password");
     if (check(server, nacre_set_ssh_cert_subject(server, "*")) ||
         check(server, nacre_set_local_host(server, "127.0.0.1")) ||
-        check(server, nacre_set_local_port(server, atoi(argv[1]))) || check(server, nacre_start_listening(server)))
+        check(server, nacre_set_local_port(server, (int)strtol(argv[1], NULL, 10))) ||
+        check(server, nacre_start_listening(server)))
         return 1;
     for (;;)
         nacre_do_events(server);
