@@ -90,19 +90,22 @@ static bool is_der(struct span s)
     return count != 0 && count <= 4 && s.len == 2 + count + len;
 }
 
-/* A name may well begin with "0" or "ssh-"; a name with a line end, a blank after "ssh-rsa" or a brace in front is none
- * that anybody has. */
-bool nacre_detect_contents(struct span s)
+bool nacre_detect_known(struct span s)
 {
     const struct mark *m = mark_of(s);
-    if (s.len >= NAME_MAX_LEN || span_has_nul(s) || nacre_bytes_find(s, "\n") != NULL ||
-        nacre_bytes_find(s, "-----BEGIN ") != NULL)
+    if (nacre_bytes_find(s, "-----BEGIN ") != NULL)
         return true;
     if (m == NULL)
         return false;
-    if (m->read == nacre_ssh_public_read)
+    if (m->read == nacre_ssh_public_read && !starts(nacre_text_trim(s), "----", 4))
         return nacre_bytes_find(s, " AAAA") != NULL;
     return m->read != read_asn1 || is_der(s);
+}
+
+/* A name may well begin with "0" or "ssh-"; one with a line end or a brace in front is none that anybody has. */
+bool nacre_detect_contents(struct span s)
+{
+    return s.len >= NAME_MAX_LEN || span_has_nul(s) || nacre_bytes_find(s, "\n") != NULL || nacre_detect_known(s);
 }
 
 /* Tries a reader; its reason counts only when it is the last one or recognised what it read. */

@@ -5,7 +5,10 @@
 
 #include "keys/container.h"
 
-/* The bytes are a container's: they start like one, or have bytes that no file name has. */
+/* The bytes look like a container that there is. */
+bool nacre_detect_known(struct span s);
+
+/* The same, or they are at least no name of a file. */
 bool nacre_detect_contents(struct span s);
 
 /* Reads a container of any kind. */

@@ -76,7 +76,7 @@ static bool is_file(const struct store_row *row, struct span store)
     if (nacre_file_exists(store))
         return true;
     nacre_buf_init(&plain, STORE_FILE_MAX);
-    bool contents = unwrap(store, &plain) && nacre_detect_contents(buf_span(&plain));
+    bool contents = unwrap(store, &plain) && nacre_detect_known(buf_span(&plain));
     nacre_buf_wipe(&plain);
     return !contents;
 }

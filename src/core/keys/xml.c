@@ -42,19 +42,17 @@ static void wipe_texts(xmlDoc *doc)
     }
 }
 
-/* `text` is followed by a NUL, as the parser needs it. */
-static xmlDoc *parse(struct span text)
+/* `text` ends in NUL and is read where it stands. */
+static xmlDoc *parse(const uint8_t *text)
 {
     xmlDoc *doc = NULL;
     xmlInitParser();
     xmlParserCtxt *x = xmlNewParserCtxt();
-    xmlParserInputBuffer *bytes =
-        x == NULL ? NULL
-                  : xmlParserInputBufferCreateStatic((const char *)text.at, (int)text.len, XML_CHAR_ENCODING_NONE);
-    xmlParserInput *in = bytes == NULL ? NULL : xmlNewIOInputStream(x, bytes, XML_CHAR_ENCODING_NONE);
-    if (in == NULL && bytes != NULL)
-        xmlFreeParserInputBuffer(bytes);
-    if (in != NULL && inputPush(x, in) >= 0) {
+    xmlParserInput *in = x == NULL ? NULL : xmlNewStringInputStream(x, text);
+    bool pushed = in != NULL && inputPush(x, in) >= 0;
+    if (in != NULL && !pushed)
+        xmlFreeInputStream(in);
+    if (pushed) {
         xmlCtxtUseOptions(x, OPTIONS);
         xmlParseDocument(x);
         doc = x->myDoc;
@@ -183,8 +181,8 @@ enum nacre_error nacre_xml_read(struct container *k, struct key **out)
     enum nacre_error e = NACRE_E_KEY;
     const struct span text = nacre_text_trim(k->bytes);
     nacre_buf_init(&copy, STORE_FILE_MAX + 2);
-    bool ready = nacre_buf_append(&copy, text.at, text.len) && nacre_buf_append(&copy, "", 1);
-    xmlDoc *doc = ready ? parse(span_of(copy.at, copy.len - 1)) : NULL;
+    bool ready = !span_has_nul(text) && nacre_buf_append(&copy, text.at, text.len) && nacre_buf_append(&copy, "", 1);
+    xmlDoc *doc = ready ? parse(copy.at) : NULL;
     if (doc == NULL)
         (void)nacre_container_fail(k, e, "is not XML that can be read here.");
     else

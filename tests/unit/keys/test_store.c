@@ -166,7 +166,7 @@ Test(store, types_that_are_not_readable_are_named)
         {STORE_USER, NACRE_E_NOT_SUPPORTED, "User"},        {STORE_MACHINE, NACRE_E_NOT_SUPPORTED, "Machine"},
         {STORE_JKS_FILE, NACRE_E_NOT_SUPPORTED, "JKS"},     {STORE_JKS_BLOB, NACRE_E_NOT_SUPPORTED, "JKS"},
         {STORE_BCFKS_FILE, NACRE_E_NOT_SUPPORTED, "BCFKS"}, {STORE_BCFKS_BLOB, NACRE_E_NOT_SUPPORTED, "BCFKS"},
-        {(enum store_type)20, NACRE_E_KEY_TYPE, "20"},      {(enum store_type)-1, NACRE_E_KEY_TYPE, "-1"},
+        {(enum store_type)20, NACRE_E_KEY_TYPE, "20"},      {(enum store_type) - 1, NACRE_E_KEY_TYPE, "-1"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         check_fails(cases[i].type, span_str("x"), NULL, cases[i].want);

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* XML and JSON Web Keys, written here from generated keys as .NET and RFC 7518 have them. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
+
+#include "unit/keys/support.h"
+
+TestSuite(xml, .init = keys_setup, .fini = keys_teardown);
+TestSuite(jwk, .init = keys_setup, .fini = keys_teardown);
+
+/* ---- writers ----------------------------------------------------------------------------------------------------- */
+
+static char text[32768];
+
+static void add(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+static void add(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    size_t len = strlen(text);
+    vsnprintf(text + len, sizeof text - len, format, arguments);
+    va_end(arguments);
+}
+
+static void base64(const uint8_t *bytes, size_t len, bool url, char *out)
+{
+    EVP_EncodeBlock((unsigned char *)out, bytes, (int)len);
+    for (char *c = out; url && *c != 0; c++)
+        *c = *c == '+' ? '-' : *c == '/' ? '_' : *c == '=' ? '\0' : *c;
+}
+
+/* The number of a key, padded to `size` bytes when that is not 0. */
+static const char *number(const struct key *k, const char *param, size_t size, bool url)
+{
+    static char out[4096];
+    uint8_t bytes[2048];
+    BIGNUM *n = NULL;
+    cr_assert_eq(EVP_PKEY_get_bn_param(nacre_key_native(k), param, &n), 1, "%s", param);
+    size = size == 0 ? (size_t)BN_num_bytes(n) : size;
+    cr_assert_eq(BN_bn2binpad(n, bytes, (int)size), (int)size);
+    base64(bytes, size, url, out);
+    BN_clear_free(n);
+    return out;
+}
+
+static const struct {
+    const char *xml, *jwk, *param;
+    bool private;
+} rsa[] = {
+    {"Modulus", "n", OSSL_PKEY_PARAM_RSA_N, false},
+    {"Exponent", "e", OSSL_PKEY_PARAM_RSA_E, false},
+    {"P", "p", OSSL_PKEY_PARAM_RSA_FACTOR1, true},
+    {"Q", "q", OSSL_PKEY_PARAM_RSA_FACTOR2, true},
+    {"DP", "dp", OSSL_PKEY_PARAM_RSA_EXPONENT1, true},
+    {"DQ", "dq", OSSL_PKEY_PARAM_RSA_EXPONENT2, true},
+    {"InverseQ", "qi", OSSL_PKEY_PARAM_RSA_COEFFICIENT1, true},
+    {"D", "d", OSSL_PKEY_PARAM_RSA_D, true},
+};
+
+static void rsa_xml(const struct key *k, bool private)
+{
+    add("<RSAKeyValue>");
+    for (size_t i = 0; i < sizeof rsa / sizeof *rsa; i++) {
+        if (private || !rsa[i].private)
+            add("<%s>%s</%s>", rsa[i].xml, number(k, rsa[i].param, 0, false), rsa[i].xml);
+    }
+    add("</RSAKeyValue>");
+}
+
+static void rsa_jwk(const struct key *k, const char *kid, bool primes)
+{
+    add("{\"kty\":\"RSA\",\"kid\":\"%s\"", kid);
+    for (size_t i = 0; i < sizeof rsa / sizeof *rsa; i++) {
+        if (primes || !rsa[i].private || strcmp(rsa[i].jwk, "d") == 0)
+            add(",\"%s\":\"%s\"", rsa[i].jwk, number(k, rsa[i].param, 0, true));
+    }
+    add("}");
+}
+
+static void ec_jwk(const struct key *k, const char *kid, const char *curve, size_t size, bool private)
+{
+    add("{\"kty\":\"EC\",\"crv\":\"%s\",\"kid\":\"%s\",\"x\":\"%s\"", curve, kid,
+        number(k, OSSL_PKEY_PARAM_EC_PUB_X, size, true));
+    add(",\"y\":\"%s\"", number(k, OSSL_PKEY_PARAM_EC_PUB_Y, size, true));
+    if (private)
+        add(",\"d\":\"%s\"", number(k, OSSL_PKEY_PARAM_PRIV_KEY, size, true));
+    add("}");
+}
+
+static void okp_jwk(const struct key *k, const char *kid)
+{
+    uint8_t d[32], x[32];
+    char d64[64], x64[64];
+    size_t d_len = 32, x_len = 32;
+    cr_assert_eq(EVP_PKEY_get_raw_private_key(nacre_key_native(k), d, &d_len), 1);
+    cr_assert_eq(EVP_PKEY_get_raw_public_key(nacre_key_native(k), x, &x_len), 1);
+    base64(d, 32, true, d64);
+    base64(x, 32, true, x64);
+    add("{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"kid\":\"%s\",\"d\":\"%s\",\"x\":\"%s\"}", kid, d64, x64);
+}
+
+/* ---- checks ------------------------------------------------------------------------------------------------------ */
+
+static struct key *make(const char *type)
+{
+    struct key *k = nacre_key_generate(crypto, type, 2048);
+    cr_assert_not_null(k);
+    return k;
+}
+
+static void check_gives(enum store_type type, const struct key *want)
+{
+    struct key *k = NULL;
+    cr_assert_eq(open_as(type, span_str(text), NULL, &k), NACRE_OK, "%s", why);
+    cr_expect(nacre_key_is_private(k));
+    cr_expect(span_eq(nacre_key_blob(k), nacre_key_blob(want)));
+    nacre_key_unref(k);
+}
+
+static void check_everywhere(enum store_type file, enum store_type blob, const struct key *want)
+{
+    struct key *k = NULL;
+    check_gives(blob, want);
+    check_gives(STORE_AUTO, want);
+    FILE *f = fopen("container", "wb");
+    cr_assert(f != NULL && fputs(text, f) >= 0);
+    fclose(f);
+    cr_expect_eq(open_as(file, span_str("container"), NULL, &k), NACRE_OK, "%s", why);
+    nacre_key_unref(k);
+    cr_expect_eq(open_as(STORE_AUTO, span_str("container"), NULL, &k), NACRE_OK, "%s", why);
+    nacre_key_unref(k);
+    char *wrapped = malloc(2 * strlen(text) + 4);
+    base64((const uint8_t *)text, strlen(text), false, wrapped);
+    cr_expect_eq(open_as(blob, span_str(wrapped), NULL, &k), NACRE_OK, "%s", why);
+    nacre_key_unref(k);
+    cr_expect_eq(open_as(STORE_AUTO, span_str(wrapped), NULL, &k), NACRE_OK, "%s", why);
+    nacre_key_unref(k);
+    free(wrapped);
+}
+
+static void check_text_fails(enum store_type type, enum nacre_error want)
+{
+    check_fails(type, span_str(text), NULL, want);
+}
+
+static void start(const char *with)
+{
+    snprintf(text, sizeof text, "%s", with);
+}
+
+/* ---- XML --------------------------------------------------------------------------------------------------------- */
+
+Test(xml, rsa_as_dot_net_writes_it)
+{
+    need_library("libxml2");
+    struct key *k = make("ssh-rsa");
+    start("");
+    rsa_xml(k, true);
+    check_everywhere(STORE_XML_FILE, STORE_XML_BLOB, k);
+    start("\xef\xbb\xbf<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<!-- key -->\n<KeyInfo "
+          "xmlns=\"http://www.w3.org/2000/09/xmldsig#\"><KeyValue>\n");
+    rsa_xml(k, true);
+    add("</KeyValue></KeyInfo>\n");
+    check_everywhere(STORE_XML_FILE, STORE_XML_BLOB, k);
+    start("");
+    rsa_xml(k, false);
+    check_text_fails(STORE_XML_BLOB, NACRE_E_NO_CERTIFICATE);
+    nacre_key_unref(k);
+}
+
+Test(xml, other_documents_are_refused)
+{
+    need_library("libxml2");
+    static const char *const documents[] = {
+        "<a/>",
+        "<RSAKeyValue><D/></RSAKeyValue>",
+        "<RSAKeyValue><D>AQAB</D><Modulus>AQAB</Modulus><Exponent>AQAB</Exponent></RSAKeyValue>",
+        "<RSAKeyValue><D>!!</D></RSAKeyValue>",
+        "<RSAKeyValue><D>AQAB</RSAKeyValue>",
+        "<DSAKeyValue><X>AQAB</X><P>AQAB</P></DSAKeyValue>",
+        "<!DOCTYPE a [<!ENTITY b \"AQAB\">]><RSAKeyValue><D>&b;</D></RSAKeyValue>",
+        "<!DOCTYPE a SYSTEM \"file:///etc/passwd\"><RSAKeyValue><D>AQAB</D></RSAKeyValue>",
+        "<",
+    };
+    for (size_t i = 0; i < sizeof documents / sizeof *documents; i++) {
+        start(documents[i]);
+        check_text_fails(STORE_XML_BLOB, NACRE_E_KEY);
+    }
+}
+
+Test(xml, nesting_is_no_recursion_of_ours)
+{
+    need_library("libxml2");
+    enum {
+        DEPTH = 100000
+    };
+    char *deep = malloc(7 * DEPTH + 1);
+    for (size_t i = 0; i < DEPTH; i++) {
+        memcpy(deep + 3 * i, "<a>", 3);
+        memcpy(deep + 3 * DEPTH + 4 * i, "</a>", 4);
+    }
+    check_fails(STORE_XML_BLOB, span_of(deep, 7 * DEPTH), NULL, NACRE_E_KEY);
+    free(deep);
+}
+
+Test(xml, damage_is_one_error)
+{
+    need_library("libxml2");
+    struct key *k = make("ssh-rsa");
+    start("");
+    rsa_xml(k, true);
+    check_damage(STORE_XML_BLOB, span_str(text), NULL);
+    nacre_key_unref(k);
+}
+
+/* ---- JWK --------------------------------------------------------------------------------------------------------- */
+
+Test(jwk, every_kind_of_key)
+{
+    need_library("jansson");
+    static const struct {
+        const char *type, *curve;
+        size_t size;
+    } curves[] = {{"ecdsa-sha2-nistp256", "P-256", 32},
+                  {"ecdsa-sha2-nistp384", "P-384", 48},
+                  {"ecdsa-sha2-nistp521", "P-521", 66}};
+    for (size_t i = 0; i < 3; i++) {
+        struct key *k = make(curves[i].type);
+        start("");
+        ec_jwk(k, "curve", curves[i].curve, curves[i].size, true);
+        check_everywhere(STORE_JWK_FILE, STORE_JWK_BLOB, k);
+        cr_expect_str_eq(subject, "curve");
+        start("");
+        ec_jwk(k, "curve", curves[i].curve, curves[i].size, false);
+        check_text_fails(STORE_JWK_BLOB, NACRE_E_NO_CERTIFICATE);
+        nacre_key_unref(k);
+    }
+    struct key *rsa_key = make("ssh-rsa"), *ed = make("ssh-ed25519");
+    start(" \n");
+    rsa_jwk(rsa_key, "r", true);
+    check_everywhere(STORE_JWK_FILE, STORE_JWK_BLOB, rsa_key);
+    start("");
+    rsa_jwk(rsa_key, "r", false);
+    check_everywhere(STORE_JWK_FILE, STORE_JWK_BLOB, rsa_key);
+    start("");
+    okp_jwk(ed, "e");
+    check_everywhere(STORE_JWK_FILE, STORE_JWK_BLOB, ed);
+    nacre_key_unref(rsa_key);
+    nacre_key_unref(ed);
+}
+
+static enum nacre_error open_subject(const char *wanted, struct key **k)
+{
+    const struct store_request request = {.type = STORE_JWK_BLOB, .store = span_str(text), .subject = wanted};
+    return nacre_store_open(crypto, &request, k, subject, sizeof subject, why, sizeof why);
+}
+
+Test(jwk, a_set_gives_the_first_private_key_or_the_one_named)
+{
+    need_library("jansson");
+    static const struct {
+        const char *subject, *kid;
+    } cases[] = {{"*", "host-2"}, {"", "host-2"}, {"host", "host"}, {"ost", "host-2"}, {"-2", "host-2"}};
+    struct key *a = make("ecdsa-sha2-nistp256"), *b = make("ssh-ed25519"), *k = NULL;
+    start("{\"keys\":[");
+    ec_jwk(a, "public", "P-256", 32, false);
+    add(",");
+    okp_jwk(b, "host-2");
+    add(",");
+    ec_jwk(a, "host", "P-256", 32, true);
+    add("]}");
+    check_everywhere(STORE_JWK_FILE, STORE_JWK_BLOB, b);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        cr_assert_eq(open_subject(cases[i].subject, &k), NACRE_OK, "%s", why);
+        cr_expect_str_eq(subject, cases[i].kid);
+        nacre_key_unref(k);
+    }
+    cr_expect_eq(open_subject("other", &k), NACRE_E_NO_CERTIFICATE);
+    cr_expect_eq(open_subject("public", &k), NACRE_E_NO_CERTIFICATE);
+    nacre_key_unref(a);
+    nacre_key_unref(b);
+}
+
+Test(jwk, other_documents_are_refused)
+{
+    need_library("jansson");
+    static const struct {
+        const char *document;
+        enum nacre_error want;
+    } cases[] = {
+        {"{}", NACRE_E_KEY},
+        {"{", NACRE_E_KEY},
+        {"[]", NACRE_E_NO_CERTIFICATE},
+        {"{\"keys\":[]}", NACRE_E_NO_CERTIFICATE},
+        {"{\"keys\":7}", NACRE_E_NO_CERTIFICATE},
+        {"{\"kty\":\"oct\",\"k\":\"AQAB\",\"d\":\"AQAB\"}", NACRE_E_KEY_TYPE},
+        {"{\"kty\":\"RSA\",\"d\":\"AQAB\"}", NACRE_E_KEY},
+        {"{\"kty\":\"RSA\",\"d\":\"\",\"n\":\"AQAB\",\"e\":\"AQAB\"}", NACRE_E_KEY},
+        {"{\"kty\":\"EC\",\"crv\":\"P-256K\",\"d\":\"AQAB\"}", NACRE_E_KEY},
+        {"{\"kty\":\"EC\",\"crv\":\"P-256\",\"d\":\"AQAB\",\"x\":\"AQAB\",\"y\":\"AQAB\"}", NACRE_E_KEY},
+        {"{\"kty\":\"OKP\",\"crv\":\"X25519\",\"d\":\"AQAB\"}", NACRE_E_KEY},
+        {"{\"protected\":\"AQAB\",\"ciphertext\":\"AQAB\"}", NACRE_E_NOT_SUPPORTED},
+        {"{\"kty\":\"RSA\",\"kty\":\"RSA\",\"d\":\"AQAB\"}", NACRE_E_KEY},
+        {"{\"kty\":\"RSA\",\"d\":\"AQAB\"} x", NACRE_E_KEY},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        start(cases[i].document);
+        check_text_fails(STORE_JWK_BLOB, cases[i].want);
+    }
+    /* x of another key */
+    struct key *a = make("ssh-ed25519");
+    start("");
+    okp_jwk(a, "a");
+    char *x = strstr(text, "\"x\":\"");
+    cr_assert_not_null(x);
+    x[5] = x[5] == 'A' ? 'B' : 'A';
+    check_text_fails(STORE_JWK_BLOB, NACRE_E_KEY);
+    nacre_key_unref(a);
+}
+
+Test(jwk, nesting_has_a_limit)
+{
+    need_library("jansson");
+    enum {
+        DEPTH = 500000
+    };
+    char *deep = malloc(DEPTH);
+    memset(deep, '[', DEPTH);
+    check_fails(STORE_JWK_BLOB, span_of(deep, DEPTH), NULL, NACRE_E_KEY);
+    free(deep);
+}
+
+Test(jwk, damage_is_one_error)
+{
+    need_library("jansson");
+    struct key *k = make("ssh-rsa"), *e = make("ecdsa-sha2-nistp256");
+    start("");
+    rsa_jwk(k, "k", true);
+    check_damage(STORE_JWK_BLOB, span_str(text), NULL);
+    start("");
+    ec_jwk(e, "k", "P-256", 32, true);
+    check_damage(STORE_JWK_BLOB, span_str(text), NULL);
+    nacre_key_unref(k);
+    nacre_key_unref(e);
+}
