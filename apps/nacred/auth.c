@@ -54,7 +54,8 @@ static bool check(struct app *app, struct peer *peer, const struct nacre_ssh_use
     if (strcmp(event->auth_method, "password") == 0)
         return password_is_good(app, event);
     if (strcmp(event->auth_method, "publickey") == 0)
-        return nacred_users_check_key(&app->options.users, event->user, event->auth_param, event->auth_param_len);
+        return event->certified ||
+               nacred_users_check_key(&app->options.users, event->user, event->auth_param, event->auth_param_len);
     if (strcmp(event->auth_method, "keyboard-interactive-1") == 0)
         return answer_is_good(app, peer, event);
     if (strcmp(event->auth_method, "keyboard-interactive") == 0)
@@ -66,11 +67,12 @@ void nacred_auth(struct app *app, struct peer *peer, struct nacre_ssh_user_auth_
 {
     event->accept = check(app, peer, event);
     if (event->accept && decides(event))
-        event->accept = nacred_peer_set_user(peer, event->user);
+        event->accept = nacred_peer_set_user(peer, event->user) && nacred_peer_set_limits(peer, event);
 
     const char *space = *event->key_algorithm ? " " : "";
     if (event->accept && decides(event))
-        nacred_log(LOG_LEVEL_INFO, peer, "login", "%s%s%s", event->auth_method, space, event->key_algorithm);
+        nacred_log(LOG_LEVEL_INFO, peer, "login", "%s%s%s%s%s", event->auth_method, space, event->key_algorithm,
+                   event->certified ? " certificate " : "", event->certificate_id);
     else if (!event->accept && is_try(event))
         nacred_log(LOG_LEVEL_INFO, peer, "refused", "%s%s%s for %s", event->auth_method, space, event->key_algorithm,
                    event->user);
@@ -80,7 +82,7 @@ int nacred_auth_offer(struct app *app)
 {
     const struct users *users = &app->options.users;
     bool passwords = nacred_users_have_passwords(users);
-    bool keys = nacred_users_have_keys(users);
+    bool keys = nacred_users_have_keys(users) || app->options.user_cas.count > 0;
     bool prompts = passwords && app->options.keyboard_interactive;
     char methods[64];
 

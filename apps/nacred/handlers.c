@@ -159,7 +159,7 @@ static void on_tunnel_requested(nacre_server *server, struct nacre_ssh_tunnel_re
     struct peer *peer = find_peer(context, event->connection_id);
 
     (void)server;
-    if (!peer)
+    if (!peer || !peer->may_tunnel)
         return;
     event->accept = true;
     nacred_log(LOG_LEVEL_INFO, peer, "tunnel", "%s %s port %d", event->direction == 0 ? "to" : "from", event->address,

@@ -18,6 +18,8 @@ const char nacred_help[] =
     "  --authorized-keys FILE       keys for the users of --user and --demo-user; without any of them, for\n"
     "                               the account that runs nacred; may be repeated\n"
     "  --authorized-keys NAME:FILE  keys for the user NAME alone\n"
+    "  --user-ca FILE               keys that sign users' OpenSSH certificates: whoever has one logs in by the names\n"
+    "                               in it; may be repeated\n"
     "  --keyboard-interactive       also ask for the password by keyboard-interactive\n"
     "\n"
     "What they may do, as the account that runs nacred\n"

@@ -20,7 +20,7 @@ struct audience {
 
 static bool complain(const char *path, const char *why)
 {
-    fprintf(stderr, "nacred: authorized keys '%s': %s\n", path, why);
+    fprintf(stderr, "nacred: keys in '%s': %s\n", path, why);
     return false;
 }
 
@@ -104,6 +104,48 @@ static bool read_file(const struct audience *audience, const char *path)
     bool good = file_is_safe(file, path) && read_lines(audience, path, file);
     fclose(file);
     return good;
+}
+
+static bool take_authority(nacre_server *server, const char *path, const char *line, size_t len)
+{
+    uint8_t blob[AUTHORIZED_KEYS_LINE_MAX];
+    size_t blob_len = sizeof blob;
+    enum key_line kind = nacred_key_line_read(line, len, blob, &blob_len);
+
+    if (kind == KEY_LINE_EMPTY)
+        return true;
+    /* An authority that is left out for a mistake in its line locks people out: better not to start. */
+    if (kind != KEY_LINE_KEY)
+        return complain(path, "holds a line that is no public key");
+    if (nacre_add_user_ca(server, blob, blob_len) == 0)
+        return true;
+    return complain(path, nacre_last_error(server));
+}
+
+static bool read_authorities(nacre_server *server, const char *path)
+{
+    char line[AUTHORIZED_KEYS_LINE_MAX];
+    size_t len;
+    bool too_long, good;
+    FILE *file = fopen(path, "re");
+
+    if (!file)
+        return complain(path, strerror(errno));
+    good = file_is_safe(file, path);
+    while (good && nacred_key_line_next(file, line, &len, &too_long))
+        good = too_long ? complain(path, "holds a line that is too long") : take_authority(server, path, line, len);
+    if (good && ferror(file))
+        good = complain(path, strerror(errno));
+    fclose(file);
+    return good;
+}
+
+bool nacred_user_cas_read(const struct options *options, nacre_server *server)
+{
+    for (size_t i = 0; i < options->user_cas.count; i++)
+        if (!read_authorities(server, options->user_cas.list[i]))
+            return false;
+    return true;
 }
 
 /* "NAME:FILE" when what stands before the first colon is no path. */

@@ -153,8 +153,8 @@ static void warn_of_closed_doors(const struct app *app)
 {
     const struct options *options = &app->options;
 
-    if (options->users.count == 0)
-        nacred_log(LOG_LEVEL_WARNING, NULL, "users", "nobody can log in: no --user and no --authorized-keys");
+    if (options->users.count == 0 && options->user_cas.count == 0)
+        nacred_log(LOG_LEVEL_WARNING, NULL, "users", "nobody can log in: no --user, --authorized-keys or --user-ca");
     if (!options->exec && !options->shell && !options->sftp_server && !options->bench && !options->tunnels)
         nacred_log(LOG_LEVEL_WARNING, NULL, "sessions",
                    "nothing can be done: no --exec, --shell, --sftp, --tunnels or --bench");
@@ -281,7 +281,7 @@ static int serve(struct app *app)
     if (!nacred_loop_open(&app->loop) || !catch_signals(app, &ending) || !nacred_account_read(&app->account))
         complain("cannot start", strerror(errno));
     else if (make_demo_user(app, demo_password) && nacred_key_files_read(&app->options, app->account.name) &&
-             set_up_server(app)) {
+             set_up_server(app) && nacred_user_cas_read(&app->options, app->server)) {
         warn_of_closed_doors(app);
         if (start_listening(app, demo_password))
             status = run(app, &ending);

@@ -25,6 +25,7 @@ struct options {
     struct strings host_keys;
     struct users users;
     struct strings key_files; /* [NAME:]FILE */
+    struct strings user_cas;  /* files of authorities for users' certificates */
     const char *demo_user;    /* NULL: none */
     bool keyboard_interactive;
     bool exec;

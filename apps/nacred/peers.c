@@ -26,6 +26,7 @@ void nacred_peer_free(struct peer *peer)
     if (!peer)
         return;
     free(peer->user);
+    free(peer->forced_command);
     free(peer->prompted_user);
     free(peer);
 }
@@ -39,4 +40,26 @@ bool nacred_peer_set_user(struct peer *peer, const char *user)
     free(peer->user);
     peer->user = copy;
     return true;
+}
+
+static bool permits(const struct nacre_ssh_user_auth_request *event, const char *what)
+{
+    size_t len = strlen(what);
+
+    if (!event->certified)
+        return true;
+    for (const char *p = event->certificate_extensions; *p; p += strcspn(p, ","), p += *p == ',')
+        if (strncmp(p, what, len) == 0 && (p[len] == ',' || !p[len]))
+            return true;
+    return false;
+}
+
+bool nacred_peer_set_limits(struct peer *peer, const struct nacre_ssh_user_auth_request *event)
+{
+    free(peer->forced_command);
+    peer->forced_command = event->force_command ? strdup(event->force_command) : NULL;
+    peer->may_pty = permits(event, "permit-pty");
+    peer->may_tunnel = permits(event, "permit-port-forwarding");
+    peer->may_agent = permits(event, "permit-agent-forwarding");
+    return peer->forced_command || !event->force_command;
 }

@@ -22,7 +22,9 @@ struct peer {
     char remote_host[48];
     int remote_port;
     char local_host[48];
-    char *user;               /* once logged in */
+    char *user;           /* once logged in */
+    char *forced_command; /* by the certificate that let the client in; NULL: none */
+    bool may_pty, may_tunnel, may_agent;
     char *prompted_user;      /* answered the keyboard-interactive prompt rightly, and is yet to be let in */
     struct session *sessions; /* linked by next_of_peer */
     struct agent *agent;      /* NULL: the client forwards none */
@@ -34,5 +36,8 @@ void nacred_peer_free(struct peer *peer);
 
 /* Keeps a copy of the name of who logged in. False when out of memory. */
 bool nacred_peer_set_user(struct peer *peer, const char *user);
+
+/* What the login permits: all, or, with a certificate, what stands in it. False when out of memory. */
+bool nacred_peer_set_limits(struct peer *peer, const struct nacre_ssh_user_auth_request *event);
 
 #endif

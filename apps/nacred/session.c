@@ -82,7 +82,8 @@ static bool request_pty(struct session *session, const uint8_t *packet, size_t l
 {
     const struct options *options = &session->app->options;
 
-    if (session->work != WORK_NONE || session->terminal || (!options->shell && !options->exec))
+    if (session->work != WORK_NONE || session->terminal || (!options->shell && !options->exec) ||
+        !session->peer->may_pty)
         return false;
     session->terminal = calloc(1, sizeof *session->terminal);
     if (!session->terminal)
@@ -117,10 +118,23 @@ static bool request_env(struct session *session, const uint8_t *packet, size_t l
     return set;
 }
 
+/* The command of the certificate in place of the client's, which the command finds in its environment. */
+static bool force(struct session *session, const char *original)
+{
+    if (!session->app->options.exec ||
+        (original && !nacred_environment_set(&session->environment, "SSH_ORIGINAL_COMMAND", original)))
+        return false;
+    session->command = strdup(session->peer->forced_command);
+    session->work = session->command ? WORK_EXEC : WORK_NONE;
+    return session->command;
+}
+
 static bool request_shell(struct session *session, const uint8_t *packet, size_t len)
 {
     (void)packet;
     (void)len;
+    if (session->work == WORK_NONE && session->peer->forced_command)
+        return force(session, NULL);
     if (session->work != WORK_NONE || !session->app->options.shell)
         return false;
     session->work = WORK_SHELL;
@@ -134,6 +148,11 @@ static bool request_exec(struct session *session, const uint8_t *packet, size_t 
     char *command = read_text(packet, len, "Command");
     if (!command)
         return false;
+    if (session->peer->forced_command) {
+        bool forced = force(session, command);
+        free(command);
+        return forced;
+    }
     if (session->app->options.bench)
         session->work = nacred_bench_command(command, &session->source_left);
     if (session->work == WORK_NONE && session->app->options.exec) {
@@ -147,10 +166,15 @@ static bool request_exec(struct session *session, const uint8_t *packet, size_t 
 
 static bool request_subsystem(struct session *session, const uint8_t *packet, size_t len)
 {
-    if (session->work != WORK_NONE || !session->app->options.sftp_server)
+    if (session->work != WORK_NONE)
         return false;
     char *name = read_text(packet, len, "Subsystem");
-    if (name && strcmp(name, "sftp") == 0)
+    if (name && session->peer->forced_command) {
+        bool forced = force(session, name);
+        free(name);
+        return forced;
+    }
+    if (name && strcmp(name, "sftp") == 0 && session->app->options.sftp_server)
         session->work = WORK_SFTP;
     free(name);
     return session->work != WORK_NONE;
@@ -172,7 +196,7 @@ static bool request_agent(struct session *session, const uint8_t *packet, size_t
 
     (void)packet;
     (void)len;
-    if (!session->app->options.agent_forwarding)
+    if (!session->app->options.agent_forwarding || !peer->may_agent)
         return false;
     if (peer->agent)
         return true;

@@ -156,11 +156,14 @@ struct nacre_ssh_user_auth_request {
     const char *available_methods; /* [out] comma-separated; NULL leaves the list as it is */
     /* publickey with an OpenSSH certificate: for this user, in its time and from its source addresses, signed by an
      * authority of nacre_add_user_ca(). `accept` is then preset true, unless there is a force_command: whoever accepts
-     * that one takes it upon himself to run it in place of whatever the client asks for. */
+     * that one takes it upon himself to run it in place of whatever the client asks for. What the certificate permits
+     * besides commands stands in its extensions ("permit-pty", "permit-port-forwarding", "permit-agent-forwarding" ...)
+     * and is the handlers' to enforce. */
     bool certified;
     const char *certificate_id; /* the key id in it; else "" */
     uint64_t certificate_serial;
-    const char *force_command; /* NULL: none */
+    const char *certificate_extensions; /* their names, comma-separated; else "" */
+    const char *force_command;          /* NULL: none */
 };
 
 /* RFC 4254 section 5.1. */

@@ -138,3 +138,30 @@ bool nacre_cert_options_known(const struct key_cert *cert)
     }
     return !r.bad;
 }
+
+static bool is_name(struct span s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        if (s.at[i] <= ' ' || s.at[i] > '~' || s.at[i] == ',')
+            return false;
+    }
+    return s.len != 0;
+}
+
+void nacre_cert_extensions(const struct key_cert *cert, char *out, size_t size)
+{
+    struct rd r = rd_over(cert->extensions);
+    size_t used = 0;
+    while (!r.bad && r.at != r.end) {
+        struct span name = rd_string(&r, KEY_BLOB_MAX);
+        (void)rd_string(&r, KEY_BLOB_MAX);
+        if (r.bad || !is_name(name) || used + 1 + name.len + 1 > size)
+            continue;
+        if (used != 0)
+            out[used++] = ',';
+        memcpy(out + used, name.at, name.len);
+        used += name.len;
+    }
+    if (size != 0)
+        out[used] = '\0';
+}

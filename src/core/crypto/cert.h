@@ -33,4 +33,7 @@ bool nacre_cert_option(const struct key_cert *cert, const char *name, struct spa
 /* True when every critical option is one of force-command and source-address, each well-formed and once: others must not be ignored. */
 bool nacre_cert_options_known(const struct key_cert *cert);
 
+/* The names of the extensions, comma-separated and NUL-terminated; what does not fit or is no name is left out. */
+void nacre_cert_extensions(const struct key_cert *cert, char *out, size_t size);
+
 #endif

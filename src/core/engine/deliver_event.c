@@ -80,6 +80,8 @@ static void deliver_ssh_user_auth_request(struct nacre_server *server, struct ev
                                             .certified = e->certificate_id != NULL,
                                             .certificate_id = e->certificate_id == NULL ? "" : e->certificate_id,
                                             .certificate_serial = e->certificate_serial,
+                                            .certificate_extensions =
+                                                e->certificate_extensions == NULL ? "" : e->certificate_extensions,
                                             .force_command = e->force_command};
     server->handlers.on_ssh_user_auth_request(server, &v, server->context);
     e->deferred = v.event.deferred;

@@ -258,8 +258,11 @@ static struct event *make_auth(struct connection *c, const struct conn_event *v)
 {
     const struct span texts[] = {v->user, v->service, v->method, v->key_algorithm};
     struct span forced = {NULL, 0};
+    char extensions[1024] = "";
+    if (v->cert != NULL)
+        nacre_cert_extensions(v->cert, extensions, sizeof extensions);
     bool is_forced = v->cert != NULL && nacre_cert_option(v->cert, "force-command", &forced);
-    size_t extra = v->new_password.len + 1 + (v->cert == NULL ? 0 : v->cert->key_id.len + 1) + forced.len + 1;
+    size_t extra = v->new_password.len + 1 + (v->cert == NULL ? 0 : v->cert->key_id.len + 1) + strlen(extensions) + 1 + forced.len + 1;
     struct event *e =
         nacre_event_new(c->shard, EVENT_SSH_USER_AUTH_REQUEST, room_for(texts, 4) + v->param.len + 1 + extra);
     if (e == NULL) {
@@ -274,6 +277,7 @@ static struct event *make_auth(struct connection *c, const struct conn_event *v)
         e->new_password = nacre_event_keep(e, v->new_password);
     if (v->cert != NULL) {
         e->certificate_id = nacre_event_keep(e, v->cert->key_id);
+        e->certificate_extensions = nacre_event_keep(e, span_str(extensions));
         e->certificate_serial = v->cert->serial;
         e->force_command = is_forced ? nacre_event_keep(e, forced) : NULL;
         e->accept = !is_forced;
