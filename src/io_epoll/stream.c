@@ -307,8 +307,10 @@ static void report_connected(struct epoll_slot *s, struct epoll_out *out)
         s->error = nacre_error_from_errno(error);
     epoll_clear(s, SLOT_CONNECTING | SLOT_CHECK);
     epoll_report(out, IO_CONNECTED, s)->error = s->error;
-    if (s->error != NACRE_OK)
-        epoll_set(s, SLOT_ERROR | SLOT_FAILED);
+    if (s->error == NACRE_OK)
+        return;
+    epoll_set(s, SLOT_ERROR | SLOT_FAILED);
+    epoll_clear(s, SLOT_WANTED | SLOT_READABLE | SLOT_SENDING | SLOT_BLOCKED);
 }
 
 void nacre_epoll_work_stream(struct io *io, uint32_t slot, struct epoll_out *out)
@@ -316,7 +318,9 @@ void nacre_epoll_work_stream(struct io *io, uint32_t slot, struct epoll_out *out
     struct epoll_slot *s = epoll_slot_at(io, slot);
     if (epoll_has(s, SLOT_CONNECTING)) {
         report_connected(s, out);
-        if (epoll_has(s, SLOT_CONNECTING) && !epoll_has(s, SLOT_FULL))
+        /* What came with the connection is told only once: bytes, too, if they are wanted already. */
+        bool more = epoll_has(s, SLOT_CONNECTING) ? !epoll_has(s, SLOT_FULL) : has_work(s);
+        if (more)
             nacre_epoll_queue_add(io, &io->work, slot);
         return;
     }
