@@ -66,6 +66,9 @@ struct fake_peer *fake_peer_of(io_socket s);
 bool fake_feed(struct fake_peer *p, const void *bytes, size_t len);
 void fake_fin(struct fake_peer *p);
 
+/* Takes a connection away that no instance has, or any more. */
+void fake_drop(struct fake_peer *p);
+
 /* The connection breaks: the engine finds that error. */
 void fake_cut(struct fake_peer *p, enum nacre_error error);
 

@@ -247,6 +247,13 @@ void fake_fin(struct fake_peer *p)
     fake_unlock();
 }
 
+void fake_drop(struct fake_peer *p)
+{
+    fake_lock();
+    fake_close_peer(p);
+    fake_unlock();
+}
+
 void fake_cut(struct fake_peer *p, enum nacre_error error)
 {
     fake_lock();
