@@ -192,12 +192,18 @@ stalled()
 
 far_end_refuses()
 {
-    local port out
+    local port
 
     port=$(ends_py free_port)
-    out=$(ssh_key -W "127.0.0.1:$port" 127.0.0.1 2>&1 </dev/null) && return 1
-    echo "$out"
-    grep -q 'connect failed' <<<"$out" && settles logged "error .*: 1201 .*port $port"
+    refused ssh_key -W "127.0.0.1:$port" 127.0.0.1 </dev/null || return 1
+    settles logged "error .*1201 .*port $port" || return 1
+    # A tunnel of a connection that stays: its client is told, and others go on.
+    NEAR=$(ends_py free_port)
+    tunnel -L "$NEAR:127.0.0.1:$port" -L "$T/well.sock:127.0.0.1:$ECHO"
+    ends_py ends "$NEAR" - || return 1
+    settles grep -q 'connect failed' "$T/tunnel.log" || return 1
+    ends_py passes "$T/well.sock" 1000 || return 1
+    end_tunnel
 }
 
 far_end_vanishes()
