@@ -82,7 +82,8 @@ bool fake_wait(struct fake_peer *p, int64_t until_ns);
 bool fake_got_fin(struct fake_peer *p);
 bool fake_is_closed(struct fake_peer *p);
 
-/* One send moves no more than that, one receive brings no more. 0: no limit. */
+/* One send moves no more than that, one receive brings no more. 0: no limit. A listener's peer hands its limits on to
+ * those who dial it. */
 void fake_limit(struct fake_peer *p, size_t send_most, size_t receive_most);
 
 /* Bytes sent and not taken by the peer may be so many; a send waits beyond that. */

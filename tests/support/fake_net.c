@@ -198,6 +198,9 @@ struct fake_peer *fake_dial(io_socket listener)
     struct fake_peer *at = fake_find(listener);
     cr_assert(at != NULL && at->listens);
     struct fake_peer *p = make();
+    p->send_most = at->send_most;
+    p->receive_most = at->receive_most;
+    p->room = at->room;
     fake_line_up(&at->waiting, p);
     fake_changed();
     fake_unlock();

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The engine over the scripted back end: server, worker, events and all, but no socket. The client is a connection in
+ * the client role, carried by hand to the peer that the back end gives. */
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "engine/command.h"
+#include "engine/server.h"
+#include "support/fake_io.h"
+#include "support/server.h"
+
+enum {
+    CHUNK = 32 * 1024,
+    ECHO_MAX = 1 << 20,
+    WAIT_MS = 20000,
+    LOTS = 200 * 1000,
+};
+
+/* ---- a client without a socket --------------------------------------------------------------------------------- */
+
+struct memory_client {
+    struct fake_peer *peer;
+    struct conn *conn;
+    struct conn_config config;
+    struct nacre_crypto *crypto;
+    struct pool pool;
+    struct buf in, echoed;
+    bool ready, authenticated, failed, opened, ended;
+};
+
+static void on_event(void *context, const struct conn_event *e)
+{
+    struct memory_client *c = context;
+    c->ready = c->ready || e->type == CONN_READY_FOR_AUTH;
+    c->authenticated = c->authenticated || e->type == CONN_AUTHENTICATED;
+    c->failed = c->failed || e->type == CONN_AUTH_FAILED;
+    c->opened = c->opened || e->type == CONN_CHANNEL_OPENED;
+    c->ended = c->ended || e->type == CONN_DISCONNECTED;
+    if (e->type != CONN_CHANNEL_DATA)
+        return;
+    cr_assert(nacre_buf_append(&c->echoed, e->data.at, e->data.len));
+    nacre_chan_consumed(c->conn, e->channel, e->data.len, nacre_clock_ns());
+}
+
+static bool on_ask(void *context, const struct conn_event *question, struct conn_answer *answer)
+{
+    (void)context;
+    (void)question;
+    *answer = (struct conn_answer){.accept = true};
+    return true;
+}
+
+static bool on_work(void *context, struct work *work)
+{
+    (void)context;
+    work->run(work);
+    return true;
+}
+
+static const struct conn_sink sink = {.event = on_event, .ask = on_ask, .work = on_work};
+
+static void client_begin(struct memory_client *c, io_socket listener)
+{
+    *c = (struct memory_client){.crypto = nacre_crypto_open(false)};
+    nacre_pool_init(&c->pool, 0);
+    nacre_buf_init(&c->in, ECHO_MAX);
+    nacre_buf_init(&c->echoed, ECHO_MAX);
+    c->config = (struct conn_config){
+        .role = CONN_CLIENT,
+        .crypto = c->crypto,
+        .algorithms = {.kex = "curve25519-sha256",
+                       .host_key = "ssh-ed25519",
+                       .cipher = "aes128-gcm@openssh.com",
+                       .mac = "hmac-sha2-256",
+                       .comp = "none",
+                       .user_signature = "ssh-ed25519"},
+        .version = "SSH-2.0-nacre_test_client",
+        .strict_kex = 1,
+        .max_channels = 4,
+        .window_bytes = 1U << 20,
+        .window_max = 1U << 20,
+        .send_high = 256U << 10,
+    };
+    c->peer = fake_dial(listener);
+    c->conn = nacre_conn_new(&c->config, &sink, c, &c->pool);
+    nacre_conn_start(c->conn, nacre_clock_ns());
+}
+
+static void client_end(struct memory_client *c)
+{
+    nacre_conn_free(c->conn);
+    nacre_buf_free(&c->in);
+    nacre_buf_free(&c->echoed);
+    nacre_pool_destroy(&c->pool);
+    nacre_crypto_unref(c->crypto);
+}
+
+/* Carries what there is both ways; waits a little when nothing came. */
+static void carry(struct memory_client *c)
+{
+    struct span s;
+    while (nacre_conn_output(c->conn, &s, 1) != 0) {
+        (void)fake_feed(c->peer, s.at, s.len);
+        nacre_conn_output_take(c->conn, s.len, nacre_clock_ns());
+    }
+    if (!fake_wait(c->peer, nacre_clock_ns() + INT64_C(20000000)))
+        return;
+    uint8_t *room = nacre_buf_reserve(&c->in, CHUNK);
+    cr_assert(room != NULL);
+    c->in.len += fake_take(c->peer, room, CHUNK);
+    nacre_buf_drop(&c->in, nacre_conn_feed(c->conn, c->in.at, c->in.len, NULL, nacre_clock_ns()));
+}
+
+static bool carry_until(struct memory_client *c, const bool *flag)
+{
+    int64_t until = nacre_clock_ns() + WAIT_MS * INT64_C(1000000);
+    while (!*flag && !c->ended && nacre_clock_ns() < until)
+        carry(c);
+    return *flag;
+}
+
+static bool client_log_in(struct memory_client *c)
+{
+    return carry_until(c, &c->ready) && nacre_conn_auth_password(c->conn, span_str("user"), span_str("pw")) &&
+           carry_until(c, &c->authenticated);
+}
+
+static uint32_t client_open_session(struct memory_client *c)
+{
+    uint32_t channel = 0;
+    cr_assert_eq(nacre_chan_open(c->conn, span_str("session"), span_of(NULL, 0), &channel, nacre_clock_ns()), NACRE_OK);
+    cr_assert(carry_until(c, &c->opened));
+    return channel;
+}
+
+static void client_echo(struct memory_client *c, uint32_t channel, size_t len)
+{
+    int64_t until = nacre_clock_ns() + WAIT_MS * INT64_C(1000000);
+    struct block *b = nacre_pool_alloc(&c->pool, len);
+    size_t before = c->echoed.len;
+    b->start = 0;
+    b->len = len;
+    memset(b->at, 'e', len);
+    cr_assert_eq(nacre_chan_send(c->conn, channel, 0, b, nacre_clock_ns()), NACRE_OK);
+    while (c->echoed.len < before + len && !c->ended && nacre_clock_ns() < until)
+        carry(c);
+    cr_assert_eq(c->echoed.len, before + len);
+    for (size_t i = before; i < c->echoed.len; i++)
+        cr_assert_eq(c->echoed.at[i], 'e');
+}
+
+/* ---- a server with one worker on the scripted back end ---------------------------------------------------------- */
+
+struct engine {
+    struct server *server;
+    io_socket listener;
+};
+
+static void *turn_events(void *argument)
+{
+    struct server *s = argument;
+    while (!atomic_load(&s->stopping))
+        (void)nacre_do_events(s->nacre);
+    return NULL;
+}
+
+/* As nacre_start_listening() does it, with another back end and a listener of its own. */
+static void engine_start(struct engine *e)
+{
+    nacre_server *n;
+    e->server = server_new();
+    e->server->echo = true;
+    n = e->server->nacre;
+    cr_assert_eq(nacre_set_handlers(n, &e->server->handlers, e->server), 0);
+    n->ops = &fake_io;
+    n->shards = calloc(1, sizeof *n->shards);
+    nacre_mutex_lock(&n->lock);
+    struct profile *profile = nacre_server_profile(n);
+    nacre_mutex_unlock(&n->lock);
+    cr_assert(n->shards != NULL && profile != NULL && nacre_offload_start(&n->offload, 1));
+    cr_assert_eq(nacre_shard_init(&n->shards[0], n, 0, n->ops, profile), NACRE_OK);
+    cr_assert(nacre_shard_start(&n->shards[0]));
+    atomic_store_explicit(&n->shard_count, 1, memory_order_release);
+    nacre_profile_unref(profile);
+    struct command *k = nacre_command_new(COMMAND_LISTEN, 0, NULL, NULL, 0);
+    k->socket = e->listener = fake_listener();
+    cr_assert_eq(nacre_inbox_ask(&n->shards[0], k, NULL), NACRE_OK);
+    cr_assert_eq(pthread_create(&e->server->threads[0], NULL, turn_events, e->server), 0);
+    e->server->thread_count = 1;
+}
+
+/* Nobody is left: the worker ends, and no socket but the listener is. */
+static void engine_stop(struct engine *e)
+{
+    struct command *k = nacre_command_new(COMMAND_UNLISTEN, 0, NULL, NULL, 0);
+    cr_assert_eq(nacre_inbox_ask(&e->server->nacre->shards[0], k, NULL), NACRE_OK);
+    cr_assert(server_wait_empty(e->server));
+    cr_assert_eq(fake_sockets(), 1);
+    server_free(e->server);
+    fake_close(e->listener);
+    fake_reset();
+}
+
+static void log_in_and_echo(size_t send_most, size_t receive_most, size_t len)
+{
+    struct engine e;
+    struct memory_client c;
+    engine_start(&e);
+    fake_limit(fake_peer_of(e.listener), send_most, receive_most);
+    client_begin(&c, e.listener);
+    cr_assert(client_log_in(&c));
+    client_echo(&c, client_open_session(&c), len);
+    fake_fin(c.peer);
+    cr_assert(server_wait(e.server, EVENT_DISCONNECTED, 0, NULL));
+    client_end(&c);
+    engine_stop(&e);
+}
+
+Test(shard_fake, login_and_echo)
+{
+    log_in_and_echo(0, 0, LOTS);
+}
+
+Test(shard_fake, every_send_moves_one_byte)
+{
+    log_in_and_echo(1, 0, 2000);
+}
+
+Test(shard_fake, every_receive_brings_one_byte)
+{
+    log_in_and_echo(0, 1, 2000);
+}
+
+Test(shard_fake, sends_and_receives_of_odd_sizes)
+{
+    log_in_and_echo(37, 113, 20000);
+}
+
+Test(shard_fake, a_connection_that_breaks_at_any_moment_leaves_nothing)
+{
+    struct engine e;
+    engine_start(&e);
+    fake_limit(fake_peer_of(e.listener), 64, 64);
+    for (unsigned turns = 0; turns < 40; turns++) {
+        struct memory_client c;
+        client_begin(&c, e.listener);
+        for (unsigned i = 0; i < turns; i++) {
+            carry(&c);
+            if (c.ready && !c.authenticated)
+                (void)nacre_conn_auth_password(c.conn, span_str("user"), span_str("pw"));
+        }
+        fake_cut(c.peer, NACRE_E_CONNRESET);
+        cr_assert(server_wait_empty(e.server));
+        client_end(&c);
+    }
+    engine_stop(&e);
+}
+
+/* What is to be sent stays in flight until the connection is cut. */
+Test(shard_fake, a_peer_that_takes_nothing_is_let_go)
+{
+    struct engine e;
+    engine_start(&e);
+    struct memory_client c;
+    client_begin(&c, e.listener);
+    cr_assert(client_log_in(&c));
+    uint32_t channel = client_open_session(&c);
+    client_echo(&c, channel, 100);
+    fake_room(c.peer, 0);
+    struct block *b = nacre_pool_alloc(&c.pool, CHUNK);
+    b->start = 0;
+    b->len = CHUNK;
+    memset(b->at, 'x', CHUNK);
+    cr_assert_eq(nacre_chan_send(c.conn, channel, 0, b, nacre_clock_ns()), NACRE_OK);
+    carry(&c);
+    cr_assert(server_wait(e.server, EVENT_SSH_CHANNEL_DATA_IN, 1, NULL));
+    fake_cut(c.peer, NACRE_E_CONNRESET);
+    cr_assert(server_wait_empty(e.server));
+    client_end(&c);
+    engine_stop(&e);
+}
+
+Test(shard_fake, accepting_that_fails_is_told_and_goes_on)
+{
+    struct engine e;
+    struct server_seen seen;
+    struct memory_client c;
+    engine_start(&e);
+    fake_listener_fail(e.listener, NACRE_E_MFILE);
+    cr_assert(server_wait(e.server, EVENT_ERROR, 0, &seen));
+    cr_assert_eq(seen.code, NACRE_E_MFILE);
+    client_begin(&c, e.listener);
+    cr_assert(client_log_in(&c));
+    fake_fin(c.peer);
+    cr_assert(server_wait_empty(e.server));
+    client_end(&c);
+    engine_stop(&e);
+}
+
+/* The socket stays the engine's then; it closes a number that the system does not know. */
+Test(shard_fake, a_connection_that_cannot_be_attached_is_dropped)
+{
+    struct engine e;
+    struct memory_client c;
+    engine_start(&e);
+    fake_fail_next(FAKE_ATTACH, NACRE_E_NOBUFS);
+    struct fake_peer *dropped = fake_dial(e.listener);
+    cr_assert(server_wait(e.server, EVENT_CONNECTED, 0, NULL));
+    cr_assert(server_wait_empty(e.server));
+    fake_drop(dropped);
+    client_begin(&c, e.listener);
+    cr_assert(client_log_in(&c));
+    fake_fin(c.peer);
+    cr_assert(server_wait_empty(e.server));
+    client_end(&c);
+    engine_stop(&e);
+}
