@@ -82,6 +82,21 @@ static void told_failed(struct client *c, const struct conn_event *e)
     copy_text(c->methods, sizeof c->methods, e->text);
 }
 
+static size_t copy_bytes(uint8_t *to, size_t size, struct span from)
+{
+    size_t len = from.len < size ? from.len : size;
+    if (len != 0)
+        memcpy(to, from.at, len);
+    return len;
+}
+
+static void told_global_reply(struct client *c, const struct conn_event *e)
+{
+    c->global_replies++;
+    c->global_granted += e->accepted;
+    c->global_data_len = copy_bytes(c->global_data, sizeof c->global_data, e->data);
+}
+
 static void on_event(void *context, const struct conn_event *e)
 {
     struct client *c = context;
@@ -90,6 +105,8 @@ static void on_event(void *context, const struct conn_event *e)
     c->authenticated = c->authenticated || e->type == CONN_AUTHENTICATED;
     c->keys_done += e->type == CONN_KEX_DONE;
     c->key_oks += e->type == CONN_AUTH_KEY_OK;
+    if (e->type == CONN_GLOBAL_REPLY)
+        told_global_reply(c, e);
     if (e->type == CONN_AUTH_FAILED)
         told_failed(c, e);
     if (e->type == CONN_AUTH_PROMPTS)
@@ -133,6 +150,8 @@ static bool on_ask(void *context, const struct conn_event *q, struct conn_answer
         answer->accept = !c->refuses_opens;
         c->their_channel = q->channel;
         c->their_channel_opened = false;
+        copy_text(c->their_kind, sizeof c->their_kind, q->kind);
+        c->their_data_len = copy_bytes(c->their_data, sizeof c->their_data, q->data);
     }
     return true;
 }

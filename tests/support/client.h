@@ -57,6 +57,12 @@ struct client {
     bool refuses_opens;         /* channels that the server opens */
     uint32_t their_channel;     /* the last one they opened */
     bool their_channel_opened;
+    char their_kind[64];
+    uint8_t their_data[512];    /* the type-specific part */
+    size_t their_data_len;
+    unsigned global_replies, global_granted; /* to our global requests */
+    uint8_t global_data[16];    /* of the last reply */
+    size_t global_data_len;
     bool echoes;                /* received data is sent back */
     struct client_channel channels[CLIENT_CHANNELS];
 };
