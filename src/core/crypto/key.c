@@ -115,7 +115,8 @@ static struct key *key_new(const struct nacre_crypto *c, const struct key_type *
     k->blob_len = blob.len;
     k->type = t;
     k->pkey = pkey;
-    k->is_private = t->ops->has_private(pkey);
+    k->is_slow = nacre_key_is_marked(pkey);
+    k->is_private = k->is_slow || t->ops->has_private(pkey);
     int bits = EVP_PKEY_get_bits(pkey);
     k->bits = t->ops == &nacre_sig_ed25519 ? 256 : bits < 0 ? 0 : (unsigned)bits;
     /* The count is the one part of a context that changes after it opened. */
@@ -208,6 +209,11 @@ void nacre_key_unref(struct key *k)
 bool nacre_key_is_private(const struct key *k)
 {
     return k->is_private;
+}
+
+bool nacre_key_is_slow(const struct key *k)
+{
+    return k->is_slow;
 }
 
 struct span nacre_key_blob(const struct key *k)

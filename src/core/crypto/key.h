@@ -44,6 +44,14 @@ struct key *nacre_key_certified(const struct nacre_crypto *c, const struct key *
 size_t nacre_key_certified_all(const struct nacre_crypto *c, const struct key *k, const struct span *chain, size_t count,
                                struct key *out[KEY_CERTIFIED_MAX]);
 
+/* Says of an EVP_PKEY, before it is taken, that its private half stays in a token: it is private though it has no private numbers, and
+ * signing with it belongs on the offload pool. `release` gets `held` when the last user of the EVP_PKEY is gone. False: out of memory;
+ * `held` is then the caller's still. */
+bool nacre_key_mark_token(void *evp_pkey, void (*release)(void *held), void *held);
+
+/* Signing takes longer than the algorithm says: a token does it. */
+bool nacre_key_is_slow(const struct key *k);
+
 /* The EVP_PKEY inside, borrowed, for the keys layer. */
 void *nacre_key_native(const struct key *k);
 

@@ -87,7 +87,7 @@ static enum nacre_error read_private(struct container *k, const struct sealed *s
 {
     struct span name = rd_string(r, 256);
     const struct key_type *t = nacre_keytype_find(name);
-    if (t == NULL)
+    if (t == NULL || t->plain != NULL) /* certificates and security keys are none of a server's */
         return nacre_container_fail(k, NACRE_E_KEY_TYPE, "holds a key of type %.*s, which cannot be used here.",
                                     (int)name.len, name.len == 0 ? "" : (const char *)name.at);
     EVP_PKEY *pkey = read_numbers(k, t, r);

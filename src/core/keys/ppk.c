@@ -229,7 +229,7 @@ static enum nacre_error read_key(struct container *k, const struct ppk *f, struc
     struct rd outside = rd_over(public), inside = rd_over(private);
     struct key *key = NULL;
     const struct key_type *t = nacre_keytype_find(f->algorithm);
-    if (t == NULL)
+    if (t == NULL || t->plain != NULL) /* certificates and security keys are none of a server's */
         return nacre_container_fail(k, NACRE_E_KEY_TYPE, "holds a key of type %.*s, which cannot be used here.",
                                     (int)f->algorithm.len, (const char *)f->algorithm.at);
     bool same = span_eq(rd_string(&outside, 64), f->algorithm);

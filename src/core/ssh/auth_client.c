@@ -257,7 +257,7 @@ bool nacre_conn_auth_publickey(struct conn *c, struct span user, struct key *key
 
     if (w == NULL)
         return false;
-    w->work = (struct work){.run = sign_run, .free = sign_free, .slow = sig->slow};
+    w->work = (struct work){.run = sign_run, .free = sign_free, .slow = sig->slow || nacre_key_is_slow(key)};
     w->crypto = c->config->crypto;
     w->alg = sig;
     w->key = nacre_key_ref(key);

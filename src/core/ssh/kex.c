@@ -189,7 +189,7 @@ static enum step on_init(struct conn *c, struct span body, bool of_group)
     struct kex_work *w = nacre_kex_work_new(c, kex, nacre_kex_run_server);
     if (w == NULL)
         return nacre_conn_fail(c, NACRE_E_NOBUFS, "out of memory for a key exchange");
-    w->work.slow = kex->alg->slow || kex->sig_alg->slow;
+    w->work.slow = kex->alg->slow || kex->sig_alg->slow || nacre_key_is_slow(kex->host_key);
     w->host_key = nacre_key_ref(kex->host_key);
     w->asked = kex->asked;
     kex->asked = NULL;
