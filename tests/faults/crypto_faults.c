@@ -94,10 +94,10 @@ static void verify_bad(void)
 
 static void r33_a_failed_allocation_never_admits_a_signature(void)
 {
-    static const char *const names[] = {"ssh-ed25519", "ecdsa-sha2-nistp256", "rsa-sha2-256"};
-    for (size_t i = 0; i < 3; i++) {
+    static const char *const names[] = {"ssh-ed25519", "ecdsa-sha2-nistp256", "rsa-sha2-256", "ssh-rsa", "ssh-dss"};
+    for (size_t i = 0; i < 5; i++) {
         alg = nacre_sig_find(crypto, span_str(names[i]));
-        key = nacre_key_generate(crypto, alg->key_name, 2048);
+        key = nacre_key_generate(crypto, alg->key_name, i == 4 ? 1024 : 2048);
         nacre_buf_init(&good, SIGNATURE_MAX);
         nacre_buf_init(&bad, SIGNATURE_MAX);
         check(nacre_key_sign(crypto, key, alg, span_str("text"), &good), __LINE__);
@@ -148,9 +148,16 @@ static void r32_a_failed_allocation_never_admits_a_forged_packet(void)
         for_every_failure(open_forged);
         for_every_failure(seal_twice);
     }
+    static const char *const others[][2] = {{"aes256-cbc", "hmac-sha1"}, {"3des-ctr", "hmac-md5-96"}};
+    for (size_t i = 0; i < 2; i++) {
+        cipher = nacre_cipher_find(crypto, span_str(others[i][0]));
+        mac = nacre_mac_find(crypto, span_str(others[i][1]));
+        for_every_failure(seal_twice);
+    }
 }
 
 static const struct kex_alg *kex;
+static struct kex_group group;
 
 static void exchange(void)
 {
@@ -158,7 +165,8 @@ static void exchange(void)
     struct buf a, b;
     nacre_buf_init(&a, KEX_PUBLIC_MAX);
     nacre_buf_init(&b, KEX_PUBLIC_MAX);
-    struct kex_state *first = kex->ops->start(crypto, kex, NULL, &a), *second = kex->ops->start(crypto, kex, NULL, &b);
+    struct kex_state *first = kex->ops->start(crypto, kex, kex->asks_group ? &group : NULL, &a);
+    struct kex_state *second = kex->ops->start(crypto, kex, kex->asks_group ? &group : NULL, &b);
     bool ok = first != NULL && second != NULL && kex->ops->finish(first, buf_span(&b), &one) &&
               kex->ops->finish(second, buf_span(&a), &two);
     check(ok || failed, __LINE__);
@@ -171,8 +179,10 @@ static void exchange(void)
 
 static void r32_a_failed_allocation_never_gives_two_secrets(void)
 {
-    static const char *const names[] = {"curve25519-sha256", "ecdh-sha2-nistp256", "diffie-hellman-group14-sha256"};
-    for (size_t i = 0; i < 3; i++) {
+    static const char *const names[] = {"curve25519-sha256", "ecdh-sha2-nistp256", "diffie-hellman-group14-sha256",
+                                        "diffie-hellman-group-exchange-sha256"};
+    check(nacre_kex_group_choose(2048, 2048, 2048, &group), __LINE__);
+    for (size_t i = 0; i < 4; i++) {
         kex = nacre_kex_find(crypto, span_str(names[i]));
         for_every_failure(exchange);
     }

@@ -79,6 +79,17 @@ bool nacre_cert_read(struct span blob, struct key_cert *out)
     return read_tail(&r, out);
 }
 
+struct key *nacre_cert_attach(const struct nacre_crypto *c, const struct key *k, struct span blob)
+{
+    struct key_cert cert;
+    struct key *public = nacre_key_from_blob(c, blob), *made = NULL;
+    if (public != NULL && nacre_cert_read(blob, &cert) && k->type->ops == public->type->ops &&
+        EVP_PKEY_eq(public->pkey, k->pkey) == 1)
+        made = nacre_key_share(c, k, public->type, blob);
+    nacre_key_unref(public);
+    return made;
+}
+
 bool nacre_cert_is_signed(const struct nacre_crypto *c, const struct key_cert *cert)
 {
     struct rd r = rd_over(cert->signature);

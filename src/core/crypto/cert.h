@@ -20,6 +20,9 @@ struct key_cert {
 /* Reads a blob that nacre_key_from_blob() takes; the spans then lie in it. False: it is no such certificate. */
 bool nacre_cert_read(struct span blob, struct key_cert *out);
 
+/* The private key `k` with that certificate around it: a key to log in with, or a host's. NULL: it is another key's. */
+struct key *nacre_cert_attach(const struct nacre_crypto *c, const struct key *k, struct span blob);
+
 /* True only when the authority named in the certificate signed it, with something better than SHA-1. Whether the authority is one to trust
  * is the caller's to know. */
 bool nacre_cert_is_signed(const struct nacre_crypto *c, const struct key_cert *cert);

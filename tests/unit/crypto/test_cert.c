@@ -4,6 +4,7 @@
 
 #include "crypto/algs.h"
 #include "crypto/cert.h"
+#include "support/certs.h"
 #include "unit/crypto/bytes.h"
 #include "wire/rd.h"
 #include "wire/wr.h"
@@ -26,10 +27,8 @@ TestSuite(cert, .init = setup, .fini = teardown);
 static const struct span data = {(const uint8_t *)"what is signed", 14};
 
 struct plan {
-    const char *plain, *type, *ca_alg;
-    uint32_t kind;
-    const char *principals[3];
-    const char *option, *value, *option2;
+    const char *plain;
+    struct cert_plan p;
 };
 
 struct made {
@@ -45,53 +44,14 @@ static struct span fields_of(const struct key *k)
     return span_of(r.at, (size_t)(r.end - r.at));
 }
 
-static void put_option(struct wr *w, const char *name, const char *value)
+static void make(struct made *m, const struct plan *plan)
 {
-    if (name == NULL)
-        return;
-    wr_cstring(w, name);
-    uint8_t *inside = wr_string_open(w);
-    wr_cstring(w, value);
-    wr_string_close(w, inside);
-}
-
-/* PROTOCOL.certkeys, written down a second time. */
-static void make(struct made *m, const struct plan *p)
-{
-    struct buf signature;
-    const struct sig_alg *alg = nacre_sig_find(crypto, span_str(p->ca_alg));
-    m->user = nacre_key_generate(crypto, p->plain, KEY_RSA_MIN_BITS);
+    const struct sig_alg *alg = nacre_sig_find(crypto, span_str(plan->p.ca_alg));
+    m->user = nacre_key_generate(crypto, plan->plain, KEY_RSA_MIN_BITS);
     m->ca = nacre_key_generate(crypto, alg->key_name, KEY_RSA_MIN_BITS);
     cr_assert(m->user != NULL && m->ca != NULL);
-    struct wr w = wr_over(m->blob, sizeof m->blob);
-    wr_cstring(&w, p->type);
-    wr_cstring(&w, "0123456789abcdef0123456789abcdef");
-    wr_bytes(&w, fields_of(m->user).at, fields_of(m->user).len);
-    wr_u64(&w, 77);
-    wr_u32(&w, p->kind);
-    wr_cstring(&w, "an id");
-    uint8_t *inside = wr_string_open(&w);
-    for (size_t i = 0; i < 3 && p->principals[i] != NULL; i++)
-        wr_cstring(&w, p->principals[i]);
-    wr_string_close(&w, inside);
-    wr_u64(&w, 1000);
-    wr_u64(&w, 2000);
-    inside = wr_string_open(&w);
-    put_option(&w, p->option, p->value);
-    put_option(&w, p->option2, "x");
-    wr_string_close(&w, inside);
-    inside = wr_string_open(&w);
-    wr_cstring(&w, "permit-pty");
-    wr_cstring(&w, "");
-    wr_string_close(&w, inside);
-    wr_cstring(&w, "");
-    wr_string(&w, nacre_key_blob(m->ca));
-    nacre_buf_init(&signature, SIGNATURE_MAX);
-    cr_assert(nacre_key_sign(crypto, m->ca, alg, wr_span(&w), &signature));
-    wr_string(&w, buf_span(&signature));
-    nacre_buf_free(&signature);
-    m->len = wr_len(&w);
-    m->cert = nacre_key_from_blob(crypto, wr_span(&w));
+    m->len = cert_make(crypto, m->user, m->ca, &plan->p, m->blob);
+    m->cert = nacre_key_from_blob(crypto, span_of(m->blob, m->len));
 }
 
 static void unmake(struct made *m)
@@ -102,10 +62,10 @@ static void unmake(struct made *m)
 }
 
 static const struct plan simple = {.plain = "ssh-ed25519",
-                                   .type = "ssh-ed25519-cert-v01@openssh.com",
-                                   .ca_alg = "ssh-ed25519",
-                                   .kind = CERT_USER,
-                                   .principals = {"anna", "bob,carol"}};
+                                   .p = {.type = "ssh-ed25519-cert-v01@openssh.com",
+                                         .ca_alg = "ssh-ed25519",
+                                         .kind = CERT_USER,
+                                         .principals = {"anna", "bob,carol"}}};
 
 Test(cert, every_kind_of_key_is_certified_and_signs)
 {
@@ -128,14 +88,19 @@ Test(cert, every_kind_of_key_is_certified_and_signs)
         struct key_cert cert;
         struct buf signature;
         p.plain = rows[i].plain;
-        p.type = rows[i].type;
-        p.ca_alg = rows[i].plain_alg;
+        p.p.type = rows[i].type;
+        p.p.ca_alg = rows[i].plain_alg;
         make(&m, &p);
         cr_assert(m.cert != NULL && nacre_cert_read(nacre_key_blob(m.cert), &cert), "%s", rows[i].type);
         cr_expect(nacre_cert_is_signed(crypto, &cert), "%s", rows[i].type);
         cr_expect(cert.serial == 77 && cert.kind == CERT_USER && span_is(cert.key_id, "an id"));
         cr_expect(cert.valid_after == 1000 && cert.valid_before == 2000);
         cr_expect(span_eq(cert.authority, nacre_key_blob(m.ca)));
+        struct key *held = nacre_cert_attach(crypto, m.user, nacre_key_blob(m.cert));
+        cr_assert(held != NULL && nacre_key_is_private(held));
+        cr_expect(span_eq(nacre_key_blob(held), nacre_key_blob(m.cert)));
+        cr_expect_null(nacre_cert_attach(crypto, m.ca, nacre_key_blob(m.cert)), "of another key");
+        nacre_key_unref(held);
         nacre_buf_init(&signature, SIGNATURE_MAX);
         const struct sig_alg *alg = nacre_sig_find(crypto, span_str(rows[i].alg));
         cr_assert(
@@ -180,7 +145,7 @@ Test(cert, r11_principals_are_whole_names_and_none_is_nobody)
     cr_expect_not(nacre_cert_names(&cert, span_str("annab")));
     cr_expect_not(nacre_cert_names(&cert, span_str("")));
     unmake(&m);
-    p.principals[0] = NULL;
+    p.p.principals[0] = NULL;
     make(&m, &p);
     cr_assert(nacre_cert_read(nacre_key_blob(m.cert), &cert));
     cr_expect_not(nacre_cert_names(&cert, span_str("anna")));
@@ -205,9 +170,9 @@ Test(cert, critical_options_that_are_not_known_are_told)
         struct key_cert cert;
         struct span value;
         struct plan p = simple;
-        p.option = cases[i].name;
-        p.value = "127.0.0.0/8";
-        p.option2 = cases[i].second;
+        p.p.option = cases[i].name;
+        p.p.value = "127.0.0.0/8";
+        p.p.option2 = cases[i].second;
         make(&m, &p);
         cr_assert(nacre_cert_read(nacre_key_blob(m.cert), &cert));
         cr_expect_eq(nacre_cert_options_known(&cert), cases[i].known, "case %zu", i);
@@ -238,12 +203,28 @@ Test(cert, r09_a_certificate_is_no_authority)
     unmake(&m);
 }
 
+Test(cert, extensions_are_told_by_name)
+{
+    struct made m;
+    struct key_cert cert;
+    char text[64];
+    make(&m, &simple);
+    cr_assert(nacre_cert_read(nacre_key_blob(m.cert), &cert));
+    nacre_cert_extensions(&cert, text, sizeof text);
+    cr_expect_str_eq(text, "permit-pty,permit-port-forwarding");
+    nacre_cert_extensions(&cert, text, 12);
+    cr_expect_str_eq(text, "permit-pty");
+    nacre_cert_extensions(&cert, text, 1);
+    cr_expect_str_eq(text, "");
+    unmake(&m);
+}
+
 Test(cert, sha1_signatures_of_an_authority_do_not_count)
 {
     struct made m;
     struct key_cert cert;
     struct plan p = simple;
-    p.ca_alg = "ssh-rsa";
+    p.p.ca_alg = "ssh-rsa";
     make(&m, &p);
     cr_assert(m.cert != NULL && nacre_cert_read(nacre_key_blob(m.cert), &cert));
     cr_expect_not(nacre_cert_is_signed(crypto, &cert));
