@@ -527,6 +527,7 @@ Test(class_tunnels, the_end_of_the_connection_ends_its_tunnels_and_forwards)
     set_up_tunnel(&f);
     int port = forward(&f.c, "127.0.0.1");
     cr_assert(ask_unix(&f.c, "streamlocal-forward@openssh.com", path));
+    f.c.their_channel_opened = false; /* the client's own first channel has the number 0 too */
     int inside = client_socket(NULL, port);
     cr_assert(client_wait(&f.c, &f.c.their_channel_opened));
     cr_assert_eq(send(inside, "x", 1, 0), 1);
