@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* set_ssh_param and get_ssh_param: every type both ways, names and lists of types, send_ssh_packet. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+
+#include "support/client.h"
+#include "support/server.h"
+
+struct payload {
+    unsigned char bytes[4096];
+    size_t len;
+};
+
+static int put(struct payload *p, const char *type, const char *value)
+{
+    size_t len = sizeof p->bytes;
+    int e = nacre_set_ssh_param(p->bytes, p->len, type, value, p->bytes, &len);
+    if (e == 0)
+        p->len = len;
+    return e;
+}
+
+static const struct {
+    const char *type, *value, *list, *back; /* back NULL: as it was given */
+    size_t bytes;
+} fields[] = {
+    {"s", "", "%s", NULL, 4},
+    {"s", "grüezi", "%s", NULL, 11},
+    {"sb", "A1B23C", "%sb", NULL, 7},
+    {"sb", "a1b23c", "%sb", "A1B23C", 7},
+    {"i", "1234", "%i", NULL, 4},
+    {"i", "0x4D2", "%i", "1234", 4},
+    {"i", "4294967295", "%i", NULL, 4},
+    {"l", "18446744073709551615", "%l", NULL, 8},
+    {"l", "0xffffffffffffffff", "%l", "18446744073709551615", 8},
+    {"b", "123", "%b", NULL, 1},
+    {"b", "0xff", "%b", "255", 1},
+    {"f", "true", "%f", NULL, 1},
+    {"f", "FALSE", "%f", "false", 1},
+    {"m", "0", "%m", NULL, 4},
+    {"m", "128", "%m", NULL, 6},
+    {"m", "0x80", "%m", "128", 6},
+    {"m", "340282366920938463463374607431768211456", "%m", NULL, 21},
+    {"m", "0x100000000000000000000000000000000", "%m", "340282366920938463463374607431768211456", 21},
+};
+
+Test(class_params, every_type_goes_both_ways)
+{
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        struct payload p = {.len = 0};
+        char text[256];
+        cr_assert_eq(put(&p, fields[i].type, fields[i].value), 0, "%s %s", fields[i].type, fields[i].value);
+        cr_expect_eq(p.len, fields[i].bytes, "%s %s: %zu bytes", fields[i].type, fields[i].value, p.len);
+        cr_assert_eq(nacre_get_ssh_param(p.bytes, p.len, fields[i].list, text, sizeof text), 0, "%s", fields[i].value);
+        cr_expect_str_eq(text, fields[i].back == NULL ? fields[i].value : fields[i].back);
+    }
+}
+
+Test(class_params, what_does_not_fit_its_type_is_refused)
+{
+    static const char *const bad[][2] = {{"i", "4294967296"}, {"i", "-1"},
+                                         {"i", "12x"},        {"i", ""},
+                                         {"i", "0x"},         {"b", "256"},
+                                         {"f", "yes"},        {"sb", "A"},
+                                         {"sb", "GG"},        {"m", "-5"},
+                                         {"m", "0xg"},        {"m", ""},
+                                         {"q", "1"},          {"l", "18446744073709551616"}};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct payload p = {.len = 0};
+        cr_expect_eq(put(&p, bad[i][0], bad[i][1]), NACRE_E_INVAL, "%s \"%s\"", bad[i][0], bad[i][1]);
+        cr_expect_eq(p.len, 0);
+    }
+    size_t len = 3;
+    unsigned char small[3];
+    cr_expect_eq(nacre_set_ssh_param(NULL, 0, "i", "1", small, &len), NACRE_E_BUFFER_SIZE);
+    cr_expect_eq(len, 4);
+    cr_expect_eq(nacre_set_ssh_param(NULL, 0, "i", NULL, small, &len), NACRE_E_INVAL);
+}
+
+Test(class_params, the_parameters_of_a_channel_open_request_are_read_by_types)
+{
+    struct payload p = {.len = 0};
+    char text[64];
+    size_t len = sizeof text;
+    put(&p, "s", "www.example.com");
+    put(&p, "i", "8080");
+    put(&p, "s", "192.0.2.1");
+    put(&p, "i", "50000");
+    static const char *const want[][2] = {
+        {"%s", "www.example.com"}, {"%s,i", "8080"}, {"%s,i,s", "192.0.2.1"}, {"%s,i,s,i", "50000"}};
+    for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
+        cr_assert_eq(nacre_get_ssh_param(p.bytes, p.len, want[i][0], text, sizeof text), 0, "%s", want[i][0]);
+        cr_expect_str_eq(text, want[i][1]);
+    }
+    cr_expect_eq(nacre_get_ssh_param(p.bytes, p.len, "%s,i,s,i,s", text, sizeof text), NACRE_E_PACKET);
+    cr_expect_eq(nacre_get_ssh_param(p.bytes, p.len, "%z", text, sizeof text), NACRE_E_INVAL);
+    cr_assert_eq(nacre_get_ssh_param_bytes(p.bytes, p.len, "%s,i", text, &len), 0);
+    cr_expect_eq(len, 4);
+    cr_expect_eq(memcmp(text, "\0\0\x1f\x90", 4), 0);
+}
+
+Test(class_params, a_request_is_read_by_names_and_by_the_wanted_type_first)
+{
+    struct payload p = {.len = 0};
+    char text[64];
+    put(&p, "i", "3");
+    put(&p, "s", "x11-req");
+    put(&p, "f", "true");
+    put(&p, "f", "false");
+    put(&p, "s", "MIT-MAGIC-COOKIE-1");
+    put(&p, "s", "abcdef");
+    put(&p, "i", "7");
+    static const char *const want[][2] = {{"ChannelId", "3"},
+                                          {"RequestType", "x11-req"},
+                                          {"WantsReply", "true"},
+                                          {"SingleConnection", "false"},
+                                          {"X11AuthProtocol", "MIT-MAGIC-COOKIE-1"},
+                                          {"X11AuthCookie", "abcdef"},
+                                          {"x11screennumber", "7"},
+                                          {"%s,f", "MIT-MAGIC-COOKIE-1"},
+                                          {"%i,f,s,s", "7"},
+                                          {"%i,s,f,f,s", "MIT-MAGIC-COOKIE-1"}};
+    for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
+        cr_assert_eq(nacre_get_ssh_param(p.bytes, p.len, want[i][0], text, sizeof text), 0, "%s", want[i][0]);
+        cr_expect_str_eq(text, want[i][1]);
+    }
+    cr_expect_eq(nacre_get_ssh_param(p.bytes, p.len, "Command", text, sizeof text), NACRE_E_PACKET);
+    cr_expect_eq(nacre_get_ssh_param(p.bytes, p.len, "NoSuchField", text, sizeof text), NACRE_E_INVAL);
+}
+
+/* ---- send_ssh_packet ------------------------------------------------------------------------------------------- */
+
+Test(class_params, a_packet_built_by_hand_reaches_the_client, .timeout = 60)
+{
+    struct server *s = server_new();
+    struct client c;
+    struct server_seen opened;
+    struct payload p = {.len = 0};
+    server_start(s, 1);
+    client_init(&c);
+    cr_assert(client_start(&c, s->port));
+    int channel = client_open(&c, "session");
+    cr_assert_geq(channel, 0);
+    cr_assert(server_wait(s, EVENT_SSH_CHANNEL_OPENED, 0, &opened));
+    put(&p, "s", "hello");
+    cr_assert_eq(nacre_send_ssh_packet(s->nacre, opened.channel, 94, p.bytes, p.len), 0, "%s",
+                 nacre_last_error(s->nacre));
+    cr_assert(client_wait_count(&c, &c.channels[channel].received, 5));
+    p.len = 0;
+    put(&p, "i", "1");
+    put(&p, "s", "err");
+    cr_assert_eq(nacre_send_ssh_packet(s->nacre, opened.channel, 95, p.bytes, p.len), 0);
+    p.len = 0;
+    put(&p, "s", "exit-status");
+    put(&p, "f", "false");
+    put(&p, "i", "42");
+    cr_assert_eq(nacre_send_ssh_packet(s->nacre, opened.channel, 98, p.bytes, p.len), 0);
+    p.len = 0;
+    put(&p, "s", "for nobody");
+    cr_assert_eq(nacre_send_ssh_packet(s->nacre, opened.channel, 2, p.bytes, p.len), 0);
+    p.len = 0;
+    put(&p, "s", "hello@nacre.example");
+    put(&p, "f", "true");
+    cr_assert_eq(nacre_send_ssh_packet(s->nacre, opened.channel, 80, p.bytes, p.len), 0);
+    cr_assert_eq(nacre_send_ssh_packet(s->nacre, opened.channel, 96, NULL, 0), 0);
+    cr_assert_eq(nacre_send_ssh_packet(s->nacre, opened.channel, 97, NULL, 0), 0);
+    cr_assert(client_wait(&c, &c.channels[channel].closed));
+    cr_expect_eq(c.channels[channel].exit_status, 42);
+    cr_expect_eq(c.channels[channel].errors.len, 3);
+    cr_expect(c.channels[channel].eof);
+    client_free(&c);
+    server_free(s);
+}
+
+Test(class_params, a_packet_that_is_not_the_applications_to_send_is_refused, .timeout = 60)
+{
+    static const int others[] = {0, 1, 3, 5, 20, 21, 50, 52, 90, 91, 93, 99, 100, 255, 256, -1};
+    struct server *s = server_new();
+    struct client c;
+    struct server_seen opened;
+    server_start(s, 1);
+    client_init(&c);
+    cr_assert(client_start(&c, s->port));
+    cr_assert_geq(client_open(&c, "session"), 0);
+    cr_assert(server_wait(s, EVENT_SSH_CHANNEL_OPENED, 0, &opened));
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        cr_expect_eq(nacre_send_ssh_packet(s->nacre, opened.channel, others[i], NULL, 0), NACRE_E_INVAL, "%d",
+                     others[i]);
+    cr_expect_eq(nacre_send_ssh_packet(s->nacre, opened.channel, 94, "ab", 2), NACRE_E_PACKET);
+    cr_expect_eq(nacre_send_ssh_packet(s->nacre, opened.channel, 98, "ab", 2), NACRE_E_PACKET);
+    cr_expect_eq(nacre_send_ssh_packet(s->nacre, opened.channel, 96, "ab", 2), NACRE_E_PACKET);
+    cr_expect_eq(nacre_send_ssh_packet(s->nacre, 12345, 94, NULL, 0), NACRE_E_CHANNEL_ID);
+    client_free(&c);
+    server_free(s);
+}
