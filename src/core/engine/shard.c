@@ -128,6 +128,15 @@ static bool has_ended(const struct shard *s)
     return s->stopping && s->connections.used == 0 && s->tunnels.used == 0 && s->forwards.used == 0;
 }
 
+/* A setting that was changed before a client connected applies to it, so it is looked at before. */
+static bool has_accepted(const struct io_done *done, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (done[i].kind == IO_ACCEPTED)
+            return true;
+    return false;
+}
+
 static void run(void *argument)
 {
     struct shard *s = argument;
@@ -136,6 +145,8 @@ static void run(void *argument)
         unsigned count = s->ops->wait(s->io, sleep_until(s), done, DONE_MAX);
         s->now_ns = nacre_clock_ns();
         s->turn++;
+        if (has_accepted(done, count))
+            nacre_inbox_run(s);
         for (unsigned i = 0; i < count; i++)
             complete(s, &done[i]);
         nacre_inbox_run(s);
