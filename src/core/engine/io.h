@@ -6,9 +6,11 @@
  * - receive(on) is a standing wish, not one read; off is back pressure. Data arrives in a block of the shard's pool;
  * the reference belongs to the shard, which may keep it. An idle connection owns no receive buffer. `headroom` bytes in
  * front of the data are free for the shard.
- * - At most one send is in flight per slot; its bytes must stay put until IO_SENT, which may report fewer.
+ * - At most one send is in flight per slot; its bytes must stay put until IO_SENT, which may report fewer, or
+ * until IO_GONE. None before IO_CONNECTED.
  * - len 0 in IO_RECEIVED is the peer's FIN: reported once, and receiving is then off. Sending goes on.
- * - shut() sends FIN after what is in flight; receiving goes on.
+ * - shut() is called when nothing is left to send, at most with a send in flight, and sends FIN behind that; receiving
+ * goes on.
  * - After detach() exactly one IO_GONE follows, at a later wait(), and nothing else for that slot; the socket is closed
  * by then. What was in flight may or may not have been sent.
  * - An error on an attached socket is reported once, as IO_FAILED; then only detach() is of use.
