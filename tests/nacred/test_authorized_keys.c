@@ -28,7 +28,7 @@ ParameterizedTestParameters(nacred_authorized_keys, line)
         {"command=\" ssh-ed25519 " KEY "\"", KEY_LINE_OPTIONS},
         {"cert-authority ssh-ed25519 " KEY, KEY_LINE_OPTIONS},
         {"ssh-ed25519-cert-v01@openssh.com " KEY, KEY_LINE_OPTIONS},
-        {"ssh-dss " KEY, KEY_LINE_OPTIONS},
+        {"ssh-dss " KEY, KEY_LINE_BAD},
         {"SSH-ED25519 " KEY, KEY_LINE_OPTIONS},
         {KEY, KEY_LINE_OPTIONS},
         {"ssh-ed25519", KEY_LINE_BAD},
