@@ -44,21 +44,33 @@ as_root()
     fi
 }
 
-# need_packages NAME...: installs what is missing and says so first.
+# may_install: whether as_root works; sudo may ask for a password here.
+may_install()
+{
+    [ "$(id -u)" -eq 0 ] || { command -v sudo >/dev/null && as_root true; }
+}
+
+# need_packages REQUIRED [OPTIONAL]: lists of names; installs what is missing and says so first. Without the right to install, we go on
+# when nothing required is missing.
 need_packages()
 {
     local missing
 
     command -v dpkg-query >/dev/null && command -v apt-get >/dev/null ||
         die "this is not Debian (no apt-get here); install the like of these yourself: $*"
-    missing=$(missing_packages "$@")
+    # shellcheck disable=SC2068 # lists of names
+    missing=$(missing_packages $@)
     [ -n "$missing" ] || return 0
 
-    if [ "$(id -u)" -ne 0 ] && ! command -v sudo >/dev/null; then
-        die "these packages are missing, and there is neither root nor sudo to install them.
-As root, run:  apt-get update && apt-get install --no-install-recommends -y $missing"
-    fi
     say "installing: $missing"
+    may_install || {
+        # shellcheck disable=SC2086
+        [ -z "$(missing_packages $1)" ] ||
+            die "packages are missing, and there is neither root nor a sudo that lets you install them.
+As root, run:  apt-get update && apt-get install --no-install-recommends -y $missing"
+        say "no right to install packages; going on without"
+        return 0
+    }
     # A stale list of packages is the usual reason for a failed installation, and a broken mirror of something else no reason to stop.
     as_root apt-get update -q </dev/null || say "apt-get update failed; going on with the package lists that are here"
     # shellcheck disable=SC2086 # a list of names
@@ -77,14 +89,12 @@ use_ccache()
 # build PRESET [CMAKE-ARGUMENT]...: configures build/PRESET and builds all of it.
 build()
 {
-    local preset=$1
+    local preset=$1 log
 
     shift
-    (cd "$ROOT" && cmake --preset "$preset" "$@" >"/tmp/nacre-configure.$$" 2>&1) || {
-        cat "/tmp/nacre-configure.$$"
-        rm -f "/tmp/nacre-configure.$$"
+    log=$(cd "$ROOT" && cmake --preset "$preset" "$@" 2>&1) || {
+        printf '%s\n' "$log"
         return 1
     }
-    rm -f "/tmp/nacre-configure.$$"
     cmake --build "$ROOT/build/$preset" -j "${JOBS:-$(nproc)}"
 }
