@@ -299,7 +299,7 @@ static bool take_argument(struct parse *p, int argc, char **argv, int *at)
     char *argument = argv[*at];
 
     if (strncmp(argument, "--", 2) != 0)
-        return wrong(p, "unexpected argument '%s'", argument);
+        return wrong(p, argument[0] == '-' ? "unknown option '%s'" : "unexpected argument '%s'", argument);
     size_t len = strcspn(argument + 2, "=");
     const struct option_row *row = find_row(argument + 2, len);
     if (!row)
