@@ -20,7 +20,8 @@ COMPS="none zlib zlib@openssh.com"
 HOST_KEYS="ssh-ed25519 ecdsa-sha2-nistp256 ecdsa-sha2-nistp384 ecdsa-sha2-nistp521 rsa-sha2-256 rsa-sha2-512 ssh-rsa
     ssh-dss x509v3-rsa2048-sha256 x509v3-ssh-rsa x509v3-ecdsa-sha2-nistp256 x509v3-ecdsa-sha2-nistp384
     x509v3-ecdsa-sha2-nistp521 x509v3-sign-rsa x509v3-sign-dss"
-# UMAC is a matter of the build.
+# ML-KEM is a matter of OpenSSL, UMAC of the build.
+"$NACRED" --version | grep -qE 'OpenSSL (3\.([5-9]|[1-9][0-9])|[4-9])' && KEX="mlkem768x25519-sha256 $KEX"
 "$NACRED" --version | grep -q 'without nettle' ||
     MACS="$MACS umac-64@openssh.com umac-128@openssh.com umac-64-etm@openssh.com umac-128-etm@openssh.com"
 

@@ -224,6 +224,10 @@ Test(matrix, r03_truncatable_modes_need_strict_kex)
     for (size_t i = 0; i < sizeof cells / sizeof *cells; i++) {
         for (unsigned client_strict = 0; client_strict < 2; client_strict++) {
             struct pair *p = pair_new();
+            if (nacre_cipher_find(p->crypto, span_str(cells[i].cipher)) == NULL) {
+                pair_free(p); /* arcfour: not without the library's legacy provider */
+                continue;
+            }
             p->client.config.strict_kex = client_strict;
             p->server.config.strict_kex = 2;
             p->client.config.algorithms.cipher = cells[i].cipher;

@@ -16,6 +16,7 @@
 /* clang-format off */
 static const struct kex_alg kex_algs[KEX_ROWS] = {
     /* name                                  how                hash         group         mpint  slow   asks */
+    {"mlkem768x25519-sha256",                &nacre_kex_mlkem,  HASH_SHA256, "X25519",     false, false, false},
     {"curve25519-sha256",                    &nacre_kex_x25519, HASH_SHA256, "X25519",     false, false, false},
     {"curve25519-sha256@libssh.org",         &nacre_kex_x25519, HASH_SHA256, "X25519",     false, false, false},
     {"ecdh-sha2-nistp256",                   &nacre_kex_nist,   HASH_SHA256, "prime256v1", false, false, false},
@@ -108,6 +109,8 @@ static const struct comp_alg comp_algs[COMP_ROWS] = {
     {"zlib@openssh.com", &nacre_comp_zlib, true},
     {"zlib",             &nacre_comp_zlib, false},
 };
+
+const char nacre_mlkem_name[] = "ML-KEM-768";
 
 static const size_t rows_of[ALG_KINDS] = {
     [ALG_KEX] = KEX_ROWS, [ALG_KEY] = SIG_ROWS, [ALG_CIPHER] = CIPHER_ROWS, [ALG_MAC] = MAC_ROWS, [ALG_COMP] = COMP_ROWS,
@@ -246,7 +249,7 @@ static EVP_PKEY_CTX *group1_template(const struct nacre_crypto *c)
 static bool probe_kex(struct nacre_crypto *c, size_t row)
 {
     const struct kex_alg *alg = &kex_algs[row];
-    if (alg->ops == &nacre_kex_x25519)
+    if (alg->ops == &nacre_kex_x25519 || alg->ops == &nacre_kex_mlkem)
         c->kex[row] = EVP_PKEY_CTX_new_from_name(c->lib, alg->group, NULL);
     else if (alg->asks_group)
         c->kex[row] = EVP_PKEY_CTX_new_from_name(c->lib, "DH", NULL);
@@ -254,7 +257,7 @@ static bool probe_kex(struct nacre_crypto *c, size_t row)
         c->kex[row] = group1_template(c);
     else
         c->kex[row] = group_template(c->lib, alg->mpint_public ? "DH" : "EC", alg->group);
-    return c->kex[row] != NULL && c->md[alg->hash] != NULL;
+    return c->kex[row] != NULL && c->md[alg->hash] != NULL && (alg->ops != &nacre_kex_mlkem || c->mlkem != NULL);
 }
 
 static bool probe_cipher(struct nacre_crypto *c, size_t row)
@@ -287,6 +290,7 @@ static bool probe_row(struct nacre_crypto *c, enum alg_kind kind, size_t row)
 bool nacre_algs_probe(struct nacre_crypto *c)
 {
     c->poly1305 = EVP_MAC_fetch(c->lib, "POLY1305", NULL);
+    c->mlkem = EVP_PKEY_CTX_new_from_name(c->lib, nacre_mlkem_name, NULL);
     for (enum alg_kind kind = ALG_KEX; kind < ALG_KINDS; kind++) {
         size_t used = 0;
         for (size_t i = 0; i < rows_of[kind]; i++) {
@@ -311,5 +315,6 @@ void nacre_algs_release(struct nacre_crypto *c)
         EVP_PKEY_CTX_free(c->kex[i]);
     for (size_t i = 0; i < CIPHER_ROWS; i++)
         EVP_CIPHER_free(c->cipher[i]);
+    EVP_PKEY_CTX_free(c->mlkem);
     EVP_MAC_free(c->poly1305);
 }

@@ -12,7 +12,7 @@
 
 #include "crypto/algs.h"
 
-enum { KEX_ROWS = 12, SIG_ROWS = 25, CIPHER_ROWS = 16, MAC_ROWS = 16, COMP_ROWS = 3, ALG_ROWS_MAX = 32 };
+enum { KEX_ROWS = 13, SIG_ROWS = 25, CIPHER_ROWS = 16, MAC_ROWS = 16, COMP_ROWS = 3, ALG_ROWS_MAX = 32 };
 enum { ALG_NAMES_MAX = 1280 };
 
 struct nacre_crypto {
@@ -28,6 +28,7 @@ struct nacre_crypto {
     EVP_MAC *poly1305;
     EVP_CIPHER *cipher[CIPHER_ROWS];
     EVP_PKEY_CTX *kex[KEX_ROWS]; /* for the row's keys: to be duplicated, never used itself */
+    EVP_PKEY_CTX *mlkem; /* for ML-KEM-768 keys: to be duplicated; NULL: the library has none */
     bool usable[ALG_KINDS][ALG_ROWS_MAX];
     char names[ALG_KINDS][ALG_NAMES_MAX];
 
@@ -60,7 +61,10 @@ EVP_PKEY *nacre_public_like(const EVP_PKEY *like, const uint8_t *encoded, size_t
 /* The library's name of a hash: "SHA2-256". */
 const char *nacre_hash_name(enum hash_id id);
 
-extern const struct kex_ops nacre_kex_x25519, nacre_kex_nist, nacre_kex_dh;
+/* The library's name of ML-KEM-768. */
+extern const char nacre_mlkem_name[];
+
+extern const struct kex_ops nacre_kex_x25519, nacre_kex_nist, nacre_kex_dh, nacre_kex_mlkem;
 extern const struct cipher_ops nacre_cipher_stream, nacre_cipher_3des_ctr, nacre_cipher_gcm, nacre_cipher_chapoly;
 extern const struct mac_ops nacre_mac_hmac, nacre_mac_umac;
 extern const struct comp_ops nacre_comp_zlib;

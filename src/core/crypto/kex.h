@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Key exchange methods: curve25519 (RFC 8731), ECDH over the NIST curves (RFC 5656), finite-field DH (RFC 4253, 8268), and the same
- * in a group that is agreed on first (RFC 4419).
+/* Key exchange methods: curve25519 (RFC 8731), ECDH over the NIST curves (RFC 5656), finite-field DH (RFC 4253, 8268), the same
+ * in a group that is agreed on first (RFC 4419), and ML-KEM beside curve25519.
  *
- * All of them have one shape: the client sends a public value, the server answers with its own, both compute a shared
+ * All of them have one shape: the client sends a public value, the server answers with one, both compute a shared
  * secret. kex_state holds the private half between the two. */
 #ifndef CRYPTO_KEX_H
 #define CRYPTO_KEX_H
@@ -42,6 +42,10 @@ struct kex_ops {
     /* Checks the peer's public value, given in the same form (the body of a string or of an mpint), by rule R35: exact length, on the
      * curve, 1 < e < p-1, a minimal mpint, no all-zero secret; and computes K. False: refuse. */
     bool (*finish)(struct kex_state *k, struct span peer, struct kex_shared *out);
+    /* The server's part in one step, for methods whose answer is made from the client's value: appends our public value and computes K.
+     * NULL: the server starts and finishes as the client does. False: refuse. */
+    bool (*respond)(const struct nacre_crypto *c, const struct kex_alg *alg, struct span peer, struct buf *pub,
+                    struct kex_shared *out);
     void (*free)(struct kex_state *k);
 };
 

@@ -44,6 +44,7 @@ void nacre_kex_state_free(struct kex_state *k)
     if (k == NULL)
         return;
     EVP_PKEY_free(k->own);
+    EVP_PKEY_free(k->kem);
     free(k);
 }
 
@@ -55,20 +56,27 @@ static bool is_zero(const uint8_t *at, size_t len)
     return any == 0;
 }
 
+bool nacre_kex_derive(const struct kex_state *k, EVP_PKEY *peer, uint8_t *secret, size_t *len)
+{
+    /* The library's own check of the peer repeats ours with a full exponentiation; 0 leaves it out. */
+    const size_t room = *len;
+    EVP_PKEY_CTX *x = EVP_PKEY_CTX_new_from_pkey(k->c->lib, k->own, NULL);
+    bool ok = x != NULL && EVP_PKEY_derive_init(x) == 1 && EVP_PKEY_derive_set_peer_ex(x, peer, 0) == 1 &&
+              EVP_PKEY_derive(x, secret, len) == 1 && *len <= room && !is_zero(secret, *len);
+    EVP_PKEY_CTX_free(x);
+    return ok;
+}
+
 bool nacre_kex_agree(const struct kex_state *k, EVP_PKEY *peer, struct kex_shared *out)
 {
     uint8_t secret[KEX_PUBLIC_MAX - 8];
     size_t len = sizeof secret;
     struct wr w = wr_over(out->bytes, sizeof out->bytes);
-    /* The library's own check of the peer repeats ours with a full exponentiation; 0 leaves it out. */
-    EVP_PKEY_CTX *x = EVP_PKEY_CTX_new_from_pkey(k->c->lib, k->own, NULL);
-    bool ok = x != NULL && EVP_PKEY_derive_init(x) == 1 && EVP_PKEY_derive_set_peer_ex(x, peer, 0) == 1 &&
-              EVP_PKEY_derive(x, secret, &len) == 1 && len <= sizeof secret && !is_zero(secret, len);
+    bool ok = nacre_kex_derive(k, peer, secret, &len);
     if (ok) {
         nacre_wr_mpint(&w, span_of(secret, len));
         ok = wr_done(&w);
     }
-    EVP_PKEY_CTX_free(x);
     nacre_wipe(secret, sizeof secret);
     if (!ok) {
         nacre_wipe(out, sizeof *out);

@@ -9,12 +9,16 @@ struct kex_state {
     const struct nacre_crypto *c; /* outlives the exchange */
     const struct kex_alg *alg;
     EVP_PKEY *own;
+    EVP_PKEY *kem; /* a hybrid's second key; else NULL */
 };
 
 /* A state with a fresh key pair of `group`, or, when that is NULL, of the row's own; NULL: the library failed. */
 struct kex_state *nacre_kex_state_new(const struct nacre_crypto *c, const struct kex_alg *alg,
                                       const struct kex_group *group);
 void nacre_kex_state_free(struct kex_state *k);
+
+/* The bare secret; `*len` is its room, then its length. A secret of zeros is refused. */
+bool nacre_kex_derive(const struct kex_state *k, EVP_PKEY *peer, uint8_t *secret, size_t *len);
 
 /* Computes K as an mpint. The peer's value was checked by the caller; a secret of zeros is refused here. */
 bool nacre_kex_agree(const struct kex_state *k, EVP_PKEY *peer, struct kex_shared *out);

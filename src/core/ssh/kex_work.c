@@ -87,13 +87,23 @@ static bool agree(struct kex_work *w)
     return true;
 }
 
+/* As agree(), without a value of ours before the client's is known. */
+static bool respond(struct kex_work *w)
+{
+    if (w->alg->ops->respond(w->crypto, w->alg, buf_span(&w->theirs), &w->ours, &w->shared))
+        return true;
+    w->failure = "the peer's public value is not acceptable";
+    return false;
+}
+
 void nacre_kex_run_server(struct work *work)
 {
     struct kex_work *w = nacre_kex_work_of(work);
     struct span blob = nacre_key_blob(w->host_key);
 
-    nacre_kex_run_start(work);
-    if (w->failure != NULL || !agree(w))
+    if (w->alg->ops->respond == NULL)
+        nacre_kex_run_start(work);
+    if (w->failure != NULL || !(w->alg->ops->respond == NULL ? agree(w) : respond(w)))
         return;
     if (!nacre_buf_append(&w->host_blob, blob.at, blob.len) ||
         !exchange_hash(w, buf_span(&w->theirs), buf_span(&w->ours))) {
