@@ -4,6 +4,7 @@
  * Prints a line "ok" or "FAILED" for each check; scripted.sh counts them. */
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -111,6 +112,17 @@ static size_t read_all(ssh_channel c, bool err, char *to, size_t size)
     return used;
 }
 
+static int exit_status(ssh_channel channel)
+{
+#if LIBSSH_VERSION_INT >= SSH_VERSION_INT(0, 11, 0)
+    uint32_t status = 0;
+
+    return ssh_channel_get_exit_state(channel, &status, NULL, NULL) == SSH_OK ? (int)status : -1;
+#else
+    return ssh_channel_get_exit_status(channel);
+#endif
+}
+
 static bool says_hello(ssh_session s)
 {
     char got[64];
@@ -120,7 +132,7 @@ static bool says_hello(ssh_session s)
     size_t n = read_all(c, false, got, sizeof got);
     bool good = n == 6 && memcmp(got, "hello\n", 6) == 0;
     n = read_all(c, true, got, sizeof got);
-    good = good && n == 4 && memcmp(got, "err\n", 4) == 0 && ssh_channel_get_exit_status(c) == 7;
+    good = good && n == 4 && memcmp(got, "err\n", 4) == 0 && exit_status(c) == 7;
     ssh_channel_close(c);
     ssh_channel_free(c);
     return good;
