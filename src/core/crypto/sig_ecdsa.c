@@ -47,6 +47,18 @@ static EVP_PKEY *ecdsa_parse(const struct nacre_crypto *c, const struct key_type
     return like != NULL ? nacre_public_like(like, point.at, point.len) : build_public(c, t, point);
 }
 
+/* The point of a token's key, which has no coordinates to ask for. */
+static bool write_encoded(const EVP_PKEY *pkey, size_t field, struct wr *w)
+{
+    uint8_t point[1 + 2 * FIELD_MAX];
+    size_t len = 0;
+    if (EVP_PKEY_get_octet_string_param(pkey, OSSL_PKEY_PARAM_PUB_KEY, point, sizeof point, &len) != 1 ||
+        len != 1 + 2 * field || point[0] != POINT_UNCOMPRESSED)
+        return false;
+    wr_string(w, span_of(point, len));
+    return true;
+}
+
 /* From the coordinates, because a key read from a file may prefer the compressed form. */
 static bool write_point(const EVP_PKEY *pkey, size_t field, struct wr *w)
 {
@@ -58,8 +70,10 @@ static bool write_point(const EVP_PKEY *pkey, size_t field, struct wr *w)
               BN_bn2binpad(y, point + 1 + field, (int)field) == (int)field;
     BN_free(x);
     BN_free(y);
+    if (!ok)
+        return write_encoded(pkey, field, w);
     wr_string(w, span_of(point, 1 + 2 * field));
-    return ok;
+    return true;
 }
 
 static bool ecdsa_write(const struct key_type *t, const EVP_PKEY *pkey, struct wr *w)

@@ -32,6 +32,7 @@ bool nacre_p7b_is(struct span bytes); /* a PKCS#7 structure in DER */
 enum nacre_error nacre_public_read(struct container *k,
                                    struct key **out); /* a certificate or a public key, PEM or DER */
 enum nacre_error nacre_ssh_public_read(struct container *k, struct key **out);
+enum nacre_error nacre_pkcs11_read(struct container *k, struct key **out); /* k->bytes: module, and URI behind ";" */
 
 /* Says why in one sentence, "<name> <text>", and gives `code` back. */
 #if defined(__GNUC__)
@@ -79,6 +80,7 @@ bool nacre_container_decrypt(const struct container *k, const char *cipher, cons
                              struct span in, struct buf *out);
 
 bool nacre_file_exists(struct span name);
+bool nacre_file_is_module(const char *path); /* a library with PKCS#11's one entry; loads it to see */
 
 /* Without the blanks around it and a byte order mark in front. */
 struct span nacre_text_trim(struct span s);

@@ -22,7 +22,13 @@
 #define JSON "without jansson (no JWK)"
 #endif
 
+#ifdef NACRE_HAVE_LIBP11
+#define TOKENS "libp11"
+#else
+#define TOKENS "without libp11 (no PKCS#11)"
+#endif
+
 const char *nacre_keys_features(void)
 {
-    return ARGON2 ", " XML ", " JSON;
+    return ARGON2 ", " XML ", " JSON ", " TOKENS;
 }

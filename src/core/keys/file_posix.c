@@ -2,6 +2,7 @@
 /* Reading one file whole. Only regular files: a directory has no contents, a pipe may never end. */
 #include "keys/container.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -97,4 +98,14 @@ bool nacre_file_exists(struct span name)
     memcpy(path, name.at, name.len);
     path[name.len] = 0;
     return stat(path, &st) == 0 || (errno != ENOENT && errno != ENOTDIR && errno != ENAMETOOLONG);
+}
+
+/* Tried here first, because libp11 writes to standard error what cannot be loaded. */
+bool nacre_file_is_module(const char *path)
+{
+    void *m = dlopen(path, RTLD_LAZY | RTLD_LOCAL);
+    bool is = m != NULL && dlsym(m, "C_GetFunctionList") != NULL;
+    if (m != NULL)
+        dlclose(m);
+    return is;
 }

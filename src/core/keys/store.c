@@ -9,7 +9,7 @@
 
 enum how {
     HOW_READ,    /* by the row's reader */
-    HOW_UNKNOWN, /* a type that this build does not read */
+    HOW_NAMED,   /* the same, and the store is a name that is no file of keys */
     HOW_JAVA,    /* the class gives it to Java alone */
     HOW_WINDOWS, /* a store of Windows */
 };
@@ -47,7 +47,7 @@ static const struct store_row rows[] = {
     {STORE_JWK_BLOB,        "JWK blob",               HOW_READ,    false, nacre_jwk_read},
     {STORE_BCFKS_FILE,      "BCFKS file",             HOW_JAVA,    true,  NULL},
     {STORE_BCFKS_BLOB,      "BCFKS blob",             HOW_JAVA,    false, NULL},
-    {STORE_PKCS11,          "PKCS#11",                HOW_UNKNOWN, false, NULL},
+    {STORE_PKCS11,          "PKCS#11",                HOW_NAMED,   false, nacre_pkcs11_read},
     {STORE_AUTO,            "auto",                   HOW_READ,    true,  nacre_detect_read},
 };
 /* clang-format on */
@@ -105,15 +105,22 @@ static enum nacre_error read_store(struct container *k, const struct store_row *
     return e;
 }
 
+static enum nacre_error read_named(struct container *k, const struct store_row *row, struct span store,
+                                   struct key **out)
+{
+    char name[512];
+    snprintf(name, sizeof name, "\"%.*s\"", (int)store.len, store.len == 0 ? "" : (const char *)store.at);
+    k->name = name;
+    k->bytes = store;
+    return row->read(k, out);
+}
+
 static enum nacre_error refuse(struct container *k, const struct store_row *row)
 {
     if (row->how == HOW_JAVA)
         return nacre_container_fail(k, NACRE_E_NOT_SUPPORTED, "is of type %s, which is supported in Java only.",
                                     row->name);
-    if (row->how == HOW_WINDOWS)
-        return nacre_container_fail(k, NACRE_E_NOT_SUPPORTED, "is of type %s, which exists on Windows only.",
-                                    row->name);
-    return nacre_container_fail(k, NACRE_E_KEY_TYPE, "is of type %s, which cannot be read here.", row->name);
+    return nacre_container_fail(k, NACRE_E_NOT_SUPPORTED, "is of type %s, which exists on Windows only.", row->name);
 }
 
 enum nacre_error nacre_store_open(const struct nacre_crypto *c, const struct store_request *request, struct key **out,
@@ -139,5 +146,7 @@ enum nacre_error nacre_store_open(const struct nacre_crypto *c, const struct sto
     };
     if (row == NULL)
         return nacre_container_fail(&k, NACRE_E_KEY_TYPE, "is of type %d, which does not exist.", (int)request->type);
+    if (row->how == HOW_NAMED)
+        return read_named(&k, row, request->store, out);
     return row->how == HOW_READ ? read_store(&k, row, request->store, out) : refuse(&k, row);
 }
