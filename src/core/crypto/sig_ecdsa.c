@@ -47,21 +47,28 @@ static EVP_PKEY *ecdsa_parse(const struct nacre_crypto *c, const struct key_type
     return like != NULL ? nacre_public_like(like, point.at, point.len) : build_public(c, t, point);
 }
 
-/* The point of a token's key, which has no coordinates to ask for. */
-static bool write_encoded(const EVP_PKEY *pkey, size_t field, struct wr *w)
+/* The point of a token's key, which has no coordinates to ask for and gives itself compressed. */
+static bool write_encoded(const struct key_type *t, const EVP_PKEY *pkey, struct wr *w)
 {
     uint8_t point[1 + 2 * FIELD_MAX];
     size_t len = 0;
-    if (EVP_PKEY_get_octet_string_param(pkey, OSSL_PKEY_PARAM_PUB_KEY, point, sizeof point, &len) != 1 ||
-        len != 1 + 2 * field || point[0] != POINT_UNCOMPRESSED)
-        return false;
-    wr_string(w, span_of(point, len));
-    return true;
+    const size_t size = 1 + 2 * field_len(t->group);
+    EC_GROUP *group = EC_GROUP_new_by_curve_name(OBJ_sn2nid(t->group));
+    EC_POINT *p = group == NULL ? NULL : EC_POINT_new(group);
+    bool ok = p != NULL &&
+              EVP_PKEY_get_octet_string_param(pkey, OSSL_PKEY_PARAM_PUB_KEY, point, sizeof point, &len) == 1 &&
+              EC_POINT_oct2point(group, p, point, len, NULL) == 1 &&
+              EC_POINT_point2oct(group, p, POINT_CONVERSION_UNCOMPRESSED, point, sizeof point, NULL) == size;
+    EC_POINT_free(p);
+    EC_GROUP_free(group);
+    wr_string(w, span_of(point, ok ? size : 0));
+    return ok;
 }
 
 /* From the coordinates, because a key read from a file may prefer the compressed form. */
-static bool write_point(const EVP_PKEY *pkey, size_t field, struct wr *w)
+static bool write_point(const struct key_type *t, const EVP_PKEY *pkey, struct wr *w)
 {
+    const size_t field = field_len(t->group);
     BIGNUM *x = NULL, *y = NULL;
     uint8_t point[1 + 2 * FIELD_MAX] = {POINT_UNCOMPRESSED};
     bool ok = EVP_PKEY_get_bn_param(pkey, OSSL_PKEY_PARAM_EC_PUB_X, &x) == 1 &&
@@ -71,7 +78,7 @@ static bool write_point(const EVP_PKEY *pkey, size_t field, struct wr *w)
     BN_free(x);
     BN_free(y);
     if (!ok)
-        return write_encoded(pkey, field, w);
+        return write_encoded(t, pkey, w);
     wr_string(w, span_of(point, 1 + 2 * field));
     return true;
 }
@@ -79,7 +86,7 @@ static bool write_point(const EVP_PKEY *pkey, size_t field, struct wr *w)
 static bool ecdsa_write(const struct key_type *t, const EVP_PKEY *pkey, struct wr *w)
 {
     wr_cstring(w, t->curve);
-    return write_point(pkey, field_len(t->group), w);
+    return write_point(t, pkey, w);
 }
 
 static void write_number(struct wr *w, const BIGNUM *n)
