@@ -8,9 +8,12 @@
 
 #include <stdio.h>
 
+#define OPENSSL_SUPPRESS_DEPRECATED /* libp11 works through the keys of before providers */
 #include <libp11.h>
+#include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/rsa.h>
 
 #include "keys/certificate.h"
 
@@ -73,10 +76,32 @@ struct found {
     char label[NAME_MAX_LEN];
 };
 
+/* A key of our own around what is inside libp11's, which that may keep for itself as long as the module is loaded. */
+static EVP_PKEY *wrap(EVP_PKEY *theirs)
+{
+    const int type = theirs == NULL ? EVP_PKEY_NONE : EVP_PKEY_get_base_id(theirs);
+    void *inside = NULL;
+    if (type == EVP_PKEY_RSA)
+        inside = EVP_PKEY_get1_RSA(theirs);
+    else if (type == EVP_PKEY_EC)
+        inside = EVP_PKEY_get1_EC_KEY(theirs);
+    EVP_PKEY *ours = inside == NULL ? NULL : EVP_PKEY_new();
+    if (ours != NULL && EVP_PKEY_assign(ours, type, inside) == 1)
+        return ours;
+    if (type == EVP_PKEY_RSA)
+        RSA_free(inside);
+    else if (type == EVP_PKEY_EC)
+        EC_KEY_free(inside);
+    EVP_PKEY_free(ours);
+    return NULL;
+}
+
 /* The library's key, which holds on to the module from then on: `*m` is then NULL. */
 static EVP_PKEY *native_key(PKCS11_KEY *key, struct token_module **m)
 {
-    EVP_PKEY *pkey = PKCS11_get_private_key(key);
+    EVP_PKEY *theirs = PKCS11_get_private_key(key);
+    EVP_PKEY *pkey = wrap(theirs);
+    EVP_PKEY_free(theirs);
     if (pkey != NULL && nacre_key_mark_token(pkey, release, *m)) {
         *m = NULL;
         return pkey;
