@@ -151,9 +151,10 @@ struct nacre_ssh_user_auth_request {
     const char *key_algorithm; /* publickey: the signature algorithm; else "" */
     const char *new_password;  /* password change request: the new one; else NULL */
     bool verified;
-    bool accept;                   /* [out] preset false, but see `certified` */
-    bool partial_success;          /* [out] preset false: this factor is good, more are needed */
-    const char *available_methods; /* [out] comma-separated; NULL leaves the list as it is */
+    bool accept;          /* [out] preset false, but see `certified` */
+    bool partial_success; /* [out] preset false: this factor is good, more are needed */
+    /* [out] comma-separated; NULL leaves the list as it is. Not looked at when a query is answered with yes. */
+    const char *available_methods;
     /* publickey with an OpenSSH certificate: for this user, in its time and from its source addresses, signed by an
      * authority of nacre_add_user_ca(). `accept` is then preset true, unless there is a force_command: whoever accepts
      * that one takes it upon himself to run it in place of whatever the client asks for. What the certificate permits
@@ -526,9 +527,9 @@ NACRE_API int nacre_set_ssh_cert_store_type(nacre_server *server, int value);
 NACRE_API int nacre_get_ssh_cert_subject(nacre_server *server, char *value, size_t size);
 NACRE_API int nacre_set_ssh_cert_subject(nacre_server *server, const char *value);
 
-/* Trusts an authority for users' OpenSSH certificates, from the next connection on: `blob` is its public key as SSH sends it.
- * NULL and 0: none is trusted any more. The certificates' algorithms (*-cert-v01@openssh.com) have to be among
- * SSHPubKeyAuthSigAlgorithms. Errors: KEY. */
+/* Trusts an authority for users' OpenSSH certificates, from the next connection on: `blob` is its public key as SSH
+ * sends it. NULL and 0: none is trusted any more. The certificates' algorithms (*-cert-v01@openssh.com) have to be
+ * among SSHPubKeyAuthSigAlgorithms. Errors: KEY. */
 NACRE_API int nacre_add_user_ca(nacre_server *server, const void *blob, size_t len);
 
 /* The certificate of the host key as PEM, "" without one. Setting it (PEM, base64 or DER) looks in the store for the

@@ -189,11 +189,12 @@ enum step nacre_auth_decide(struct conn *c, const struct conn_answer *answer)
     struct auth *a = c->auth;
     struct span wanted = answer->available_methods;
 
-    if (wanted.len != 0 && nacre_names_valid(wanted) && !set_text(&a->methods, wanted))
-        return nacre_conn_fail(c, NACRE_E_INVAL, "the list of available methods is too long");
-    /* Either says that the key would do: as the only factor, or as one of several. */
+    /* Either says that the key would do: as the only factor, or as one of several. What comes next is said again when it
+     * has signed; until then it has to stay among the methods. */
     if (a->request.query && (answer->accept || answer->partial_success))
         return nacre_send_pk_ok(c);
+    if (wanted.len != 0 && nacre_names_valid(wanted) && !set_text(&a->methods, wanted))
+        return nacre_conn_fail(c, NACRE_E_INVAL, "the list of available methods is too long");
     if (a->request.verified && (answer->accept || answer->partial_success))
         nacre_auth_inform(c);
     if (answer->partial_success && !a->request.query &&
