@@ -51,7 +51,7 @@ static struct chan *chan_new(struct conn *c, enum chan_state state)
     chan->state = state;
     chan->window_in = chan->window_size = c->config->window_bytes;
     chan->granted_ns = c->now_ns;
-    nacre_buf_init(&chan->lane, (size_t)c->config->window_max + c->config->window_bytes + LANE_MAX);
+    nacre_buf_init(&chan->lane.bytes, 2 * (conn_lanes_max(c) + CONN_PACKET_MAX));
     c->chans[number] = chan;
     c->chan_count++;
     return chan;
@@ -64,7 +64,8 @@ static void chan_free(struct conn *c, struct chan *chan)
     c->chan_count--;
     list_remove(&chan->ready);
     nacre_chan_drop_queue(chan);
-    nacre_buf_free(&chan->lane);
+    c->lanes_bytes -= lane_len(&chan->lane);
+    nacre_buf_free(&chan->lane.bytes);
     free(chan);
     if (c->chan_count == 0) {
         free(c->chans);
@@ -112,10 +113,13 @@ struct chan *nacre_chan_of(struct conn *c, struct rd *r)
 
 bool nacre_chan_holds_back(struct conn *c, struct chan *chan, uint8_t type, struct span body)
 {
-    if (!chan->held && (chan->lane.len == 0 || chan->lane_running))
+    if (!chan->held && (lane_len(&chan->lane) == 0 || chan->lane_running))
         return false;
-    if (!nacre_lane_put(&chan->lane, type, body))
-        (void)nacre_conn_fail(c, NACRE_E_TOO_MUCH_QUEUED, "too much waits for the answer to a channel request");
+    /* Past the maximum nothing is read any more; one packet more may be at hand. */
+    if (nacre_lane_put(&chan->lane, conn_lanes_max(c) + CONN_PACKET_MAX, type, body))
+        c->lanes_bytes += 5 + body.len;
+    else
+        (void)nacre_conn_fail(c, NACRE_E_NOBUFS, "out of memory for what waits behind a channel request");
     return true;
 }
 
@@ -124,11 +128,11 @@ static enum step run_first(struct conn *c, struct chan *chan, struct span payloa
 {
     struct buf copy;
     enum step step = STEP_CLOSE;
-    size_t taken = 4 + payload.len;
 
     nacre_buf_init(&copy, payload.len);
     if (nacre_buf_append(&copy, payload.at, payload.len)) {
-        nacre_buf_drop(&chan->lane, taken);
+        nacre_lane_drop(&chan->lane, payload.len);
+        c->lanes_bytes -= 4 + payload.len;
         step = nacre_conn_handle(c, buf_span(&copy));
     } else {
         (void)nacre_conn_fail(c, NACRE_E_NOBUFS, "out of memory");
@@ -156,8 +160,8 @@ enum step nacre_chan_run_lane(struct conn *c, uint32_t number)
     if (chan == NULL)
         return STEP_NEXT;
     chan->lane_running = false;
-    if (chan->lane.len == 0)
-        nacre_buf_free(&chan->lane);
+    if (lane_len(&chan->lane) == 0)
+        nacre_buf_free(&chan->lane.bytes);
     return STEP_NEXT;
 }
 

@@ -39,7 +39,7 @@ struct chan {
     uint32_t window_in, window_size;
     uint32_t unconsumed, ungranted;
     int64_t granted_ns;
-    struct buf lane;
+    struct lane lane;
 
     /* Out. */
     uint32_t window_out, packet_out;

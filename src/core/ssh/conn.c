@@ -24,9 +24,9 @@ struct conn *nacre_conn_new(const struct conn_config *config, const struct conn_
     c->grace_due_ns = c->kex_due_ns = c->rekey_due_ns = c->keepalive_due_ns = INT64_MAX;
     list_init(&c->asks);
     list_init(&c->ready);
-    nacre_buf_init(&c->waiting, WAITING_MAX);
+    nacre_buf_init(&c->waiting.bytes, (size_t)2 * WAITING_MAX);
     nacre_buf_init(&c->inflated, CONN_INFLATE_MAX);
-    nacre_buf_init(&c->global_lane, LANE_MAX);
+    nacre_buf_init(&c->global_lane.bytes, (size_t)2 * LANE_MAX);
     return c;
 }
 
@@ -70,9 +70,9 @@ void nacre_conn_free(struct conn *c)
     nacre_keys_free(&c->in.keys);
     nacre_keys_free(&c->out.keys);
     nacre_output_free(c);
-    nacre_buf_wipe(&c->waiting);
+    nacre_buf_wipe(&c->waiting.bytes);
     nacre_buf_wipe(&c->inflated);
-    nacre_buf_free(&c->global_lane);
+    nacre_buf_free(&c->global_lane.bytes);
     for (size_t i = 0; i < c->host_key_count; i++)
         nacre_key_unref(c->host_keys[i]);
     free(c->host_keys);
@@ -110,7 +110,7 @@ bool nacre_conn_is_closing(const struct conn *c)
 bool nacre_conn_wants_input(const struct conn *c)
 {
     return c->phase != PHASE_NEW && !conn_is_closing(c) && c->holds == 0 &&
-           c->output.bytes < c->config->send_high + CONTROL_SLACK;
+           c->lanes_bytes < conn_lanes_max(c) && c->output.bytes < c->config->send_high + CONTROL_SLACK;
 }
 
 /* ---- bytes in ----------------------------------------------------------------------------------------------- */

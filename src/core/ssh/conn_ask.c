@@ -212,24 +212,38 @@ void nacre_work_drop(struct work *work)
 
 /* ---- lanes -------------------------------------------------------------------------------------------------- */
 
-bool nacre_lane_put(struct buf *lane, uint8_t type, struct span body)
+bool nacre_lane_put(struct lane *lane, size_t max, uint8_t type, struct span body)
 {
-    uint8_t *at = nacre_buf_reserve(lane, 5 + body.len);
-    struct wr w = wr_over(at, 5 + body.len);
+    size_t size = 5 + body.len;
 
+    if (size > max || lane_len(lane) > max - size)
+        return false;
+    uint8_t *at = nacre_buf_reserve(&lane->bytes, size);
+    struct wr w = wr_over(at, size);
     if (at == NULL)
         return false;
     wr_u32(&w, (uint32_t)(body.len + 1));
     wr_u8(&w, type);
     wr_bytes(&w, body.at, body.len);
-    lane->len += 5 + body.len;
+    lane->bytes.len += size;
     return true;
 }
 
-bool nacre_lane_peek(const struct buf *lane, struct span *payload)
+bool nacre_lane_peek(const struct lane *lane, struct span *payload)
 {
-    struct rd r = rd_over(buf_span(lane));
+    struct rd r = rd_over(buf_span(&lane->bytes));
+
+    (void)rd_take(&r, lane->done);
 
     *payload = rd_string(&r, UINT32_MAX);
     return !r.bad && payload->len != 0;
+}
+
+void nacre_lane_drop(struct lane *lane, size_t payload_len)
+{
+    lane->done += 4 + payload_len;
+    if (lane->done < lane->bytes.len / 2)
+        return;
+    nacre_buf_drop(&lane->bytes, lane->done);
+    lane->done = 0;
 }

@@ -58,6 +58,12 @@ struct ask {
     bool on_stack; /* the sink is being asked right now */
 };
 
+/* Messages that wait behind a question, each as its length and payload. */
+struct lane {
+    struct buf bytes;
+    size_t done; /* at the front; moved away only when that is half, so that taking many small messages is linear */
+};
+
 /* ---- the connection ----------------------------------------------------------------------------------------- */
 
 struct kex;
@@ -98,7 +104,7 @@ struct conn {
     struct direction in, out;
     struct partial partial;
     struct output output;
-    struct buf waiting; /* packets that wait for our NEWKEYS */
+    struct lane waiting; /* packets that wait for our NEWKEYS */
     struct buf inflated;
     struct block *block; /* around the bytes being fed, or NULL */
     uint64_t padding;    /* state of the padding generator */
@@ -114,11 +120,12 @@ struct conn {
     /* Channels: chan.c. */
     struct chan **chans; /* by our number */
     uint32_t chan_room, chan_count;
-    struct list ready; /* channels with something to send, in turn */
+    struct list ready;  /* channels with something to send, in turn */
+    size_t lanes_bytes; /* in the lanes of all channels (rule R30) */
     bool flushing;
 
     /* Global requests: global_request.c. */
-    struct buf global_lane; /* requests that wait behind a question */
+    struct lane global_lane; /* requests that wait behind a question */
     bool global_held, global_running;
     uint8_t globals_out;     /* requests of ours without an answer */
     uint64_t globals_silent; /* bit per such request, oldest lowest: a keep-alive, not the application's */
@@ -133,6 +140,17 @@ struct conn {
 static inline bool conn_is_server(const struct conn *c)
 {
     return c->config->role == CONN_SERVER;
+}
+
+static inline size_t lane_len(const struct lane *lane)
+{
+    return lane->bytes.len - lane->done;
+}
+
+/* What all channels' lanes may hold: as much as one channel may send us, and requests. */
+static inline size_t conn_lanes_max(const struct conn *c)
+{
+    return (size_t)c->config->window_max + c->config->window_bytes + LANE_MAX;
 }
 
 static inline bool conn_is_closing(const struct conn *c)
@@ -201,9 +219,10 @@ enum step nacre_resume_global_request(struct conn *c, const struct ask *ask, con
 /* Starts a work; the connection takes nothing in until `done` has been called with it. Takes the work over. */
 enum step nacre_conn_work(struct conn *c, struct work *work, enum step (*done)(struct conn *c, struct work *work));
 
-/* Messages that wait behind a question, each as its length and payload. */
-bool nacre_lane_put(struct buf *lane, uint8_t type, struct span body);
-bool nacre_lane_peek(const struct buf *lane, struct span *payload);
+/* `max`: bytes that may wait. */
+bool nacre_lane_put(struct lane *lane, size_t max, uint8_t type, struct span body);
+bool nacre_lane_peek(const struct lane *lane, struct span *payload);
+void nacre_lane_drop(struct lane *lane, size_t payload_len);
 
 /* ---- transport ---------------------------------------------------------------------------------------------- */
 

@@ -14,8 +14,8 @@ enum step nacre_on_global_request(struct conn *c, struct span body)
 
     if (r.bad)
         return nacre_conn_fail(c, NACRE_E_PACKET, "malformed GLOBAL_REQUEST");
-    if (c->global_held || (c->global_lane.len != 0 && !c->global_running)) {
-        return nacre_lane_put(&c->global_lane, MSG_GLOBAL_REQUEST, body)
+    if (c->global_held || (lane_len(&c->global_lane) != 0 && !c->global_running)) {
+        return nacre_lane_put(&c->global_lane, LANE_MAX, MSG_GLOBAL_REQUEST, body)
                    ? STEP_NEXT
                    : nacre_conn_fail(c, NACRE_E_TOO_MUCH_QUEUED, "too many global requests wait for an answer");
     }
@@ -36,13 +36,13 @@ static enum step run_lane(struct conn *c)
         nacre_buf_init(&copy, payload.len);
         if (!nacre_buf_append(&copy, payload.at, payload.len))
             return nacre_conn_fail(c, NACRE_E_NOBUFS, "out of memory");
-        nacre_buf_drop(&c->global_lane, 4 + payload.len);
+        nacre_lane_drop(&c->global_lane, payload.len);
         (void)nacre_conn_handle(c, buf_span(&copy));
         nacre_buf_free(&copy);
     }
     c->global_running = false;
-    if (c->global_lane.len == 0)
-        nacre_buf_free(&c->global_lane);
+    if (lane_len(&c->global_lane) == 0)
+        nacre_buf_free(&c->global_lane.bytes);
     return conn_is_closing(c) ? STEP_CLOSE : STEP_NEXT;
 }
 

@@ -155,7 +155,7 @@ static enum step close_aside(struct conn *c, struct packet *p)
 
     if (!has_to_wait(c, p->type))
         return send_aside(c, payload);
-    if (!nacre_lane_put(&c->waiting, p->type, span_of(payload.at + 1, payload.len - 1)))
+    if (!nacre_lane_put(&c->waiting, WAITING_MAX, p->type, span_of(payload.at + 1, payload.len - 1)))
         return nacre_conn_fail(c, NACRE_E_TOO_MUCH_QUEUED, "too much is waiting for the key exchange");
     return STEP_NEXT;
 }
@@ -197,22 +197,22 @@ enum step nacre_packet_payload(struct conn *c, struct span payload)
 
 enum step nacre_packets_release(struct conn *c)
 {
-    struct buf waiting = c->waiting;
+    struct lane waiting = c->waiting;
     struct span payload;
     enum step step = STEP_NEXT;
 
     /* Taken off the connection, since sending may fill the queue again when a rekey follows at once. */
-    nacre_buf_init(&c->waiting, WAITING_MAX);
-    for (struct buf rest = waiting; step != STEP_CLOSE && nacre_lane_peek(&rest, &payload);) {
+    c->waiting = (struct lane){.done = 0};
+    nacre_buf_init(&c->waiting.bytes, (size_t)2 * WAITING_MAX);
+    while (step != STEP_CLOSE && nacre_lane_peek(&waiting, &payload)) {
         step = nacre_packet_payload(c, payload);
-        rest.at += 4 + payload.len;
-        rest.len -= 4 + payload.len;
+        nacre_lane_drop(&waiting, payload.len);
     }
-    nacre_buf_wipe(&waiting);
+    nacre_buf_wipe(&waiting.bytes);
     return step;
 }
 
 bool nacre_packet_has_room(const struct conn *c)
 {
-    return c->waiting.len < WAITING_MAX / 2 && c->output.bytes < c->config->send_high + CONTROL_SLACK;
+    return lane_len(&c->waiting) < WAITING_MAX / 2 && c->output.bytes < c->config->send_high + CONTROL_SLACK;
 }

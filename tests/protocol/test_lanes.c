@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What waits behind questions that are not answered yet: how much, how fast, and that all of it is handled. */
+#include <criterion/criterion.h>
+
+#include "ssh/conn_priv.h"
+#include "support/pair.h"
+
+enum {
+    MESSAGES = 500000,
+    MESSAGES_MAX = 16 * MESSAGES,
+    CHANNELS = 4,
+    ROUNDS = 20,
+    REQUEST_BYTES = 30000
+};
+
+/* Taking one message must not move all that are behind it, which took minutes. */
+Test(lanes, many_small_messages_are_taken_in_linear_time, .timeout = 20)
+{
+    struct lane lane = {.done = 0};
+    struct span payload;
+
+    nacre_buf_init(&lane.bytes, 2 * MESSAGES_MAX);
+    for (size_t i = 0; i < MESSAGES; i++)
+        cr_assert(nacre_lane_put(&lane, MESSAGES_MAX, (uint8_t)i, span_str("12345678")));
+    for (size_t i = 0; i < MESSAGES; i++) {
+        cr_assert(nacre_lane_peek(&lane, &payload));
+        cr_assert(payload.len == 9 && payload.at[0] == (uint8_t)i);
+        nacre_lane_drop(&lane, payload.len);
+    }
+    cr_assert_eq(lane_len(&lane), 0);
+    nacre_buf_free(&lane.bytes);
+}
+
+Test(lanes, a_lane_takes_no_more_than_its_maximum)
+{
+    struct lane lane = {.done = 0};
+
+    nacre_buf_init(&lane.bytes, 64);
+    cr_assert(nacre_lane_put(&lane, 32, 1, span_str("0123456789")));
+    cr_assert(nacre_lane_put(&lane, 32, 2, span_str("0123456789")));
+    cr_assert_not(nacre_lane_put(&lane, 32, 3, span_str("")));
+    nacre_lane_drop(&lane, 11);
+    cr_assert(nacre_lane_put(&lane, 32, 3, span_str("0123456789")));
+    nacre_buf_free(&lane.bytes);
+}
+
+static void answer_all(struct pair *p)
+{
+    static const struct conn_answer yes = {.accept = true};
+
+    for (size_t i = 0; i < p->server.seen_count; i++) {
+        const struct conn_event *e = &p->server.seen[i].event;
+        if (e->type == CONN_CHANNEL_REQUEST)
+            (void)nacre_conn_answer(p->server.conn, e->serial, &yes, p->now_ns); /* most are answered already */
+    }
+}
+
+/* All channels together have one bound, and reaching it stops the reading instead of ending the connection. */
+Test(lanes, r30_too_much_behind_open_questions_stops_the_reading, .timeout = 60)
+{
+    static uint8_t data[REQUEST_BYTES];
+    struct pair *p = pair_new();
+    uint32_t channels[CHANNELS];
+
+    p->server.config.window_bytes = p->server.config.window_max = 32768;
+    p->server.leaves_open[CONN_CHANNEL_REQUEST] = true;
+    pair_login(p);
+    for (size_t i = 0; i < CHANNELS; i++)
+        channels[i] = pair_open(p);
+    for (size_t i = 0; i < (size_t)CHANNELS * ROUNDS; i++) {
+        cr_assert_eq(nacre_chan_request(p->client.conn, channels[i % CHANNELS], span_str("x@y"), false,
+                                        span_of(data, sizeof data), p->now_ns),
+                     NACRE_OK);
+        pair_carry(&p->client, &p->server);
+        pair_feed(&p->server);
+    }
+    cr_assert_not(nacre_conn_wants_input(p->server.conn));
+    cr_assert_eq(side_count(&p->server, CONN_DISCONNECTED), 0);
+    cr_assert_eq(side_count(&p->server, CONN_CHANNEL_REQUEST), CHANNELS);
+    for (size_t i = 0; i < ROUNDS + 1; i++) {
+        answer_all(p);
+        pair_run(p);
+    }
+    cr_assert_eq(side_count(&p->server, CONN_CHANNEL_REQUEST), (size_t)CHANNELS * ROUNDS);
+    cr_assert(nacre_conn_wants_input(p->server.conn));
+    pair_free(p);
+}
