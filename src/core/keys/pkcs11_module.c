@@ -152,7 +152,7 @@ static enum nacre_error find(struct container *k, const struct token_module *m, 
 
 static enum nacre_error log_in(struct container *k, struct token_module *m, unsigned i)
 {
-    uint8_t sum[HASH_MAX];
+    uint8_t sum[HASH_MAX] = {0}; /* the hash is shorter */
     const PKCS11_TOKEN *t = m->slots[i].token;
     const struct span parts[] = {span_of(m->salt, sizeof m->salt), span_str(k->password)};
     if (!t->loginRequired)

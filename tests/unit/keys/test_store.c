@@ -204,3 +204,21 @@ Test(store, what_write_pem_wrote_opens_again)
         nacre_key_unref(again);
     }
 }
+
+Test(store, what_a_build_lacks_is_named)
+{
+    static const struct {
+        enum store_type type;
+        const char *store, *library;
+    } cases[] = {{STORE_XML_BLOB, "<RSAKeyValue/>", "libxml2"},
+                 {STORE_JWK_BLOB, "{}", "jansson"},
+                 {STORE_PKCS11, "/x", "libp11"}};
+    char absent[64];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        snprintf(absent, sizeof absent, "without %s", cases[i].library);
+        if (strstr(nacre_keys_features(), absent) == NULL)
+            continue;
+        check_fails(cases[i].type, span_str(cases[i].store), NULL, NACRE_E_NOT_SUPPORTED);
+        cr_expect_not_null(strstr(why, absent), "%s", why);
+    }
+}
