@@ -364,9 +364,10 @@ Test(class_settings, a_checked_signature_is_reported, .timeout = 60)
     client_init(&c);
     cr_assert(client_connect(&c, s->port));
     cr_assert(by_key(&c));
-    size_t count = server_count(s, EVENT_SSH_USER_AUTH_REQUEST);
-    cr_assert(server_wait(s, EVENT_SSH_USER_AUTH_REQUEST, count - 1, &e));
-    cr_expect_str_eq(e.more, "sigstatus", "the last of %zu: %s", count, e.more);
+    /* The client may know that it is in before the handler has returned. */
+    cr_assert(server_wait(s, EVENT_SSH_USER_AUTH_REQUEST, 1, &e));
+    cr_expect_str_eq(e.more, "sigstatus");
+    server_join(s);
     cr_expect_str_eq(sigstatus, "1");
     client_free(&c);
     server_free(s);
