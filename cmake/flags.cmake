@@ -3,5 +3,5 @@
 add_library(nacre_flags INTERFACE)
 target_compile_options(nacre_flags INTERFACE -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wswitch-enum
   -Wmissing-prototypes -Wstrict-prototypes -Wvla -Wundef -Wpointer-arith -Wwrite-strings -fno-common
-  -fstack-protector-strong $<$<BOOL:${NACRE_WERROR}>:-Werror>)
+  -fstack-protector-strong -ffile-prefix-map=${CMAKE_SOURCE_DIR}/= $<$<BOOL:${NACRE_WERROR}>:-Werror>)
 target_compile_definitions(nacre_flags INTERFACE _GNU_SOURCE)

@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-/* What of it may log in is for SSHPubKeyAuthSigAlgorithms to say: neither DSA nor X.509 unless it is asked for. OpenSSH's
- * certificates are not listed in such a file, their authorities are. */
+/* What of it may log in is for SSHPubKeyAuthSigAlgorithms to say: neither DSA nor X.509 unless it is asked for.
+ * OpenSSH's certificates are not listed in such a file, their authorities are. */
 static const char *const key_types[] = {
     "ssh-ed25519",
     "ecdsa-sha2-nistp256",

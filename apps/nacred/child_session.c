@@ -463,10 +463,9 @@ static void watch_child(struct session *session, const struct child *child)
     session->has_child = true;
     remember_child(session);
     atomic_fetch_add_explicit(&session->references, 1, memory_order_relaxed);
-    bool watched = nacred_loop_arm(loop, &session->end, EPOLLIN) &&
-                   nacred_loop_arm(loop, &session->outputs[0].watch, EPOLLIN) &&
-                   (child->errors < 0 || nacred_loop_arm(loop, &session->outputs[1].watch, EPOLLIN)) &&
-                   start_input(session);
+    bool watched =
+        nacred_loop_arm(loop, &session->end, EPOLLIN) && nacred_loop_arm(loop, &session->outputs[0].watch, EPOLLIN) &&
+        (child->errors < 0 || nacred_loop_arm(loop, &session->outputs[1].watch, EPOLLIN)) && start_input(session);
     if (!watched) {
         nacred_log(LOG_LEVEL_ERROR, session->peer, "start", "cannot watch the program: %s", strerror(errno));
         nacred_child_signal(session->pid, SIGKILL);

@@ -23,7 +23,7 @@ enum kind {
 /* What handlers of this file do with one kind of question; the others are accepted at once. */
 struct plan {
     enum kind kind;
-    bool early;       /* another thread answers before the handler returns */
+    bool early; /* another thread answers before the handler returns */
     bool early_accept;
     atomic_int asked; /* tickets handed out */
     _Atomic int early_result;
@@ -193,7 +193,10 @@ struct defer_case {
 
 #define KINDS                                                                                                          \
     {"connection_request", ASK_REQUEST}, {"connected", ASK_CONNECTED}, {"service_request", ASK_SERVICE},               \
-        {"user_auth_request", ASK_AUTH}, {"channel_open_request", ASK_OPEN}, {"channel_request", ASK_CHANNEL}
+        {"user_auth_request", ASK_AUTH}, {"channel_open_request", ASK_OPEN},                                           \
+    {                                                                                                                  \
+        "channel_request", ASK_CHANNEL                                                                                 \
+    }
 
 static struct criterion_test_params all_kinds(void)
 {
@@ -429,7 +432,8 @@ Test(class_defer, r06_only_the_answer_to_the_verified_question_admits)
     server_free(s);
 }
 
-/* The decision on a query comes after the client has gone on to a password of another user: it must not count for it. */
+/* The decision on a query comes after the client has gone on to a password of another user: it must not count for it.
+ */
 Test(class_defer, r06_a_late_decision_does_not_pass_to_another_request)
 {
     struct tickets t = {.count = 0};

@@ -95,15 +95,9 @@ enum leaving {
 };
 
 static void (*const leaving[])(struct server *, struct client *) = {
-    [IN_ORDER] = leave_in_order,
-    [BY_FIN] = leave_by_fin,
-    [BY_RESET] = leave_by_reset,
-    [BY_GARBAGE] = leave_by_garbage,
-    [BY_BAD_MAC] = leave_by_bad_mac,
-    [BY_APPLICATION] = leave_by_application,
-    [BY_PROPERTY] = leave_by_property,
-    [BY_SHUTDOWN] = leave_by_shutdown,
-    [BY_SILENCE] = leave_by_silence,
+    [IN_ORDER] = leave_in_order,       [BY_FIN] = leave_by_fin,           [BY_RESET] = leave_by_reset,
+    [BY_GARBAGE] = leave_by_garbage,   [BY_BAD_MAC] = leave_by_bad_mac,   [BY_APPLICATION] = leave_by_application,
+    [BY_PROPERTY] = leave_by_property, [BY_SHUTDOWN] = leave_by_shutdown, [BY_SILENCE] = leave_by_silence,
 };
 
 struct way {
@@ -132,8 +126,7 @@ ParameterizedTestParameters(class_ends, an_end_is_told_once_and_last_with_its_co
         {"FIN before login", BY_FIN, -1, false, 0, false, ""},
         {"reset before login", BY_RESET, NACRE_E_CONNRESET, false, 0, false, ""},
         {"nacre_disconnect() before login", BY_APPLICATION, NACRE_E_BY_APPLICATION, false, 11, false, ""},
-        {"keep-alives unanswered", BY_SILENCE, NACRE_E_TIMEOUT_KEEPALIVE, true, 0, true,
-         "SSHKeepAliveInterval=1"},
+        {"keep-alives unanswered", BY_SILENCE, NACRE_E_TIMEOUT_KEEPALIVE, true, 0, true, "SSHKeepAliveInterval=1"},
     };
     return cr_make_param_array(struct way, ways, sizeof ways / sizeof *ways);
 }

@@ -86,7 +86,9 @@ Test(class_flow, a_paused_channel_gets_nothing_and_loses_nothing, .timeout = 60)
     cr_assert(server_wait(s, EVENT_SSH_CHANNEL_OPENED, 0, &e));
     cr_assert_eq(nacre_pause_channel(s->nacre, e.channel), 0);
     cr_assert_eq(nacre_pause_channel(s->nacre, e.channel), 0, "pausing twice is once");
-    enum { SIZE = 6 * 1024 * 1024 };
+    enum {
+        SIZE = 6 * 1024 * 1024
+    };
     cr_assert(send_stream(&c, 0, 0, SIZE));
     cr_assert_eq(nacre_chan_send_eof(c.conn, 0, 0), NACRE_OK);
     client_pump(&c, 300);
@@ -386,7 +388,9 @@ Test(class_flow, keys_are_exchanged_again_while_data_flows_both_ways, .timeout =
     struct server *s = server_new();
     struct client c;
     struct server_seen e;
-    enum { SIZE = 4 * 1024 * 1024 };
+    enum {
+        SIZE = 4 * 1024 * 1024
+    };
     s->echo = true;
     s->records_data = false;
     server_start(s, 2);

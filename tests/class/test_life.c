@@ -179,7 +179,9 @@ Test(class_life, the_first_start_after_a_shutdown_works)
 /* Nobody takes events while data floods in; then the server goes away under the open connections. */
 Test(class_life, freeing_drops_queued_events_and_open_connections, .timeout = 60)
 {
-    enum { CLIENTS = 8 };
+    enum {
+        CLIENTS = 8
+    };
     size_t before = server_descriptors();
     struct server *s = server_new();
     struct client c[CLIENTS];

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Logging in through the class: methods, counting, prompts, banner, access lists, limits, keys of a connection's own. */
+/* Logging in through the class: methods, counting, prompts, banner, access lists, limits, keys of a connection's own.
+ */
 #include <criterion/criterion.h>
 #include <poll.h>
 #include <stdio.h>

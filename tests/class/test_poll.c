@@ -120,7 +120,9 @@ static void start_pollers(struct server *s, unsigned count)
 
 Test(class_poll, several_threads_may_wait_on_the_handle_and_nothing_is_missed, .timeout = 120)
 {
-    enum { CLIENTS = 4 };
+    enum {
+        CLIENTS = 4
+    };
     struct server *s = server_new();
     struct client c[CLIENTS];
     s->echo = true;

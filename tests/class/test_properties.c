@@ -396,9 +396,8 @@ struct key_case {
 ParameterizedTestParameters(class_properties, keys_are_made_by_type)
 {
     static struct key_case cases[] = {
-        {"ssh-ed25519", 0},          {"ecdsa-sha2-nistp256", 0},          {"ecdsa-sha2-nistp384", 0},
-        {"ecdsa-sha2-nistp521", 0},  {"ssh-rsa", 0},                      {"ssh-dss", NACRE_E_KEY_TYPE},
-        {"", NACRE_E_KEY_TYPE},
+        {"ssh-ed25519", 0}, {"ecdsa-sha2-nistp256", 0},    {"ecdsa-sha2-nistp384", 0}, {"ecdsa-sha2-nistp521", 0},
+        {"ssh-rsa", 0},     {"ssh-dss", NACRE_E_KEY_TYPE}, {"", NACRE_E_KEY_TYPE},
     };
     return cr_make_param_array(struct key_case, cases, sizeof cases / sizeof *cases);
 }

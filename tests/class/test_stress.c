@@ -82,7 +82,9 @@ Test(class_stress, r45_a_client_killed_at_any_byte_leaves_nothing, .timeout = 20
 
 Test(class_stress, r45_sockets_that_say_nothing_leave_nothing, .timeout = 60)
 {
-    enum { SOCKETS = 200 };
+    enum {
+        SOCKETS = 200
+    };
     struct server *s = server_new();
     int fds[SOCKETS];
     cr_assert_eq(nacre_set_connection_backlog(s->nacre, SOCKETS), 0);
@@ -259,7 +261,9 @@ static void leave(struct visitor *v, struct crew *crew, unsigned how)
 
 static void *work_visitors(void *argument)
 {
-    enum { MINE = STRESS_CONNECTIONS / STRESS_CLIENT_THREADS };
+    enum {
+        MINE = STRESS_CONNECTIONS / STRESS_CLIENT_THREADS
+    };
     struct crew *crew = argument;
     struct visitor *v = calloc(MINE, sizeof *v);
     int64_t until = nacre_clock_ns() + STRESS_MS * INT64_C(1000000);
@@ -319,7 +323,9 @@ Test(class_stress, r46_streams_come_back_byte_for_byte_through_pauses_rekeys_and
 /* The server goes away in the middle of it all. */
 Test(class_stress, r42_shutting_down_and_freeing_under_load_ends_everything, .timeout = 120)
 {
-    enum { CLIENTS = 12 };
+    enum {
+        CLIENTS = 12
+    };
     size_t descriptors = server_descriptors();
     struct server *s = server_new();
     struct client c[CLIENTS];

@@ -24,7 +24,7 @@ enum {
 /* What the handlers do; set before the server starts. */
 struct wishes {
     bool refuses, defers;
-    int port; /* 0: as asked */
+    int port;            /* 0: as asked */
     nacre_ticket ticket; /* written before `asked` is set */
     atomic_bool asked;
 };

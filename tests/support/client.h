@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A blocking SSH client over a real socket, made of the project's own client role. What arrives is kept in plain fields;
- * client_wait() moves bytes until one of them turns true. One thread at a time. */
+/* A blocking SSH client over a real socket, made of the project's own client role. What arrives is kept in plain
+ * fields; client_wait() moves bytes until one of them turns true. One thread at a time. */
 #ifndef TESTS_CLIENT_H
 #define TESTS_CLIENT_H
 
@@ -15,15 +15,15 @@ enum {
 
 struct client_channel {
     bool opened, failed, eof, closed;
-    bool stalled;               /* set by the test: received bytes are not given back */
-    uint32_t code;              /* of a refusal */
-    struct buf data, errors;    /* received, normal and stderr */
-    size_t received;            /* all bytes */
-    unsigned replies, granted;  /* to our requests */
-    int exit_status;            /* -1 before it came */
+    bool stalled;              /* set by the test: received bytes are not given back */
+    uint32_t code;             /* of a refusal */
+    struct buf data, errors;   /* received, normal and stderr */
+    size_t received;           /* all bytes */
+    unsigned replies, granted; /* to our requests */
+    int exit_status;           /* -1 before it came */
     char exit_signal[32];
     bool eof_before_status, status_before_close; /* order of the end */
-    bool kept_nothing;          /* set by the test: bytes are only counted */
+    bool kept_nothing;                           /* set by the test: bytes are only counted */
 };
 
 struct client {
@@ -32,10 +32,10 @@ struct client {
     struct conn_config config;
     struct pool pool;
     struct nacre_crypto *crypto;
-    struct buf in;              /* received and not yet used */
-    struct buf sent;            /* everything sent, when `records` */
+    struct buf in;   /* received and not yet used */
+    struct buf sent; /* everything sent, when `records` */
     bool records;
-    size_t send_limit;          /* no more bytes than that go out; 0: no limit */
+    size_t send_limit; /* no more bytes than that go out; 0: no limit */
     size_t sent_bytes;
 
     bool ready, authenticated, ended, fin; /* ended: CONN_DISCONNECTED was seen; fin: the server's FIN or reset */
@@ -43,7 +43,7 @@ struct client {
     bool host_key_seen, refuses_host_key;
     enum nacre_error error;
     char text[256];
-    unsigned failures;          /* failed logins */
+    unsigned failures; /* failed logins */
     bool partial;
     char methods[128];
     unsigned key_oks;
@@ -53,17 +53,17 @@ struct client {
     size_t prompt_count;
     char prompts[CONN_KBDINT_PROMPTS][64];
     bool echo[CONN_KBDINT_PROMPTS];
-    unsigned keys_done;         /* key exchanges that ended */
-    bool refuses_opens;         /* channels that the server opens */
-    uint32_t their_channel;     /* the last one they opened */
+    unsigned keys_done;     /* key exchanges that ended */
+    bool refuses_opens;     /* channels that the server opens */
+    uint32_t their_channel; /* the last one they opened */
     bool their_channel_opened;
     char their_kind[64];
-    uint8_t their_data[512];    /* the type-specific part */
+    uint8_t their_data[512]; /* the type-specific part */
     size_t their_data_len;
     unsigned global_replies, global_granted; /* to our global requests */
-    uint8_t global_data[16];    /* of the last reply */
+    uint8_t global_data[16];                 /* of the last reply */
     size_t global_data_len;
-    bool echoes;                /* received data is sent back */
+    bool echoes; /* received data is sent back */
     struct client_channel channels[CLIENT_CHANNELS];
 };
 

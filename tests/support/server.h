@@ -2,8 +2,8 @@
 /* A server under test: threads that turn nacre_do_events(), and a record of every event in the order of delivery.
  *
  * Its handlers record, and say yes to whoever knows the password "pw" or has any key. A test replaces members of
- * `handlers` before server_start(); its own handlers may call the recording ones (server_on_*). The handlers' context is
- * the struct server. */
+ * `handlers` before server_start(); its own handlers may call the recording ones (server_on_*). The handlers' context
+ * is the struct server. */
 #ifndef TESTS_SERVER_H
 #define TESTS_SERVER_H
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reference-counted blocks of memory for bytes on their way: received data, channel data to send, packets to the kernel.
+/* Reference-counted blocks of memory for bytes on their way: received data, channel data to send, packets to the
+ * kernel.
  *
  * A pool belongs to one shard but any thread may allocate from it and release into it: one short lock protects its free
  * lists. Sizes come in classes; freed blocks are kept up to a bound a class and given back to the system past it.
@@ -14,17 +15,19 @@
 
 #include "base/plat.h"
 
-enum { POOL_CLASSES = 6 };
+enum {
+    POOL_CLASSES = 6
+};
 
 struct pool;
 
 struct block {
     struct pool *pool;
-    struct block *next;        /* free list, or a queue of the block's one owner */
-    _Atomic uint32_t refs;     /* release/acquire: the last release sees every use */
-    uint8_t class;             /* size class; POOL_CLASSES when allocated past the largest */
-    size_t size;               /* bytes at `at` */
-    size_t start, len;         /* the owner's: used bytes are at[start .. start+len) */
+    struct block *next;    /* free list, or a queue of the block's one owner */
+    _Atomic uint32_t refs; /* release/acquire: the last release sees every use */
+    uint8_t class;         /* size class; POOL_CLASSES when allocated past the largest */
+    size_t size;           /* bytes at `at` */
+    size_t start, len;     /* the owner's: used bytes are at[start .. start+len) */
     _Alignas(16) uint8_t at[];
 };
 
@@ -32,8 +35,8 @@ struct pool {
     plat_mutex lock; /* protects free and kept */
     struct block *free[POOL_CLASSES];
     unsigned kept[POOL_CLASSES];
-    _Atomic size_t used;  /* bytes in blocks handed out; relaxed, a budget and not an order */
-    size_t max_bytes;     /* 0: no bound */
+    _Atomic size_t used; /* bytes in blocks handed out; relaxed, a budget and not an order */
+    size_t max_bytes;    /* 0: no bound */
 };
 
 void nacre_pool_init(struct pool *p, size_t max_bytes);

@@ -15,7 +15,9 @@ void nacre_wipe(void *at, size_t len);
 /* Compares without telling by its time where two runs differ. Lengths are not secret. */
 bool nacre_secret_eq(const void *a, const void *b, size_t len);
 
-enum { SECRET_MAX = 128 };
+enum {
+    SECRET_MAX = 128
+};
 
 /* A short secret held in place: session keys, exchange hashes. Wiped by secret_clear(). */
 struct secret {

@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Objects of one size addressed by 64-bit ids that are never used twice.
  *
- * An id is [kind:1][shard:10][slot:22][generation:30] below a zero sign bit, so it is positive and never 0. Look-up is two array
- * accesses. Slots live in slabs that are allocated on demand and never move or go away before the table does, so a
- * pointer to a slot may be kept and its id compared later. Each slot's first generation is random: an id of another table
- * does not fit this one. One thread, or under its owner's lock. */
+ * An id is [kind:1][shard:10][slot:22][generation:30] below a zero sign bit, so it is positive and never 0. Look-up is
+ * two array accesses. Slots live in slabs that are allocated on demand and never move or go away before the table does,
+ * so a pointer to a slot may be kept and its id compared later. Each slot's first generation is random: an id of
+ * another table does not fit this one. One thread, or under its owner's lock. */
 #ifndef BASE_TABLE_H
 #define BASE_TABLE_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-enum table_kind { TABLE_CONNECTIONS = 0, TABLE_CHANNELS = 1 };
+enum table_kind {
+    TABLE_CONNECTIONS = 0,
+    TABLE_CHANNELS = 1
+};
 
 enum {
     ID_GENERATION_BITS = 30,
@@ -30,9 +33,9 @@ struct slot {
 struct table {
     enum table_kind kind;
     unsigned shard;
-    size_t size;         /* of one object, its struct slot included */
-    uint32_t max;        /* slots at most */
-    uint32_t made;       /* slots in slabs so far */
+    size_t size;   /* of one object, its struct slot included */
+    uint32_t max;  /* slots at most */
+    uint32_t made; /* slots in slabs so far */
     uint32_t used;
     uint32_t free_first; /* slot number + 1; first in, first out, so that generations last */
     uint32_t free_last;

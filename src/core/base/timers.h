@@ -9,7 +9,10 @@
 
 #include "base/list.h"
 
-enum { TIMER_LEVELS = 5, TIMER_SLOTS = 64 };
+enum {
+    TIMER_LEVELS = 5,
+    TIMER_SLOTS = 64
+};
 
 struct timer {
     struct list link;
@@ -18,10 +21,10 @@ struct timer {
 };
 
 struct timers {
-    int64_t tick; /* ticks already handled */
-    int64_t now_ns; /* of the latest advance */
-    uint64_t busy[TIMER_LEVELS];  /* bit per slot that is not empty */
-    struct list overdue;          /* armed for a moment that had passed; fire at the next advance */
+    int64_t tick;                /* ticks already handled */
+    int64_t now_ns;              /* of the latest advance */
+    uint64_t busy[TIMER_LEVELS]; /* bit per slot that is not empty */
+    struct list overdue;         /* armed for a moment that had passed; fire at the next advance */
     struct list slots[TIMER_LEVELS][TIMER_SLOTS];
 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The algorithm tables: one row an algorithm, everything that negotiation and the packet layer need, ending in operations.
- * Nothing above this layer switches on an algorithm.
+/* The algorithm tables: one row an algorithm, everything that negotiation and the packet layer need, ending in
+ * operations. Nothing above this layer switches on an algorithm.
  *
  * Markers (ext-info-s, kex-strict-s-v00@openssh.com) are not algorithms; ssh/kexinit.c reads and writes them. */
 #ifndef CRYPTO_ALGS_H
@@ -13,7 +13,14 @@
 #include "crypto/key.h"
 #include "crypto/mac.h"
 
-enum alg_kind { ALG_KEX, ALG_KEY, ALG_CIPHER, ALG_MAC, ALG_COMP, ALG_KINDS };
+enum alg_kind {
+    ALG_KEX,
+    ALG_KEY,
+    ALG_CIPHER,
+    ALG_MAC,
+    ALG_COMP,
+    ALG_KINDS
+};
 
 /* The row of that name, or NULL when it is unknown or the library under us cannot do it. */
 const struct kex_alg *nacre_kex_find(const struct nacre_crypto *c, struct span name);

@@ -6,7 +6,10 @@
 
 #include "crypto/key.h"
 
-enum cert_kind { CERT_USER = 1, CERT_HOST = 2 };
+enum cert_kind {
+    CERT_USER = 1,
+    CERT_HOST = 2
+};
 
 struct key_cert {
     uint64_t serial;
@@ -23,8 +26,8 @@ bool nacre_cert_read(struct span blob, struct key_cert *out);
 /* The private key `k` with that certificate around it: a key to log in with, or a host's. NULL: it is another key's. */
 struct key *nacre_cert_attach(const struct nacre_crypto *c, const struct key *k, struct span blob);
 
-/* True only when the authority named in the certificate signed it, with something better than SHA-1. Whether the authority is one to trust
- * is the caller's to know. */
+/* True only when the authority named in the certificate signed it, with something better than SHA-1. Whether the
+ * authority is one to trust is the caller's to know. */
 bool nacre_cert_is_signed(const struct nacre_crypto *c, const struct key_cert *cert);
 
 /* Rule R11: whole names, and a certificate for nobody is for nobody. */
@@ -33,7 +36,8 @@ bool nacre_cert_names(const struct key_cert *cert, struct span principal);
 /* The value of a critical option, "string" inside already taken off. False: it is not there. */
 bool nacre_cert_option(const struct key_cert *cert, const char *name, struct span *value);
 
-/* True when every critical option is one of force-command and source-address, each well-formed and once: others must not be ignored. */
+/* True when every critical option is one of force-command and source-address, each well-formed and once: others must
+ * not be ignored. */
 bool nacre_cert_options_known(const struct key_cert *cert);
 
 /* The names of the extensions, comma-separated and NUL-terminated; what does not fit or is no name is left out. */

@@ -12,8 +12,17 @@
 
 #include "crypto/algs.h"
 
-enum { KEX_ROWS = 13, SIG_ROWS = 25, CIPHER_ROWS = 16, MAC_ROWS = 16, COMP_ROWS = 3, ALG_ROWS_MAX = 32 };
-enum { ALG_NAMES_MAX = 1280 };
+enum {
+    KEX_ROWS = 13,
+    SIG_ROWS = 25,
+    CIPHER_ROWS = 16,
+    MAC_ROWS = 16,
+    COMP_ROWS = 3,
+    ALG_ROWS_MAX = 32
+};
+enum {
+    ALG_NAMES_MAX = 1280
+};
 
 struct nacre_crypto {
     /* Set by nacre_crypto_open() and only read after it. */
@@ -28,7 +37,7 @@ struct nacre_crypto {
     EVP_MAC *poly1305;
     EVP_CIPHER *cipher[CIPHER_ROWS];
     EVP_PKEY_CTX *kex[KEX_ROWS]; /* for the row's keys: to be duplicated, never used itself */
-    EVP_PKEY_CTX *mlkem; /* for ML-KEM-768 keys: to be duplicated; NULL: the library has none */
+    EVP_PKEY_CTX *mlkem;         /* for ML-KEM-768 keys: to be duplicated; NULL: the library has none */
     bool usable[ALG_KINDS][ALG_ROWS_MAX];
     char names[ALG_KINDS][ALG_NAMES_MAX];
 
@@ -54,8 +63,8 @@ const struct sig_alg *nacre_sig_row(const struct nacre_crypto *c, size_t i);
 /* A key that holds nothing but the domain parameters of a curve, by the library's name; borrowed. NULL: not at hand. */
 const EVP_PKEY *nacre_curve_parameters(const struct nacre_crypto *c, const char *group);
 
-/* A public key of the same type and group as `like`, from its encoded form: no method is looked up and no group is built, which costs
- * more than decoding a point. NULL: the library refuses it. */
+/* A public key of the same type and group as `like`, from its encoded form: no method is looked up and no group is
+ * built, which costs more than decoding a point. NULL: the library refuses it. */
 EVP_PKEY *nacre_public_like(const EVP_PKEY *like, const uint8_t *encoded, size_t len);
 
 /* The library's name of a hash: "SHA2-256". */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One library context with everything fetched once: OpenSSL 3 looks algorithms up by name under a lock, which a handshake
- * must not repay each time. Immutable after nacre_crypto_open(); shared by all threads; counted. */
+/* One library context with everything fetched once: OpenSSL 3 looks algorithms up by name under a lock, which a
+ * handshake must not repay each time. Immutable after nacre_crypto_open(); shared by all threads; counted. */
 #ifndef CRYPTO_CRYPTO_H
 #define CRYPTO_CRYPTO_H
 
@@ -12,8 +12,18 @@
 
 struct nacre_crypto; /* opaque: the only code that looks inside is src/core/crypto */
 
-enum hash_id { HASH_SHA1, HASH_SHA256, HASH_SHA384, HASH_SHA512, HASH_MD5, HASH_RIPEMD160, HASH_COUNT };
-enum { HASH_MAX = 64 };
+enum hash_id {
+    HASH_SHA1,
+    HASH_SHA256,
+    HASH_SHA384,
+    HASH_SHA512,
+    HASH_MD5,
+    HASH_RIPEMD160,
+    HASH_COUNT
+};
+enum {
+    HASH_MAX = 64
+};
 
 /* `own_context`: a context that reads no system configuration and loads only the default provider; false: the system's
  * default context. Algorithms that OpenSSL has moved to its legacy provider come from a third context, which holds that
@@ -21,8 +31,8 @@ enum { HASH_MAX = 64 };
  * crypto/algs.h. NULL when OpenSSL cannot start. */
 struct nacre_crypto *nacre_crypto_open(bool own_context);
 
-/* A context of its own with the FIPS provider alone; whatever that lacks is not usable. NULL: there is no such provider, or it fails
- * its self-test. */
+/* A context of its own with the FIPS provider alone; whatever that lacks is not usable. NULL: there is no such
+ * provider, or it fails its self-test. */
 struct nacre_crypto *nacre_crypto_open_fips(void);
 struct nacre_crypto *nacre_crypto_ref(struct nacre_crypto *c);
 void nacre_crypto_unref(struct nacre_crypto *c);
@@ -38,8 +48,9 @@ bool nacre_hash(const struct nacre_crypto *c, enum hash_id id, const struct span
 /* Random bytes for padding, cookies and keys from the library's generator. False: it failed. */
 bool nacre_random(const struct nacre_crypto *c, void *at, size_t len);
 
-/* Unpredictable bytes for padding and nothing else: drawn from the generator in bulk for each thread, because asking it costs more
- * than encrypting a small packet. A forked child repeats its parent's, which padding may. False: the generator failed. */
+/* Unpredictable bytes for padding and nothing else: drawn from the generator in bulk for each thread, because asking it
+ * costs more than encrypting a small packet. A forked child repeats its parent's, which padding may. False: the
+ * generator failed. */
 bool nacre_random_padding(const struct nacre_crypto *c, void *at, size_t len);
 
 #endif

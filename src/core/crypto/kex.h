@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Key exchange methods: curve25519 (RFC 8731), ECDH over the NIST curves (RFC 5656), finite-field DH (RFC 4253, 8268), the same
- * in a group that is agreed on first (RFC 4419), and ML-KEM beside curve25519.
+/* Key exchange methods: curve25519 (RFC 8731), ECDH over the NIST curves (RFC 5656), finite-field DH (RFC 4253, 8268),
+ * the same in a group that is agreed on first (RFC 4419), and ML-KEM beside curve25519.
  *
  * All of them have one shape: the client sends a public value, the server answers with one, both compute a shared
  * secret. kex_state holds the private half between the two. */
@@ -34,16 +34,16 @@ struct kex_shared {
 };
 
 struct kex_ops {
-    /* Makes a key pair and appends our public value to `pub` in wire form: the body of a string (curves) or of an mpint with its
-     * magnitude rules applied (DH), without the length. `group`: with alg->asks_group, the one agreed on; else NULL. NULL: the library
-     * failed or the group is no good. */
+    /* Makes a key pair and appends our public value to `pub` in wire form: the body of a string (curves) or of an mpint
+     * with its magnitude rules applied (DH), without the length. `group`: with alg->asks_group, the one agreed on; else
+     * NULL. NULL: the library failed or the group is no good. */
     struct kex_state *(*start)(const struct nacre_crypto *c, const struct kex_alg *alg, const struct kex_group *group,
                                struct buf *pub);
-    /* Checks the peer's public value, given in the same form (the body of a string or of an mpint), by rule R35: exact length, on the
-     * curve, 1 < e < p-1, a minimal mpint, no all-zero secret; and computes K. False: refuse. */
+    /* Checks the peer's public value, given in the same form (the body of a string or of an mpint), by rule R35: exact
+     * length, on the curve, 1 < e < p-1, a minimal mpint, no all-zero secret; and computes K. False: refuse. */
     bool (*finish)(struct kex_state *k, struct span peer, struct kex_shared *out);
-    /* The server's part in one step, for methods whose answer is made from the client's value: appends our public value and computes K.
-     * NULL: the server starts and finishes as the client does. False: refuse. */
+    /* The server's part in one step, for methods whose answer is made from the client's value: appends our public value
+     * and computes K. NULL: the server starts and finishes as the client does. False: refuse. */
     bool (*respond)(const struct nacre_crypto *c, const struct kex_alg *alg, struct span peer, struct buf *pub,
                     struct kex_shared *out);
     void (*free)(struct kex_state *k);
@@ -66,8 +66,9 @@ bool nacre_kex_group_choose(uint32_t min, uint32_t wanted, uint32_t max, struct 
 bool nacre_kex_group_read(struct rd *r, uint32_t min, uint32_t max, struct kex_group *out);
 void nacre_kex_group_write(struct wr *w, const struct kex_group *group);
 
-/* RFC 4253 section 7.2: fills `out` with `need` bytes of key `letter` ('A' to 'F'). K as in kex_shared, H and session id of the exchange. */
-bool nacre_kdf(const struct nacre_crypto *c, enum hash_id hash, struct span k, struct span h, char letter, struct span session,
-               uint8_t *out, size_t need);
+/* RFC 4253 section 7.2: fills `out` with `need` bytes of key `letter` ('A' to 'F'). K as in kex_shared, H and session
+ * id of the exchange. */
+bool nacre_kdf(const struct nacre_crypto *c, enum hash_id hash, struct span k, struct span h, char letter,
+               struct span session, uint8_t *out, size_t need);
 
 #endif

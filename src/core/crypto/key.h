@@ -11,42 +11,42 @@
 struct key;
 
 enum {
-    KEY_BLOB_MAX = 8192,      /* public key blob on the wire */
-    SIGNATURE_MAX = 2200,     /* signature blob on the wire: RSA 16384 and its name */
-    KEY_RSA_MIN_BITS = 2048,  /* rule R25 */
+    KEY_BLOB_MAX = 8192,     /* public key blob on the wire */
+    SIGNATURE_MAX = 2200,    /* signature blob on the wire: RSA 16384 and its name */
+    KEY_RSA_MIN_BITS = 2048, /* rule R25 */
     KEY_RSA_MAX_BITS = 16384,
     KEY_CERTIFIED_MAX = 3, /* types of X.509 certificate that one key can have */
 };
 
 struct sig_alg {
-    const char *name;      /* signature algorithm: "rsa-sha2-256" */
-    const char *key_name;  /* name inside the key blob: "ssh-rsa" */
-    const char *sig_name;  /* name inside the signature blob; for most algorithms their own */
+    const char *name;     /* signature algorithm: "rsa-sha2-256" */
+    const char *key_name; /* name inside the key blob: "ssh-rsa" */
+    const char *sig_name; /* name inside the signature blob; for most algorithms their own */
     enum hash_id hash;
-    const char *curve;     /* the library's curve name; NULL when not ECDSA */
-    bool slow;             /* signing belongs on the offload pool */
+    const char *curve;         /* the library's curve name; NULL when not ECDSA */
+    bool slow;                 /* signing belongs on the offload pool */
     const struct sig_ops *ops; /* crypto's own */
 };
 
 /* Parses a public key blob ("string name ..."). NULL: malformed, of an unknown type, or outside the size limits. */
 struct key *nacre_key_from_blob(const struct nacre_crypto *c, struct span blob);
 
-/* Takes a private or public key of the library (an EVP_PKEY, given as void so that only crypto and keys need its header); the reference
- * is consumed also on failure. NULL: a type or size that SSH does not know. */
+/* Takes a private or public key of the library (an EVP_PKEY, given as void so that only crypto and keys need its
+ * header); the reference is consumed also on failure. NULL: a type or size that SSH does not know. */
 struct key *nacre_key_take(const struct nacre_crypto *c, void *evp_pkey);
 
-/* The private key `k` as a key of `type` ("x509v3-ssh-rsa", "x509v3-sign-rsa" ...), its blob made of the certificate chain, leaf first, each in
- * DER. NULL: the leaf is no certificate of this key, or unfit for the type. */
-struct key *nacre_key_certified(const struct nacre_crypto *c, const struct key *k, const char *type, const struct span *chain,
-                                size_t count);
+/* The private key `k` as a key of `type` ("x509v3-ssh-rsa", "x509v3-sign-rsa" ...), its blob made of the certificate
+ * chain, leaf first, each in DER. NULL: the leaf is no certificate of this key, or unfit for the type. */
+struct key *nacre_key_certified(const struct nacre_crypto *c, const struct key *k, const char *type,
+                                const struct span *chain, size_t count);
 
 /* All of them that `k` and its chain make; each is the caller's. Returns how many, at most KEY_CERTIFIED_MAX. */
-size_t nacre_key_certified_all(const struct nacre_crypto *c, const struct key *k, const struct span *chain, size_t count,
-                               struct key *out[KEY_CERTIFIED_MAX]);
+size_t nacre_key_certified_all(const struct nacre_crypto *c, const struct key *k, const struct span *chain,
+                               size_t count, struct key *out[KEY_CERTIFIED_MAX]);
 
-/* Says of an EVP_PKEY, before it is taken, that its private half stays in a token: it is private though it has no private numbers, and
- * signing with it belongs on the offload pool. `release` gets `held` when the last user of the EVP_PKEY is gone. False: out of memory;
- * `held` is then the caller's still. */
+/* Says of an EVP_PKEY, before it is taken, that its private half stays in a token: it is private though it has no
+ * private numbers, and signing with it belongs on the offload pool. `release` gets `held` when the last user of the
+ * EVP_PKEY is gone. False: out of memory; `held` is then the caller's still. */
 bool nacre_key_mark_token(void *evp_pkey, void (*release)(void *held), void *held);
 
 /* Signing takes longer than the algorithm says: a token does it. */
@@ -63,14 +63,16 @@ bool nacre_key_is_private(const struct key *k);
 /* The public key blob as sent on the wire; lives as long as the key. */
 struct span nacre_key_blob(const struct key *k);
 
-/* "ssh-ed25519", "ecdsa-sha2-nistp256", "ssh-rsa": the name in the blob; x509v3-sign-* have none there and yet one here. */
+/* "ssh-ed25519", "ecdsa-sha2-nistp256", "ssh-rsa": the name in the blob; x509v3-sign-* have none there and yet one
+ * here. */
 const char *nacre_key_type(const struct key *k);
 unsigned nacre_key_bits(const struct key *k);
 
 /* True when `alg` is a way to sign with this key. */
 bool nacre_key_fits(const struct key *k, const struct sig_alg *alg);
 
-/* Appends a signature blob ("string alg, string signature") over `data`. False: the library failed or the key is public only. */
+/* Appends a signature blob ("string alg, string signature") over `data`. False: the library failed or the key is public
+ * only. */
 bool nacre_key_sign(const struct nacre_crypto *c, const struct key *k, const struct sig_alg *alg, struct span data,
                     struct buf *out);
 

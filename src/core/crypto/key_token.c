@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Keys whose private half stays in a token. What they need is attached to the library's key, because several of our keys
- * may share that one (a key and its certificates). */
+/* Keys whose private half stays in a token. What they need is attached to the library's key, because several of our
+ * keys may share that one (a key and its certificates). */
 #include "crypto/keytype.h"
 
 #include <stdlib.h>

@@ -18,10 +18,13 @@ struct key_type {
     const struct sig_ops *ops;
     /* A key with something around it: a certificate, a security key's application. Both NULL for a plain key. */
     const char *plain; /* the name of the key inside */
-    EVP_PKEY *(*parse)(const struct nacre_crypto *c, const struct key_type *t, struct rd *r); /* instead of ops->parse */
+    EVP_PKEY *(*parse)(const struct nacre_crypto *c, const struct key_type *t,
+                       struct rd *r); /* instead of ops->parse */
 };
 
-enum { KEY_SIGNERS = 3 };
+enum {
+    KEY_SIGNERS = 3
+};
 
 struct key {
     /* Immutable. */
@@ -45,8 +48,8 @@ struct sig_ops {
     EVP_PKEY *(*parse)(const struct nacre_crypto *c, const struct key_type *t, struct rd *r);
     /* Writes what follows the name in a blob. False: not a key that SSH takes. */
     bool (*write)(const struct key_type *t, const EVP_PKEY *pkey, struct wr *w);
-    /* Between the library's signature and the body of the signature string; both in memory of SIGNATURE_MAX bytes. `native` to
-     * wire for signing, wire to native for verifying. False: malformed or out of range. */
+    /* Between the library's signature and the body of the signature string; both in memory of SIGNATURE_MAX bytes.
+     * `native` to wire for signing, wire to native for verifying. False: malformed or out of range. */
     bool (*to_wire)(const struct key *k, struct span native, struct wr *w);
     bool (*from_wire)(const struct key *k, struct span wire, struct wr *w);
     /* The private half is present. */
@@ -69,7 +72,8 @@ bool nacre_key_is_marked(const EVP_PKEY *pkey);
 bool nacre_key_prepare(struct key *k);
 
 /* A key of type `t` with that blob and the library's key of `k`, private half included. NULL: out of memory. */
-struct key *nacre_key_share(const struct nacre_crypto *c, const struct key *k, const struct key_type *t, struct span blob);
+struct key *nacre_key_share(const struct nacre_crypto *c, const struct key *k, const struct key_type *t,
+                            struct span blob);
 
 /* What follows the name of a type, by its own `parse` or its operations'. */
 EVP_PKEY *nacre_keytype_parse(const struct nacre_crypto *c, const struct key_type *t, struct rd *r);
@@ -84,14 +88,17 @@ EVP_PKEY *nacre_x509_parse_blob(const struct nacre_crypto *c, struct span blob, 
 
 /* ---- key_sk.c, cert.c --------------------------------------------------------------------------------------- */
 
-enum { SK_SIGNED_LEN = 32 + 1 + 4 + 32 };
+enum {
+    SK_SIGNED_LEN = 32 + 1 + 4 + 32
+};
 
 EVP_PKEY *nacre_sk_parse(const struct nacre_crypto *c, const struct key_type *t, struct rd *r);
 
 /* A security key, or a certificate of one. */
 bool nacre_keytype_is_sk(const struct key_type *t);
 
-/* What a security key signed: `r` stands behind the signature, at flags and counter. False: malformed, or nobody was present. */
+/* What a security key signed: `r` stands behind the signature, at flags and counter. False: malformed, or nobody was
+ * present. */
 bool nacre_sk_signed_data(const struct key *k, struct rd *r, struct span data, uint8_t out[SK_SIGNED_LEN]);
 
 EVP_PKEY *nacre_cert_parse(const struct nacre_crypto *c, const struct key_type *t, struct rd *r);

@@ -11,11 +11,14 @@ struct mac_alg;
 struct mac_ops {
     struct mac *(*open)(const struct nacre_crypto *c, const struct mac_alg *alg, const uint8_t *key);
     void (*close)(struct mac *m);
-    /* MAC over sequence number and `len` bytes at `packet` into `tag` (alg->tag_len bytes). False: the library failed. */
+    /* MAC over sequence number and `len` bytes at `packet` into `tag` (alg->tag_len bytes). False: the library failed.
+     */
     bool (*sum)(struct mac *m, uint32_t seq, const uint8_t *packet, size_t len, uint8_t *tag);
 };
 
-enum { MAC_MAX = 64 };
+enum {
+    MAC_MAX = 64
+};
 
 struct mac_alg {
     const char *name;

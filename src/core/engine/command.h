@@ -88,7 +88,8 @@ void nacre_inbox_put(struct shard *s, struct command *c);
  * thread. */
 enum nacre_error nacre_inbox_offer(struct shard *s, struct command *c);
 
-/* nacre_inbox_put() under the inbox lock, which the caller holds; true: call s->ops->wake() after unlocking. Any thread. */
+/* nacre_inbox_put() under the inbox lock, which the caller holds; true: call s->ops->wake() after unlocking. Any
+ * thread. */
 bool nacre_inbox_put_locked(struct shard *s, struct command *c);
 
 /* True when nacre_inbox_offer() would refuse. Under the inbox lock. */

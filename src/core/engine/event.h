@@ -57,7 +57,7 @@ struct event {
     const char *text[EVENT_TEXTS]; /* in the order of the event struct's strings; "" when absent */
     const uint8_t *data;           /* NUL-terminated when it is a string */
     size_t data_len;
-    const char *new_password; /* NULL: none */
+    const char *new_password;                                            /* NULL: none */
     const char *certificate_id, *certificate_extensions, *force_command; /* NULL: no certificate; none in it */
     uint64_t certificate_serial;
     char *methods;            /* available_methods of the answer; malloc'd */

@@ -53,8 +53,8 @@ int nacre_exchange_keys(nacre_server *server, nacre_connection_id connection_id)
     return offer(server, COMMAND_REKEY, connection_id, TABLE_CONNECTIONS, NULL, NULL, 0);
 }
 
-/* Eof or close: in the same breath nothing more is taken on the channel, so that no send succeeds whose bytes would come
- * too late. */
+/* Eof or close: in the same breath nothing more is taken on the channel, so that no send succeeds whose bytes would
+ * come too late. */
 static enum nacre_error finish_locked(struct shard *s, struct command *k, bool *wake)
 {
     struct channel *ch = nacre_table_find(&s->channels, k->id);

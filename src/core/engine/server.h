@@ -36,9 +36,9 @@ struct nacre_server {
     struct prompt prompts[PROMPTS_MAX];
     int prompt_count;
     char algorithm_profile[16];
-    char *allowed, *blocked; /* AllowedClients and BlockedClients with names looked up; NULL: as they are set */
+    char *allowed, *blocked;     /* AllowedClients and BlockedClients with names looked up; NULL: as they are set */
     struct buf user_authorities; /* "string blob" each */
-    char uid[17];            /* what every ConnectionUID begins with; written once */
+    char uid[17];                /* what every ConnectionUID begins with; written once */
     bool listening;
     int bound_port;
     io_socket *listeners;
@@ -61,10 +61,10 @@ struct nacre_server {
     /* do_events that wait. */
     _Atomic unsigned ready;   /* seq_cst with `waiters`: who adds sees who waits, or who waits sees what was added */
     _Atomic unsigned waiters; /* seq_cst, see `ready` */
-    plat_mutex ready_lock;     /* with the condition, and for the handle */
+    plat_mutex ready_lock;    /* with the condition, and for the handle */
     plat_cond ready_cond;
-    _Atomic intptr_t event_fd; /* -1 before it was asked for; written under ready_lock, seq_cst with `ready` */
-    bool event_fd_set;         /* readable; under ready_lock */
+    _Atomic intptr_t event_fd;  /* -1 before it was asked for; written under ready_lock, seq_cst with `ready` */
+    bool event_fd_set;          /* readable; under ready_lock */
     _Atomic int select_wait_ms; /* relaxed copies of settings that do_events and sends read */
     _Atomic bool process_idle_events;
     _Atomic int code_page;

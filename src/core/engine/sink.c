@@ -262,7 +262,8 @@ static struct event *make_auth(struct connection *c, const struct conn_event *v)
     if (v->cert != NULL)
         nacre_cert_extensions(v->cert, extensions, sizeof extensions);
     bool is_forced = v->cert != NULL && nacre_cert_option(v->cert, "force-command", &forced);
-    size_t extra = v->new_password.len + 1 + (v->cert == NULL ? 0 : v->cert->key_id.len + 1) + strlen(extensions) + 1 + forced.len + 1;
+    size_t extra = v->new_password.len + 1 + (v->cert == NULL ? 0 : v->cert->key_id.len + 1) + strlen(extensions) + 1 +
+                   forced.len + 1;
     struct event *e =
         nacre_event_new(c->shard, EVENT_SSH_USER_AUTH_REQUEST, room_for(texts, 4) + v->param.len + 1 + extra);
     if (e == NULL) {

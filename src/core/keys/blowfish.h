@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* bcrypt_pbkdf, the key derivation of locked private keys in OpenSSH's format, and the Blowfish under it.
  *
- * libcrypto has Blowfish only without the salted key schedule that bcrypt consists of. For reading files; nothing on the
- * wire uses it. */
+ * libcrypto has Blowfish only without the salted key schedule that bcrypt consists of. For reading files; nothing on
+ * the wire uses it. */
 #ifndef KEYS_BLOWFISH_H
 #define KEYS_BLOWFISH_H
 
@@ -16,11 +16,14 @@ struct blowfish {
 
 extern const struct blowfish nacre_blowfish_start;
 
-enum { BCRYPT_ROUNDS_MAX = 4096, BCRYPT_OUT_MAX = 128 };
+enum {
+    BCRYPT_ROUNDS_MAX = 4096,
+    BCRYPT_OUT_MAX = 128
+};
 
-/* Fills `out` with `need` bytes (at most BCRYPT_OUT_MAX). Takes milliseconds a round. False: nothing to derive from, too many rounds,
- * or the library failed. */
-bool nacre_bcrypt_pbkdf(const struct nacre_crypto *c, struct span password, struct span salt, uint32_t rounds, uint8_t *out,
-                        size_t need);
+/* Fills `out` with `need` bytes (at most BCRYPT_OUT_MAX). Takes milliseconds a round. False: nothing to derive from,
+ * too many rounds, or the library failed. */
+bool nacre_bcrypt_pbkdf(const struct nacre_crypto *c, struct span password, struct span salt, uint32_t rounds,
+                        uint8_t *out, size_t need);
 
 #endif

@@ -90,7 +90,7 @@ static void read_certificate(struct entries *e, PKCS12_SAFEBAG *bag)
         e->certificate[e->certificates++] = x;
 }
 
-static void read_bags(struct entries *e, const STACK_OF(PKCS12_SAFEBAG) *bags, int nested)
+static void read_bags(struct entries *e, const STACK_OF(PKCS12_SAFEBAG) * bags, int nested)
 {
     for (int i = 0; i < sk_PKCS12_SAFEBAG_num(bags) && !e->bad; i++) {
         PKCS12_SAFEBAG *bag = sk_PKCS12_SAFEBAG_value(bags, i);
@@ -126,7 +126,8 @@ static void read_safes(struct entries *e, PKCS12 *p)
     sk_PKCS7_pop_free(safes, PKCS7_free);
 }
 
-/* ---- the one asked for -------------------------------------------------------------------------------------------- */
+/* ---- the one asked for --------------------------------------------------------------------------------------------
+ */
 
 static X509 *certificate_of(const struct entries *e, const EVP_PKEY *key)
 {

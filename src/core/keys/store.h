@@ -39,10 +39,10 @@ enum store_type {
 
 struct store_request {
     enum store_type type;
-    struct span store;       /* file name or contents, as `type` says */
-    const char *password;    /* "" or NULL: none */
-    const char *subject;     /* "*" takes the first */
-bool public_only_will_do; /* for containers without a private key: a public one is an answer too */
+    struct span store;        /* file name or contents, as `type` says */
+    const char *password;     /* "" or NULL: none */
+    const char *subject;      /* "*" takes the first */
+    bool public_only_will_do; /* for containers without a private key: a public one is an answer too */
     struct buf *certificate; /* NULL: not wanted; else the DER of the certificate beside the key, if any, is appended */
 };
 

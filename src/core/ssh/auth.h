@@ -17,7 +17,7 @@ struct auth_request {
     struct span user, service, method;
     struct span param, new_password, key_algorithm;
     struct span signature, signed_part; /* publickey: signed_part is the request without the signature */
-    struct key_cert cert; /* publickey, when is_certificate */
+    struct key_cert cert;               /* publickey, when is_certificate */
     bool query, verified, is_certificate;
 };
 

@@ -109,8 +109,8 @@ bool nacre_conn_is_closing(const struct conn *c)
 
 bool nacre_conn_wants_input(const struct conn *c)
 {
-    return c->phase != PHASE_NEW && !conn_is_closing(c) && c->holds == 0 &&
-           c->lanes_bytes < conn_lanes_max(c) && c->output.bytes < c->config->send_high + CONTROL_SLACK;
+    return c->phase != PHASE_NEW && !conn_is_closing(c) && c->holds == 0 && c->lanes_bytes < conn_lanes_max(c) &&
+           c->output.bytes < c->config->send_high + CONTROL_SLACK;
 }
 
 /* ---- bytes in ----------------------------------------------------------------------------------------------- */

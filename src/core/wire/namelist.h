@@ -13,10 +13,12 @@ bool nacre_names_valid(struct span list);
 
 bool nacre_names_has(struct span list, struct span name);
 
-/* RFC 4253 section 7.1: the first of the client's names that the server also lists; an empty span when there is none. */
+/* RFC 4253 section 7.1: the first of the client's names that the server also lists; an empty span when there is none.
+ */
 struct span nacre_names_choose(struct span client, struct span server);
 
-/* Matches the class's patterns: '*' any run, '?' any one byte; the rest byte by byte, ASCII case ignored when `fold`. */
+/* Matches the class's patterns: '*' any run, '?' any one byte; the rest byte by byte, ASCII case ignored when `fold`.
+ */
 bool nacre_glob(const char *pattern, struct span text, bool fold);
 
 #endif

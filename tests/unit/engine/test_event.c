@@ -83,7 +83,9 @@ Test(engine_event, a_freed_event_is_used_again_and_clean)
 
 Test(engine_event, kept_events_are_bounded)
 {
-    enum { MANY = 3000 };
+    enum {
+        MANY = 3000
+    };
     static struct event *e[MANY];
     for (int i = 0; i < MANY; i++)
         e[i] = nacre_event_new(&shard, EVENT_LOG, 0);

@@ -92,9 +92,11 @@ struct parse_case {
 ParameterizedTestParameters(engine_sock, numeric_addresses_are_parsed_and_nothing_else)
 {
     static struct parse_case cases[] = {
-        {"127.0.0.1", 4},   {"255.255.255.255", 4}, {"::1", 16},     {"2001:db8::7", 16}, {"::ffff:10.0.0.1", 4},
-        {"256.0.0.1", 0},   {"1.2.3", 0},           {"1.2.3.4.5", 0}, {"", 0},             {"localhost", 0},
-        {"127.0.0.1 ", 0},  {":::", 0},             {"::1%lo", 0},
+        {"127.0.0.1", 4},    {"255.255.255.255", 4}, {"::1", 16},
+        {"2001:db8::7", 16}, {"::ffff:10.0.0.1", 4}, {"256.0.0.1", 0},
+        {"1.2.3", 0},        {"1.2.3.4.5", 0},       {"", 0},
+        {"localhost", 0},    {"127.0.0.1 ", 0},      {":::", 0},
+        {"::1%lo", 0},
     };
     return cr_make_param_array(struct parse_case, cases, sizeof cases / sizeof *cases);
 }
