@@ -150,5 +150,5 @@ Test(class_limits, errors_of_the_system_have_their_codes)
                   {EHOSTUNREACH, 10065},  {ENOTEMPTY, 10066},    {EUSERS, 10068},          {EDQUOT, 10069},
                   {ESTALE, 10070},        {EREMOTE, 10071}};
     for (size_t i = 0; i < sizeof errors / sizeof *errors; i++)
-        cr_expect_eq(nacre_error_from_errno(errors[i].number), errors[i].code, "%s", strerror(errors[i].number));
+        cr_expect_eq((int)nacre_error_from_errno(errors[i].number), errors[i].code, "%s", strerror(errors[i].number));
 }
