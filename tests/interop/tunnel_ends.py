@@ -6,6 +6,7 @@ An address is a port of 127.0.0.1, the path of a unix socket, or 0 for a free po
 once it listens."""
 import hashlib
 import os
+import random
 import socket
 import struct
 import sys
@@ -61,9 +62,16 @@ def serve(listener, handle):
         threading.Thread(target=handle, args=(s,), daemon=True).start()
 
 
+# Below the range that outgoing connections take their ports from: nobody else gets it before it is used.
 def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as s:
-        print(s.getsockname()[1])
+    while True:
+        port = random.randrange(20000, 32000)
+        try:
+            with socket.create_server(("127.0.0.1", port)):
+                print(port)
+                return
+        except OSError:
+            continue
 
 
 def echo(address):

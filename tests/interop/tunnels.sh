@@ -73,7 +73,7 @@ logged()
 local_port()
 {
     NEAR=$(ends_py free_port)
-    tunnel -L "$NEAR:127.0.0.1:$ECHO"
+    tunnel -L "127.0.0.1:$NEAR:127.0.0.1:$ECHO"
     ends_py passes "$NEAR" 3000000 || return 1
     end_tunnel
     settles logged "tunnel .*127\.0\.0\.1 port $ECHO closed"
@@ -82,7 +82,7 @@ local_port()
 local_name()
 {
     NEAR=$(ends_py free_port)
-    tunnel -L "$NEAR:localhost:$ECHO"
+    tunnel -L "127.0.0.1:$NEAR:localhost:$ECHO"
     ends_py passes "$NEAR" 100000 || return 1
     end_tunnel
 }
@@ -162,7 +162,7 @@ unix_remote_in_the_way()
 five_hundred()
 {
     NEAR=$(ends_py free_port)
-    tunnel -L "$NEAR:127.0.0.1:$ECHO"
+    tunnel -L "127.0.0.1:$NEAR:127.0.0.1:$ECHO"
     LIMIT=240 ends_py many "$NEAR" 500 || return 1
     end_tunnel
 }
@@ -173,7 +173,7 @@ stalled()
 
     far_end stalls 0 "$STALL"
     NEAR=$(ends_py free_port)
-    tunnel -L "$NEAR:127.0.0.1:$FAR"
+    tunnel -L "127.0.0.1:$NEAR:127.0.0.1:$FAR"
     before=$(server_kib)
     LIMIT=900 ends_py bulk "$NEAR" "$BYTES" "$STALL" &
     pid=$!
@@ -199,7 +199,7 @@ far_end_refuses()
     settles logged "error .*1201 .*port $port" || return 1
     # A tunnel of a connection that stays: its client is told, and others go on.
     NEAR=$(ends_py free_port)
-    tunnel -L "$NEAR:127.0.0.1:$port" -L "$T/well.sock:127.0.0.1:$ECHO"
+    tunnel -L "127.0.0.1:$NEAR:127.0.0.1:$port" -L "$T/well.sock:127.0.0.1:$ECHO"
     ends_py ends "$NEAR" - || return 1
     settles grep -q 'connect failed' "$T/tunnel.log" || return 1
     ends_py passes "$T/well.sock" 1000 || return 1
@@ -210,7 +210,7 @@ far_end_vanishes()
 {
     far_end echo 0
     NEAR=$(ends_py free_port)
-    tunnel -L "$NEAR:127.0.0.1:$FAR" -L "$T/other.sock:127.0.0.1:$ECHO"
+    tunnel -L "127.0.0.1:$NEAR:127.0.0.1:$FAR" -L "$T/other.sock:127.0.0.1:$ECHO"
     rm -f "$T/talks"
     ends_py ends "$NEAR" "$T/talks" &
     local pid=$!
@@ -226,7 +226,7 @@ far_end_resets()
 {
     far_end resets 0
     NEAR=$(ends_py free_port)
-    tunnel -L "$NEAR:127.0.0.1:$FAR"
+    tunnel -L "127.0.0.1:$NEAR:127.0.0.1:$FAR"
     ends_py ends "$NEAR" - || return 1
     end_tunnel
     settles logged "error .*: 1202 .*port $FAR"
@@ -236,7 +236,7 @@ client_half_closes()
 {
     far_end counts 0
     NEAR=$(ends_py free_port)
-    tunnel -L "$NEAR:127.0.0.1:$FAR"
+    tunnel -L "127.0.0.1:$NEAR:127.0.0.1:$FAR"
     prints "17 bytes" ends_py asks "$NEAR" "seventeen letters" || return 1
     end_tunnel
 }
@@ -245,7 +245,7 @@ far_end_half_closes()
 {
     far_end greets 0 "$T/greeted"
     NEAR=$(ends_py free_port)
-    tunnel -L "$NEAR:127.0.0.1:$FAR"
+    tunnel -L "127.0.0.1:$NEAR:127.0.0.1:$FAR"
     prints hello ends_py answers "$NEAR" "and goodbye" || return 1
     settles test -f "$T/greeted" || return 1
     [ "$(cat "$T/greeted")" = "and goodbye" ] || return 1
@@ -302,7 +302,7 @@ gateway()
     PORT=$port ssh_password "$PASSWORD" -W "127.0.0.1:$ECHO" 127.0.0.1 <"$T/megabyte" >"$T/gateway.out" || return 1
     cmp "$T/megabyte" "$T/gateway.out" || return 1
     NEAR=$(ends_py free_port)
-    PORT=$port LIMIT=600 ssh_password "$PASSWORD" -N -L "$NEAR:127.0.0.1:$ECHO" 127.0.0.1 &
+    PORT=$port LIMIT=600 ssh_password "$PASSWORD" -N -L "127.0.0.1:$NEAR:127.0.0.1:$ECHO" 127.0.0.1 &
     PIDS="$PIDS $!"
     settles takes_connections "$NEAR" && ends_py passes "$NEAR" 1000000 || return 1
     PORT=$port refused ssh_password "$PASSWORD" -W 127.0.0.1:1 127.0.0.1 </dev/null || return 1
