@@ -201,3 +201,28 @@ Test(auth, replies_to_a_peer_that_does_not_read_stop_the_reading)
     cr_assert_gt(p->server.inbox_len, 0);
     pair_free(p);
 }
+
+/* Rule R8: prompts that are asked for and never answered are attempts, too. */
+Test(auth, r08_abandoned_prompts_are_counted)
+{
+    static const struct conn_prompt prompt = {.prompt = {(const uint8_t *)"Password: ", 10}};
+    static const uint8_t request[] = "\x32\0\0\0\4anna\0\0\0\016ssh-connection\0\0\0\024keyboard-interactive\0\0\0\0\0\0\0";
+    struct pair *p = pair_new();
+    unsigned sent = 0;
+
+    p->server.config.max_auth_attempts = 3;
+    p->server.config.auth_methods = "keyboard-interactive";
+    pair_start(p);
+    pair_run(p);
+    cr_assert(nacre_conn_set_prompts(p->server.conn, span_str(""), &prompt, 1));
+    while (sent < 10 && side_count(&p->server, CONN_DISCONNECTED) == 0) {
+        /* The string's own NUL is the request's last byte. */
+        (void)nacre_packet_payload(p->client.conn, span_of(request, sizeof request));
+        pair_carry(&p->client, &p->server);
+        pair_feed(&p->server);
+        sent++;
+    }
+    cr_assert_eq(sent, 4);
+    cr_assert_eq(side_event(&p->server, CONN_DISCONNECTED, 0)->error, NACRE_E_AUTHENTICATION);
+    pair_free(p);
+}

@@ -108,7 +108,10 @@ enum step nacre_on_userauth_request(struct conn *c, struct span body)
         return nacre_conn_fail(c, NACRE_E_NOBUFS, "out of memory for authentication");
     nacre_buf_wipe(&a->copy);
     a->request = (struct auth_request){.query = false};
-    a->prompting = false; /* RFC 4256 section 3.1: a new request abandons the old one */
+    /* RFC 4256 section 3.1: a new request abandons the old one, which is a failed attempt like others (rule R8). */
+    if (a->prompting && ++a->failures >= c->config->max_auth_attempts && c->config->max_auth_attempts != 0)
+        return nacre_conn_fail(c, NACRE_E_AUTHENTICATION, "too many authentication failures");
+    a->prompting = false;
     if (!nacre_buf_append(&a->copy, &number, 1) || !nacre_buf_append(&a->copy, body.at, body.len))
         return nacre_conn_fail(c, NACRE_E_NOBUFS, "out of memory for authentication");
 
