@@ -73,10 +73,19 @@ static size_t utf8_len(const unsigned char *at)
     return 0;
 }
 
-/* Control characters, C1 among them, would let a peer forge lines or drive the terminal of who reads them. */
+/* Control characters, C1 among them, would let a peer forge lines or drive the terminal of who reads them; so would
+ * Unicode's separators of lines and marks of direction (U+2028 to U+202E, U+2066 to U+2069). */
 static bool is_control(const unsigned char *at, size_t len)
 {
+    if (len == 3 && at[0] == 0xe2)
+        return (at[1] == 0x80 && at[2] >= 0xa8 && at[2] <= 0xae) || (at[1] == 0x81 && at[2] >= 0xa6 && at[2] <= 0xa9);
     return (len == 1 && (at[0] < 0x20 || at[0] == 0x7f)) || (len == 2 && at[0] == 0xc2 && at[1] < 0xa0);
+}
+
+/* A byte that is no character, or a character for which is_control() holds. */
+static unsigned code_of(const unsigned char *at, size_t len)
+{
+    return len == 3 ? 0x2000U | (at[1] & 0x3fU) << 6 | (at[2] & 0x3fU) : len == 2 ? at[1] : at[0];
 }
 
 static void line_escaped(struct line *line, const char *text)
@@ -88,8 +97,9 @@ static void line_escaped(struct line *line, const char *text)
         char escaped[16];
 
         if (len == 0 || is_control(at, len)) {
-            unsigned code = len == 2 ? at[1] : at[0];
-            snprintf(escaped, sizeof escaped, log_format == LOG_JSON ? "\\u%04x" : "\\x%02x", code);
+            unsigned code = code_of(at, len);
+            bool is_wide = log_format == LOG_JSON || code > 0xff;
+            snprintf(escaped, sizeof escaped, is_wide ? "\\u%04x" : "\\x%02x", code);
             line_text(line, escaped);
             at += len == 0 ? 1 : len;
             continue;

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What clients choose cannot forge lines of the log nor turn its text around. */
+#include <criterion/criterion.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log.h"
+
+/* The line that `text` makes, as written to standard error. */
+static void line_of(enum log_format format, const char *text, char *line, size_t size)
+{
+    int ends[2], saved = dup(STDERR_FILENO);
+
+    cr_assert(saved >= 0 && pipe(ends) == 0);
+    cr_assert(dup2(ends[1], STDERR_FILENO) >= 0);
+    nacred_log_set_format(format);
+    nacred_log(LOG_LEVEL_INFO, NULL, "test", "%s", text);
+    cr_assert(dup2(saved, STDERR_FILENO) >= 0);
+    close(saved);
+    close(ends[1]);
+    ssize_t n = read(ends[0], line, size - 1);
+    close(ends[0]);
+    cr_assert(n > 0);
+    line[n] = '\0';
+}
+
+static void expect(enum log_format format, const char *text, const char *wanted)
+{
+    char line[1024];
+
+    line_of(format, text, line, sizeof line);
+    cr_assert(strstr(line, wanted) != NULL, "%s", line);
+    cr_assert_eq(strcspn(line, "\n"), strlen(line) - 1);
+}
+
+Test(nacred_log, control_characters_are_escaped)
+{
+    expect(LOG_TEXT, "a\nb\x1b[31m\xc2\x9b\xff", "a\\x0ab\\x1b[31m\\x9b\\xff\n");
+    expect(LOG_JSON, "a\n\"\xc2\x9b", "a\\u000a\\\"\\u009b\"}");
+}
+
+Test(nacred_log, separators_of_lines_and_marks_of_direction_are_escaped)
+{
+    expect(LOG_TEXT, "a\xe2\x80\xa8" "b\xe2\x80\xae" "c\xe2\x81\xa6", "a\\u2028b\\u202ec\\u2066\n");
+    expect(LOG_JSON, "a\xe2\x80\xa9", "a\\u2029\"}");
+}
+
+Test(nacred_log, other_text_stands_as_it_is)
+{
+    expect(LOG_TEXT, "gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xe2\x80\x94", "gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xe2\x80\x94\n");
+}
