@@ -41,7 +41,11 @@ Test(nacred_log, control_characters_are_escaped)
 
 Test(nacred_log, separators_of_lines_and_marks_of_direction_are_escaped)
 {
-    expect(LOG_TEXT, "a\xe2\x80\xa8" "b\xe2\x80\xae" "c\xe2\x81\xa6", "a\\u2028b\\u202ec\\u2066\n");
+    expect(LOG_TEXT,
+           "a\xe2\x80\xa8"
+           "b\xe2\x80\xae"
+           "c\xe2\x81\xa6",
+           "a\\u2028b\\u202ec\\u2066\n");
     expect(LOG_JSON, "a\xe2\x80\xa9", "a\\u2029\"}");
 }
 

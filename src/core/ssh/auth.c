@@ -192,8 +192,8 @@ enum step nacre_auth_decide(struct conn *c, const struct conn_answer *answer)
     struct auth *a = c->auth;
     struct span wanted = answer->available_methods;
 
-    /* Either says that the key would do: as the only factor, or as one of several. What comes next is said again when it
-     * has signed; until then it has to stay among the methods. */
+    /* Either says that the key would do: as the only factor, or as one of several. What comes next is said again when
+     * it has signed; until then it has to stay among the methods. */
     if (a->request.query && (answer->accept || answer->partial_success))
         return nacre_send_pk_ok(c);
     if (wanted.len != 0 && nacre_names_valid(wanted) && !set_text(&a->methods, wanted))
