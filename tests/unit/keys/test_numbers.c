@@ -174,6 +174,27 @@ Test(xml, rsa_as_dot_net_writes_it)
     nacre_key_unref(k);
 }
 
+Test(xml, dsa_with_its_private_number)
+{
+    static const struct {
+        const char *xml, *param;
+    } dsa[] = {{"P", OSSL_PKEY_PARAM_FFC_P},
+               {"Q", OSSL_PKEY_PARAM_FFC_Q},
+               {"G", OSSL_PKEY_PARAM_FFC_G},
+               {"Y", OSSL_PKEY_PARAM_PUB_KEY},
+               {"X", OSSL_PKEY_PARAM_PRIV_KEY}};
+    struct key *k = NULL;
+    need_library("libxml2");
+    run("ssh-keygen -q -t dsa -N '' -f k");
+    cr_assert_eq(open_as(STORE_PEM_FILE, span_str("k"), NULL, &k), NACRE_OK, "%s", why);
+    start("<DSAKeyValue>");
+    for (size_t i = 0; i < 5; i++)
+        add("<%s>%s</%s>", dsa[i].xml, number(k, dsa[i].param, 0, false), dsa[i].xml);
+    add("</DSAKeyValue>");
+    check_everywhere(STORE_XML_FILE, STORE_XML_BLOB, k);
+    nacre_key_unref(k);
+}
+
 Test(xml, other_documents_are_refused)
 {
     need_library("libxml2");

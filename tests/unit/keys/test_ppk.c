@@ -8,11 +8,8 @@ TestSuite(ppk, .init = keys_setup, .fini = keys_teardown);
 
 static const struct {
     const char *name, *options;
-} kinds[] = {{"ed25519", "-t ed25519"},
-             {"p256", "-t ecdsa -b 256"},
-             {"p384", "-t ecdsa -b 384"},
-             {"p521", "-t ecdsa -b 521"},
-             {"rsa", "-t rsa -b 2048"}};
+} kinds[] = {{"ed25519", "-t ed25519"},   {"p256", "-t ecdsa -b 256"}, {"p384", "-t ecdsa -b 384"},
+             {"p521", "-t ecdsa -b 521"}, {"rsa", "-t rsa -b 2048"},   {"dsa", "-t dsa -b 1024"}};
 enum {
     KINDS = sizeof kinds / sizeof *kinds
 };
