@@ -206,8 +206,7 @@ Test(auth, replies_to_a_peer_that_does_not_read_stop_the_reading)
 Test(auth, r08_abandoned_prompts_are_counted)
 {
     static const struct conn_prompt prompt = {.prompt = {(const uint8_t *)"Password: ", 10}};
-    static const uint8_t request[] =
-        "\x32\0\0\0\4anna\0\0\0\016ssh-connection"
+    static const uint8_t request[] = "\x32\0\0\0\4anna\0\0\0\016ssh-connection"
                                      "\0\0\0\024keyboard-interactive\0\0\0\0\0\0\0";
     struct pair *p = pair_new();
     unsigned sent = 0;
