@@ -259,3 +259,22 @@ Test(class_life, last_error_is_the_calling_threads_own)
     cr_assert(strstr(nacre_last_error(s->nacre), "NoSuchThing") != NULL, "%s", nacre_last_error(s->nacre));
     server_free(s);
 }
+
+Test(class_life, starting_with_keys_that_no_offered_algorithm_fits_is_an_error)
+{
+    nacre_server *server;
+    char key[16384];
+    cr_assert_eq(nacre_create(&server), NACRE_OK);
+    cr_assert_eq(nacre_make_key("ecdsa-sha2-nistp256", key, sizeof key), NACRE_OK);
+    cr_assert_eq(nacre_set_ssh_cert_store_type(server, 7), NACRE_OK);
+    cr_assert_eq(nacre_set_ssh_cert_store(server, key, strlen(key)), NACRE_OK);
+    cr_assert_eq(nacre_set_ssh_cert_subject(server, "*"), NACRE_OK);
+    cr_assert_eq(nacre_set_local_host(server, "127.0.0.1"), NACRE_OK);
+    cr_assert_eq(nacre_set_local_port(server, 0), NACRE_OK);
+    cr_assert_eq(nacre_config(server, "SSHPublicKeyAlgorithms=ssh-ed25519", NULL, 0), NACRE_OK);
+    cr_assert_eq(nacre_start_listening(server), NACRE_E_NO_CERTIFICATE);
+    cr_assert_not_null(strstr(nacre_last_error(server), "SSHPublicKeyAlgorithms"));
+    cr_assert_eq(nacre_config(server, "SSHPublicKeyAlgorithms=ssh-ed25519,ecdsa-sha2-nistp256", NULL, 0), NACRE_OK);
+    cr_assert_eq(nacre_start_listening(server), NACRE_OK);
+    nacre_free(server);
+}

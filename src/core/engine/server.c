@@ -12,6 +12,7 @@
 #include "engine/io_pick.h"
 #include "engine/limit.h"
 #include "engine/sock.h"
+#include "wire/namelist.h"
 
 static void init_certs(struct nacre_server *server)
 {
@@ -316,6 +317,19 @@ static bool has_key(const struct nacre_server *server)
     return server->handlers.on_connected != NULL; /* it may bring one for each connection */
 }
 
+/* One of the keys can sign with an algorithm that is offered; else no client could ever be answered. */
+static bool has_fitting_key(const struct profile *p)
+{
+    struct span rest = span_str(p->settings.host_key.text), name;
+    while (nacre_names_next(&rest, &name)) {
+        const struct sig_alg *alg = nacre_sig_find(p->crypto, name);
+        for (size_t i = 0; alg != NULL && i < p->key_count; i++)
+            if (nacre_key_fits(p->keys[i], alg))
+                return true;
+    }
+    return false;
+}
+
 static enum nacre_error start_locked(struct nacre_server *server, char *why, size_t why_size)
 {
     if (server->listening)
@@ -328,6 +342,12 @@ static enum nacre_error start_locked(struct nacre_server *server, char *why, siz
     struct profile *profile = nacre_server_profile(server);
     if (profile == NULL)
         return NACRE_E_NOBUFS;
+    if (server->handlers.on_connected == NULL && !has_fitting_key(profile)) {
+        (void)snprintf(why, why_size, "No host key can sign with an algorithm of SSHPublicKeyAlgorithms (%.120s).",
+                       profile->settings.host_key.text);
+        nacre_profile_unref(profile);
+        return NACRE_E_NO_CERTIFICATE;
+    }
     if (atomic_load_explicit(&server->shard_count, memory_order_acquire) == 0)
         e = make_shards(server, profile);
     else
