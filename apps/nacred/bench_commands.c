@@ -33,8 +33,8 @@ static void finish(struct session *session)
     if (session->bench_done)
         return;
     session->bench_done = true;
+    nacre_send_exit_status(server, session->id, 0); /* first: see tell_end() */
     nacre_send_eof(server, session->id);
-    nacre_send_exit_status(server, session->id, 0);
     nacre_close_channel(server, session->id);
 }
 

@@ -229,7 +229,8 @@ void nacred_child_session_ready(struct session *session)
 
 /* ---- the end ---- */
 
-/* After the last byte: eof, how the process ended (RFC 4254 section 6.10), close. */
+/* After the last byte: how the process ended (RFC 4254 section 6.10), eof, close. In this order, as a client that has
+ * seen both directions end may close at once and would miss what comes then. */
 static void tell_end(struct session *session)
 {
     nacre_server *server = session->app->server;
@@ -237,11 +238,11 @@ static void tell_end(struct session *session)
     const char *signal_name = WIFSIGNALED(status) ? nacred_signal_name(WTERMSIG(status)) : NULL;
     unsigned code = WIFSIGNALED(status) ? 128 + (unsigned)WTERMSIG(status) : (unsigned)WEXITSTATUS(status);
 
-    nacre_send_eof(server, session->id);
     if (signal_name)
         nacre_send_exit_signal(server, session->id, signal_name, WCOREDUMP(status), "");
     else
         nacre_send_exit_status(server, session->id, code);
+    nacre_send_eof(server, session->id);
     nacre_close_channel(server, session->id);
     if (session->peer)
         nacred_log(LOG_LEVEL_INFO, session->peer, "exit", "%s %s%u", signal_name ? "signal" : "status",
@@ -432,8 +433,8 @@ static void tell_failure(struct session *session)
 
     nacred_log(LOG_LEVEL_ERROR, session->peer, "start", "cannot start the program: %s", strerror(errno));
     nacre_send_stderr(server, session->id, text, sizeof text - 1);
-    nacre_send_eof(server, session->id);
     nacre_send_exit_status(server, session->id, 255);
+    nacre_send_eof(server, session->id);
     nacre_close_channel(server, session->id);
 }
 

@@ -433,7 +433,8 @@ NACRE_API int nacre_send_stderr(nacre_server *server, nacre_channel_id channel_i
 NACRE_API int nacre_send_eof(nacre_server *server, nacre_channel_id channel_id);
 
 /* Sends the exit-status request, or exit-signal (`signal` without "SIG", RFC 4254 section 6.10), after what was sent
- * before. CHANNEL_ID. */
+ * before. Send it in front of nacre_send_eof(): a client that has seen both directions end may close the channel at
+ * once. CHANNEL_ID. */
 NACRE_API int nacre_send_exit_status(nacre_server *server, nacre_channel_id channel_id, uint32_t status);
 NACRE_API int nacre_send_exit_signal(nacre_server *server, nacre_channel_id channel_id, const char *signal,
                                      bool core_dumped, const char *message);
