@@ -47,7 +47,7 @@ static void on_event(void *context, const struct conn_event *e)
 {
     struct side *s = context;
 
-    if (e->type != CONN_LOG && e->type != CONN_CHANNEL_SENT && e->type != CONN_CHANNEL_WINDOW)
+    if ((e->type != CONN_LOG || s->keeps_logs) && e->type != CONN_CHANNEL_SENT && e->type != CONN_CHANNEL_WINDOW)
         remember(s, e);
     if (e->type != CONN_CHANNEL_DATA)
         return;

@@ -31,8 +31,9 @@ struct side {
     bool refuses[CONN_EVENT_TYPES];
     bool defers_work; /* works go to `work` instead of running */
     struct work *work;
-    bool echoes;   /* channel data is sent back */
-    bool consumes; /* channel data is given back at once */
+    bool echoes;     /* channel data is sent back */
+    bool consumes;   /* channel data is given back at once */
+    bool keeps_logs; /* CONN_LOG is kept like other events */
     uint64_t data_bytes;
     struct conn_answer answer; /* what is answered, `accept` apart */
     uint8_t *inbox;            /* bytes on their way to this side */

@@ -15,13 +15,14 @@
 /* clang-format off */
 static const struct auth_method {
     const char *name;
+    const char *offered; /* its name in lists; NULL: not refused for lack of being offered, RFC 4252 section 5.2 */
     enum step (*request)(struct conn *c, struct rd *r);
-    bool always; /* not refused for lack of being offered: RFC 4252 section 5.2 */
 } methods[] = {
-    {"none",                 nacre_auth_none_request,     true},
-    {"password",             nacre_auth_password_request, false},
-    {"publickey",            nacre_auth_pubkey_request,   false},
-    {"keyboard-interactive", nacre_auth_kbdint_request,   false},
+    {"none",                               NULL,                   nacre_auth_none_request},
+    {"password",                           "password",             nacre_auth_password_request},
+    {"publickey",                          "publickey",            nacre_auth_pubkey_request},
+    {"publickey-hostbound-v00@openssh.com", "publickey",           nacre_auth_hostbound_request},
+    {"keyboard-interactive",               "keyboard-interactive", nacre_auth_kbdint_request},
 };
 /* clang-format on */
 
@@ -89,8 +90,9 @@ static bool begin_user(struct conn *c, struct auth *a)
 static const struct auth_method *find_method(const struct auth *a)
 {
     for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
-        if (span_is(a->request.method, methods[i].name))
-            return methods[i].always || nacre_names_has(buf_span(&a->methods), a->request.method) ? &methods[i] : NULL;
+        const struct auth_method *m = &methods[i];
+        if (span_is(a->request.method, m->name))
+            return m->offered == NULL || nacre_names_has(buf_span(&a->methods), span_str(m->offered)) ? m : NULL;
     }
     return NULL;
 }
@@ -125,6 +127,8 @@ enum step nacre_on_userauth_request(struct conn *c, struct span body)
         return nacre_conn_fail(c, NACRE_E_SERVICE, "no such service behind authentication");
     if (!begin_user(c, a))
         return nacre_conn_fail(c, NACRE_E_NOBUFS, "out of memory for authentication");
+    if (nacre_send_ext_info_in_auth(c) == STEP_CLOSE)
+        return STEP_CLOSE;
     const struct auth_method *method = find_method(a);
     if (method == NULL || span_has_nul(a->request.user))
         return nacre_auth_refuse(c, false);
@@ -253,6 +257,8 @@ enum step nacre_conn_authenticated(struct conn *c, struct span user, struct span
     struct span known = wr_span(&w);
     nacre_auth_free(c);
     nacre_client_free(c);
+    nacre_key_unref(c->host_key);
+    c->host_key = NULL;
     nacre_conn_enter(c, PHASE_OPEN);
     c->grace_due_ns = INT64_MAX;
     nacre_conn_status(c, "Authenticated.");

@@ -16,7 +16,7 @@ enum {
 struct auth_request {
     struct span user, service, method;
     struct span param, new_password, key_algorithm;
-    struct span signature, signed_part; /* publickey: signed_part is the request without the signature */
+    struct span signature, signed_part; /* signed_part is the request without the signature */
     struct key_cert cert;               /* publickey, when is_certificate */
     bool query, verified, is_certificate;
 };
@@ -60,9 +60,13 @@ enum step nacre_auth_decide(struct conn *c, const struct conn_answer *answer);
 enum step nacre_auth_none_request(struct conn *c, struct rd *r);
 enum step nacre_auth_password_request(struct conn *c, struct rd *r);
 enum step nacre_auth_pubkey_request(struct conn *c, struct rd *r);
+enum step nacre_auth_hostbound_request(struct conn *c, struct rd *r);
 enum step nacre_auth_kbdint_request(struct conn *c, struct rd *r);
 
 enum step nacre_send_pk_ok(struct conn *c);
+
+/* Checks the request's signature with its key, then asks the application or refuses. */
+enum step nacre_auth_verify(struct conn *c, const struct sig_alg *alg);
 
 /* Tells what became of the check of a signature. */
 void nacre_auth_inform(struct conn *c);

@@ -1,43 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The client's side of authentication: enough to log into any server by none, password, publickey and
- * keyboard-interactive. One request is out at a time. */
+/* The client's side of authentication: requests without a signature, and every answer. */
+#include "ssh/auth_client.h"
+
 #include <stdlib.h>
-#include <string.h>
 
-#include "base/list.h"
-#include "ssh/conn_priv.h"
 #include "wire/namelist.h"
-
-enum {
-    SERVER_SIG_ALGS_MAX = 4096
-};
-
-enum client_method {
-    CLIENT_IDLE,
-    CLIENT_NONE,
-    CLIENT_PASSWORD,
-    CLIENT_PUBKEY,
-    CLIENT_QUERY,
-    CLIENT_KBDINT
-};
-
-struct client {
-    enum client_method method; /* of the request that is out */
-    bool prompted;             /* INFO_REQUEST waits for responses */
-    struct buf user;
-    struct buf server_sig_algs;
-};
-
-/* A signature over a publickey request. Owns all it touches. */
-struct sign_work {
-    struct work work;
-    const struct nacre_crypto *crypto;
-    const struct sig_alg *alg;
-    struct key *key;
-    struct buf data; /* session id as a string, and the request */
-    struct buf signature;
-    bool good;
-};
 
 static const char *const method_names[] = {
     [CLIENT_IDLE] = "",
@@ -46,9 +13,10 @@ static const char *const method_names[] = {
     [CLIENT_PUBKEY] = "publickey",
     [CLIENT_QUERY] = "publickey",
     [CLIENT_KBDINT] = "keyboard-interactive",
+    [CLIENT_HOSTBASED] = "hostbased",
 };
 
-static struct client *client_get(struct conn *c)
+struct client *nacre_client_get(struct conn *c)
 {
     if (c->client != NULL)
         return c->client;
@@ -72,7 +40,7 @@ void nacre_client_free(struct conn *c)
 
 void nacre_client_server_sig_algs(struct conn *c, struct span names)
 {
-    struct client *client = client_get(c);
+    struct client *client = nacre_client_get(c);
 
     if (client == NULL || !nacre_names_valid(names))
         return;
@@ -80,12 +48,24 @@ void nacre_client_server_sig_algs(struct conn *c, struct span names)
     (void)nacre_buf_append(&client->server_sig_algs, names.at, names.len);
 }
 
+void nacre_client_hostbound(struct conn *c)
+{
+    struct client *client = nacre_client_get(c);
+
+    if (client != NULL)
+        client->hostbound = true;
+}
+
+bool nacre_client_has_asked(const struct conn *c)
+{
+    return c->client != NULL && c->client->asked;
+}
+
 /* ---- requests ----------------------------------------------------------------------------------------------- */
 
-/* True when a request may go out now; notes whose it is. */
-static bool begin(struct conn *c, enum client_method method, struct span user)
+bool nacre_client_begin(struct conn *c, enum client_method method, struct span user)
 {
-    struct client *client = c->phase == PHASE_AUTH && !conn_is_server(c) && c->holds == 0 ? client_get(c) : NULL;
+    struct client *client = c->phase == PHASE_AUTH && !conn_is_server(c) && c->holds == 0 ? nacre_client_get(c) : NULL;
 
     if (client == NULL || client->method != CLIENT_IDLE || user.len > CONN_USER_MAX)
         return false;
@@ -93,11 +73,12 @@ static bool begin(struct conn *c, enum client_method method, struct span user)
     if (user.len != 0 && !nacre_buf_append(&client->user, user.at, user.len))
         return false;
     client->method = method;
+    client->asked = true;
     client->prompted = false;
     return true;
 }
 
-static void open_request(struct conn *c, struct packet *p, size_t room)
+void nacre_client_open_request(struct conn *c, struct packet *p, size_t room)
 {
     const struct client *client = c->client;
 
@@ -116,9 +97,9 @@ bool nacre_conn_auth_none(struct conn *c, struct span user)
 {
     struct packet p;
 
-    if (!begin(c, CLIENT_NONE, user))
+    if (!nacre_client_begin(c, CLIENT_NONE, user))
         return false;
-    open_request(c, &p, 0);
+    nacre_client_open_request(c, &p, 0);
     return send_request(c, &p);
 }
 
@@ -126,9 +107,9 @@ bool nacre_conn_auth_password(struct conn *c, struct span user, struct span pass
 {
     struct packet p;
 
-    if (password.len > CONN_PASSWORD_MAX || !begin(c, CLIENT_PASSWORD, user))
+    if (password.len > CONN_PASSWORD_MAX || !nacre_client_begin(c, CLIENT_PASSWORD, user))
         return false;
-    open_request(c, &p, 5 + password.len);
+    nacre_client_open_request(c, &p, 5 + password.len);
     wr_bool(&p.w, false);
     wr_string(&p.w, password);
     return send_request(c, &p);
@@ -138,9 +119,9 @@ bool nacre_conn_auth_kbdint(struct conn *c, struct span user)
 {
     struct packet p;
 
-    if (!begin(c, CLIENT_KBDINT, user))
+    if (!nacre_client_begin(c, CLIENT_KBDINT, user))
         return false;
-    open_request(c, &p, 8);
+    nacre_client_open_request(c, &p, 8);
     wr_cstring(&p.w, "");
     wr_cstring(&p.w, "");
     return send_request(c, &p);
@@ -163,112 +144,6 @@ bool nacre_conn_auth_responses(struct conn *c, const struct span *responses, siz
     for (size_t i = 0; i < count; i++)
         wr_string(&p.w, responses[i]);
     return send_request(c, &p);
-}
-
-/* ---- publickey ---------------------------------------------------------------------------------------------- */
-
-/* The first way to sign with this key that we may use and that the server named; any of ours when it named none. */
-static const struct sig_alg *choose_alg(struct conn *c, const struct key *key, const char *wanted)
-{
-    const struct client *client = client_get(c);
-    struct span names = span_str(wanted != NULL ? wanted : c->config->algorithms.user_signature), name;
-
-    while (client != NULL && nacre_names_next(&names, &name)) {
-        const struct sig_alg *alg = nacre_sig_find(c->config->crypto, name);
-        if (alg == NULL || !nacre_key_fits(key, alg))
-            continue;
-        if (wanted != NULL || client->server_sig_algs.len == 0 ||
-            nacre_names_has(buf_span(&client->server_sig_algs), name))
-            return alg;
-    }
-    return NULL;
-}
-
-bool nacre_conn_auth_query(struct conn *c, struct span user, struct key *key, const char *alg)
-{
-    const struct sig_alg *sig = choose_alg(c, key, alg);
-    struct span blob = nacre_key_blob(key);
-    struct packet p;
-
-    if (sig == NULL || !begin(c, CLIENT_QUERY, user))
-        return false;
-    open_request(c, &p, 16 + NAME_MAX_LEN + blob.len);
-    wr_bool(&p.w, false);
-    wr_cstring(&p.w, sig->name);
-    wr_string(&p.w, blob);
-    return send_request(c, &p);
-}
-
-static void sign_free(struct work *work)
-{
-    struct sign_work *w = CONTAINER_OF(work, struct sign_work, work);
-
-    nacre_key_unref(w->key);
-    nacre_buf_free(&w->data);
-    nacre_buf_free(&w->signature);
-    free(w);
-}
-
-static void sign_run(struct work *work)
-{
-    struct sign_work *w = CONTAINER_OF(work, struct sign_work, work);
-
-    w->good = nacre_key_sign(w->crypto, w->key, w->alg, buf_span(&w->data), &w->signature);
-}
-
-static enum step sign_done(struct conn *c, struct work *work)
-{
-    struct sign_work *w = CONTAINER_OF(work, struct sign_work, work);
-    struct span request = buf_span(&w->data);
-    size_t skip = 4 + (size_t)c->session_id_len + 1;
-    struct packet p;
-
-    if (!w->good)
-        return nacre_conn_fail(c, NACRE_E_CRYPTO, "the user's key could not sign");
-    nacre_packet_open(c, &p, MSG_USERAUTH_REQUEST, request.len + 4 + w->signature.len);
-    wr_bytes(&p.w, request.at + skip, request.len - skip);
-    wr_string(&p.w, buf_span(&w->signature));
-    return nacre_packet_close(c, &p);
-}
-
-/* RFC 4252 section 7: what is signed. */
-static bool write_signed_data(struct conn *c, struct sign_work *w, struct span user)
-{
-    struct span blob = nacre_key_blob(w->key);
-    size_t room = 256 + user.len + blob.len;
-    struct wr out = wr_over(nacre_buf_reserve(&w->data, room), room);
-
-    wr_string(&out, span_of(c->session_id, c->session_id_len));
-    wr_u8(&out, MSG_USERAUTH_REQUEST);
-    wr_string(&out, user);
-    wr_cstring(&out, "ssh-connection");
-    wr_cstring(&out, "publickey");
-    wr_bool(&out, true);
-    wr_cstring(&out, w->alg->name);
-    wr_string(&out, blob);
-    w->data.len = wr_done(&out) ? wr_len(&out) : 0;
-    return wr_done(&out);
-}
-
-bool nacre_conn_auth_publickey(struct conn *c, struct span user, struct key *key, const char *alg)
-{
-    const struct sig_alg *sig = nacre_key_is_private(key) ? choose_alg(c, key, alg) : NULL;
-    struct sign_work *w = sig == NULL ? NULL : calloc(1, sizeof *w);
-
-    if (w == NULL)
-        return false;
-    w->work = (struct work){.run = sign_run, .free = sign_free, .slow = sig->slow || nacre_key_is_slow(key)};
-    w->crypto = c->config->crypto;
-    w->alg = sig;
-    w->key = nacre_key_ref(key);
-    nacre_buf_init(&w->data, CONN_PACKET_MAX);
-    nacre_buf_init(&w->signature, SIGNATURE_MAX);
-    if (!write_signed_data(c, w, user) || !begin(c, CLIENT_PUBKEY, user)) {
-        sign_free(&w->work);
-        return false;
-    }
-    (void)nacre_conn_work(c, &w->work, sign_done);
-    return !conn_is_closing(c);
 }
 
 /* ---- answers ------------------------------------------------------------------------------------------------ */
@@ -371,6 +246,7 @@ enum step nacre_on_userauth_60(struct conn *c, struct span body)
     case CLIENT_IDLE:
     case CLIENT_NONE:
     case CLIENT_PUBKEY:
+    case CLIENT_HOSTBASED:
         break;
     }
     return nacre_conn_fail(c, NACRE_E_UNEXPECTED, "message 60 without a request that it could answer");

@@ -1,112 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Publickey requests, RFC 4252 section 7: queries and signatures.
- *
- * The signature is checked before the application is asked, so that no decision, early, late or deferred, can admit a
- * key that signed nothing (rules R5, R6). The same goes for an authority's signature in a certificate, which is checked
- * for a query, too: the application never sees a certificate that is not genuine. */
-#include <stdlib.h>
-
-#include "base/list.h"
+/* Publickey requests, RFC 4252 section 7: queries and signatures, and the same bound to our host key, as OpenSSH's
+ * PROTOCOL has it. */
 #include "ssh/auth.h"
 #include "wire/namelist.h"
 
-/* A check of a signature. Owns all it touches. */
-struct verify_work {
-    struct work work;
-    const struct nacre_crypto *crypto;
-    const struct sig_alg *alg;
-    struct buf signed_data; /* session id as a string, and the request up to the signature */
-    struct buf blob, signature;
-    bool query; /* nothing was signed: only a certificate is checked */
-    bool good;
-};
-
-static bool msg_pubkey_read(struct rd *r, const uint8_t *start, struct auth_request *q)
+/* `host_blob`: where the host key goes that the request is bound to; NULL: to none. */
+static bool msg_pubkey_read(struct rd *r, const uint8_t *start, struct auth_request *q, struct span *host_blob)
 {
     bool is_signed = rd_bool(r);
 
     q->query = !is_signed;
     q->key_algorithm = rd_string(r, NAME_MAX_LEN);
     q->param = rd_string(r, KEY_BLOB_MAX);
+    if (host_blob != NULL)
+        *host_blob = rd_string(r, KEY_BLOB_MAX);
     q->signed_part = span_of(start, (size_t)(r->at - start));
     q->signature = is_signed ? rd_string(r, SIGNATURE_MAX) : span_of(NULL, 0);
     return rd_end(r);
-}
-
-static void verify_free(struct work *work)
-{
-    struct verify_work *w = CONTAINER_OF(work, struct verify_work, work);
-
-    nacre_buf_free(&w->signed_data);
-    nacre_buf_free(&w->blob);
-    nacre_buf_free(&w->signature);
-    free(w);
-}
-
-static void verify_run(struct work *work)
-{
-    struct verify_work *w = CONTAINER_OF(work, struct verify_work, work);
-    struct key *key = nacre_key_from_blob(w->crypto, buf_span(&w->blob));
-
-    struct key_cert cert;
-
-    w->good =
-        key != NULL && nacre_key_fits(key, w->alg) &&
-        (w->query || nacre_key_verify(w->crypto, key, w->alg, buf_span(&w->signed_data), buf_span(&w->signature))) &&
-        (!nacre_cert_read(buf_span(&w->blob), &cert) || nacre_cert_is_signed(w->crypto, &cert));
-    nacre_key_unref(key);
-}
-
-static struct verify_work *verify_new(struct conn *c, const struct sig_alg *alg)
-{
-    const struct auth_request *q = &c->auth->request;
-    struct verify_work *w = calloc(1, sizeof *w);
-    uint8_t length[4] = {0, 0, 0, c->session_id_len};
-
-    if (w == NULL)
-        return NULL;
-    w->work = (struct work){.run = verify_run, .free = verify_free, .slow = alg->slow};
-    w->crypto = c->config->crypto;
-    w->alg = alg;
-    w->query = q->query;
-    nacre_buf_init(&w->signed_data, CONN_PACKET_MAX + HASH_MAX + 4);
-    nacre_buf_init(&w->blob, KEY_BLOB_MAX);
-    nacre_buf_init(&w->signature, SIGNATURE_MAX);
-    if (nacre_buf_append(&w->signed_data, length, sizeof length) &&
-        nacre_buf_append(&w->signed_data, c->session_id, c->session_id_len) &&
-        nacre_buf_append(&w->signed_data, q->signed_part.at, q->signed_part.len) &&
-        nacre_buf_append(&w->blob, q->param.at, q->param.len) &&
-        nacre_buf_append(&w->signature, q->signature.at, q->signature.len))
-        return w;
-    verify_free(&w->work);
-    return NULL;
-}
-
-void nacre_auth_inform(struct conn *c)
-{
-    const struct auth_request *q = &c->auth->request;
-
-    nacre_conn_event(c, &(struct conn_event){.type = CONN_AUTH_INFORM,
-                                             .user = q->user,
-                                             .service = q->service,
-                                             .method = q->method,
-                                             .param = q->param,
-                                             .verified = q->verified,
-                                             .key_algorithm = q->key_algorithm});
-}
-
-static enum step verify_done(struct conn *c, struct work *work)
-{
-    struct auth_request *q = &c->auth->request;
-
-    bool good = CONTAINER_OF(work, struct verify_work, work)->good;
-
-    q->verified = good && !q->query;
-    if (good)
-        return nacre_auth_ask(c);
-    if (!q->query)
-        nacre_auth_inform(c);
-    return nacre_auth_refuse(c, false);
 }
 
 static bool is_trusted(const struct conn *c, struct span authority)
@@ -142,20 +52,36 @@ static bool key_is_acceptable(struct conn *c, const struct sig_alg *alg)
     return fits;
 }
 
-enum step nacre_auth_pubkey_request(struct conn *c, struct rd *r)
+static enum step on_request(struct conn *c, struct rd *r, const struct key *bound_to)
 {
     struct auth_request *q = &c->auth->request;
+    struct span host_blob;
 
-    if (!msg_pubkey_read(r, c->auth->copy.at, q))
+    if (!msg_pubkey_read(r, c->auth->copy.at, q, bound_to == NULL ? NULL : &host_blob))
         return nacre_conn_fail(c, NACRE_E_PACKET, "malformed publickey request");
+    if (bound_to != NULL && !span_eq(host_blob, nacre_key_blob(bound_to))) {
+        nacre_conn_log(c, 1, "a publickey request is bound to another host key than ours");
+        return nacre_auth_refuse(c, false);
+    }
     const struct sig_alg *alg = nacre_sig_find(c->config->crypto, q->key_algorithm);
     if (!key_is_acceptable(c, alg))
         return nacre_auth_refuse(c, false);
     if (q->query && !q->is_certificate)
         return nacre_auth_ask(c);
-    struct verify_work *w = verify_new(c, alg);
-    return w == NULL ? nacre_conn_fail(c, NACRE_E_NOBUFS, "out of memory for authentication")
-                     : nacre_conn_work(c, &w->work, verify_done);
+    return nacre_auth_verify(c, alg);
+}
+
+enum step nacre_auth_pubkey_request(struct conn *c, struct rd *r)
+{
+    return on_request(c, r, NULL);
+}
+
+/* The signed request ends with the host key that the client saw. Another one than ours means that somebody stands
+ * between us: what was signed for him is nothing to us. */
+enum step nacre_auth_hostbound_request(struct conn *c, struct rd *r)
+{
+    c->auth->request.method = span_str("publickey");
+    return on_request(c, r, c->host_key);
 }
 
 /* A query counts as one also when its answer is yes (rule R8). */

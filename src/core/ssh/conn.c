@@ -67,6 +67,7 @@ void nacre_conn_free(struct conn *c)
     nacre_kex_free(c);
     nacre_auth_free(c);
     nacre_client_free(c);
+    nacre_key_unref(c->host_key);
     nacre_keys_free(&c->in.keys);
     nacre_keys_free(&c->out.keys);
     nacre_output_free(c);

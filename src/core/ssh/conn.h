@@ -250,10 +250,15 @@ bool nacre_conn_set_prompts(struct conn *c, struct span instruction, const struc
 
 bool nacre_conn_auth_none(struct conn *c, struct span user);
 bool nacre_conn_auth_password(struct conn *c, struct span user, struct span password);
-/* Signs (as a work) and sends; `alg` NULL takes the first fitting algorithm the server named. */
+/* Signs (as a work) and sends; `alg` NULL takes the first fitting algorithm the server named. What is signed names the
+ * server's host key when the server takes that. */
 bool nacre_conn_auth_publickey(struct conn *c, struct span user, struct key *key, const char *alg);
 /* Asks whether the key would do, without a signature. */
 bool nacre_conn_auth_query(struct conn *c, struct span user, struct key *key, const char *alg);
+/* By the key of the client's host, which says who is logged in there; `client_host` is a full name, with or without a
+ * dot behind it. */
+bool nacre_conn_auth_hostbased(struct conn *c, struct span user, struct key *key, const char *alg,
+                               struct span client_host, struct span client_user);
 bool nacre_conn_auth_kbdint(struct conn *c, struct span user);
 bool nacre_conn_auth_responses(struct conn *c, const struct span *responses, size_t count);
 

@@ -82,11 +82,12 @@ struct conn {
 
     /* Where the conversation is. */
     enum phase phase;
-    bool strict;          /* strict-kex was agreed (rule R3) */
-    bool peer_pings;      /* the peer announced ping@openssh.com */
-    bool sends_ext_info;  /* the peer asked for EXT_INFO */
-    bool last_words;      /* closing, and the DISCONNECT is being written */
-    bool success_is_next; /* EXT_INFO came during authentication: RFC 8308 section 2.4 */
+    bool strict;           /* strict-kex was agreed (rule R3) */
+    bool peer_pings;       /* the peer announced ping@openssh.com */
+    bool sends_ext_info;   /* the peer asked for EXT_INFO */
+    bool ext_info_in_auth; /* server: the client takes another one when it begins to log in */
+    bool last_words;       /* closing, and the DISCONNECT is being written */
+    bool success_is_next;  /* EXT_INFO came during authentication: RFC 8308 section 2.4 */
     uint8_t ext_infos;
     unsigned banner_lines; /* client: lines before the identification */
     char *peer_version;
@@ -94,6 +95,7 @@ struct conn {
     struct kex *kex;       /* a key exchange is under way */
     struct auth *auth;     /* server, until login */
     struct client *client; /* client, until login */
+    struct key *host_key;  /* of the first key exchange, until login */
     uint8_t session_id[HASH_MAX];
     uint8_t session_id_len;
     const struct kex_alg *kex_alg;
@@ -240,6 +242,8 @@ bool nacre_kex_is_due(const struct conn *c);
 
 enum step nacre_send_service_request(struct conn *c);
 enum step nacre_send_ext_info(struct conn *c);
+/* Server: once, at the first login request, to clients that take it there. */
+enum step nacre_send_ext_info_in_auth(struct conn *c);
 enum step nacre_send_unimplemented(struct conn *c, uint32_t seq);
 void nacre_send_disconnect(struct conn *c, uint32_t code, const char *text);
 
@@ -248,6 +252,8 @@ void nacre_send_disconnect(struct conn *c, uint32_t code, const char *text);
 void nacre_auth_free(struct conn *c);
 void nacre_client_free(struct conn *c);
 void nacre_client_server_sig_algs(struct conn *c, struct span names);
+void nacre_client_hostbound(struct conn *c);       /* the server takes requests that are bound to its host key */
+bool nacre_client_has_asked(const struct conn *c); /* a login request went out */
 
 /* From here on the connection protocol is spoken; both roles. */
 enum step nacre_conn_authenticated(struct conn *c, struct span user, struct span method);

@@ -376,6 +376,7 @@ static enum step key_up(struct conn *c, struct kex_work *w)
     if (c->kex_count == 0) {
         c->session_id_len = (uint8_t)nacre_hash_size(w->alg->hash);
         memcpy(c->session_id, w->hash, c->session_id_len);
+        c->host_key = nacre_key_ref(w->host_key);
     }
     if (!open_keys(c, w, &kex->next_in, server, false) || !open_keys(c, w, &kex->next_out, !server, true) ||
         !nacre_random(c->config->crypto, &c->padding, sizeof c->padding))

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Logins by key in OpenSSH's and RFC 4252's other forms: bound to the host key, and an EXT_INFO on the way in. */
+#include <criterion/criterion.h>
+
+#include <stdlib.h>
+
+#include "ssh/auth_client.h"
+#include "support/pair.h"
+
+static struct pair *ready_for_auth(void)
+{
+    struct pair *p = pair_new();
+
+    pair_start(p);
+    pair_run(p);
+    return p;
+}
+
+static void logs(struct pair *p)
+{
+    p->server.config.log_level = 1;
+    p->server.keeps_logs = true;
+}
+
+static bool logged(const struct side *s, const char *text)
+{
+    const struct conn_event *e;
+
+    for (size_t n = 0; (e = side_event(s, CONN_LOG, n)) != NULL; n++) {
+        if (span_is(e->text, text))
+            return true;
+    }
+    return false;
+}
+
+/* A raw EXT_INFO with one extension. */
+static void say_ext_info(struct side *from, struct side *to, const char *name, const char *value)
+{
+    uint8_t payload[256];
+    struct wr w = wr_over(payload, sizeof payload);
+
+    wr_u8(&w, MSG_EXT_INFO);
+    wr_u32(&w, 1);
+    wr_cstring(&w, name);
+    wr_cstring(&w, value);
+    (void)nacre_packet_payload(from->conn, wr_span(&w));
+    pair_carry(from, to);
+    pair_feed(to);
+}
+
+/* ---- publickey-hostbound-v00@openssh.com ----------------------------------------------------------------------- */
+
+static const char other_key[] = "a publickey request is bound to another host key than ours";
+
+Test(login, a_key_signs_for_the_host_key_when_the_server_takes_that)
+{
+    struct pair *p = ready_for_auth();
+    struct key *key = nacre_key_generate(p->crypto, "ssh-ed25519", 0);
+    struct key *other = nacre_key_generate(p->crypto, "ssh-ed25519", 0);
+
+    /* Whether the request was bound shows by what a wrong host key in it does. */
+    nacre_key_unref(p->client.conn->host_key);
+    p->client.conn->host_key = nacre_key_ref(other);
+    (void)nacre_conn_auth_publickey(p->client.conn, span_str("anna"), key, NULL);
+    pair_run(p);
+    cr_assert_eq(side_count(&p->server, CONN_AUTH_REQUEST), 0);
+    cr_assert_eq(side_count(&p->client, CONN_AUTH_FAILED), 1);
+    nacre_key_unref(p->client.conn->host_key);
+    p->client.conn->host_key = nacre_key_ref(p->host_key);
+    (void)nacre_conn_auth_publickey(p->client.conn, span_str("anna"), key, NULL);
+    pair_run(p);
+    const struct conn_event *e = side_event(&p->server, CONN_AUTH_REQUEST, 0);
+    cr_assert(span_is(e->method, "publickey") && e->verified && span_eq(e->param, nacre_key_blob(key)));
+    cr_assert_eq(side_count(&p->client, CONN_AUTHENTICATED), 1);
+    cr_assert_null(p->server.conn->host_key);
+    nacre_key_unref(key);
+    nacre_key_unref(other);
+    pair_free(p);
+}
+
+Test(login, another_host_key_than_ours_is_refused_and_said)
+{
+    struct pair *p = pair_new();
+    struct key *key = nacre_key_generate(p->crypto, "ssh-ed25519", 0);
+
+    logs(p);
+    pair_start(p);
+    pair_run(p);
+    nacre_key_unref(p->client.conn->host_key);
+    p->client.conn->host_key = nacre_key_ref(key);
+    (void)nacre_conn_auth_publickey(p->client.conn, span_str("anna"), key, NULL);
+    pair_run(p);
+    cr_assert(logged(&p->server, other_key));
+    cr_assert_eq(side_count(&p->server, CONN_AUTH_REQUEST) + side_count(&p->server, CONN_AUTH_INFORM), 0);
+    nacre_key_unref(key);
+    pair_free(p);
+}
+
+Test(login, hostbound_counts_as_publickey_in_the_list_of_methods)
+{
+    struct pair *p = pair_new();
+    struct key *key = nacre_key_generate(p->crypto, "ssh-ed25519", 0);
+
+    p->server.config.auth_methods = "password";
+    pair_start(p);
+    pair_run(p);
+    (void)nacre_conn_auth_publickey(p->client.conn, span_str("anna"), key, NULL);
+    pair_run(p);
+    cr_assert_eq(side_count(&p->server, CONN_AUTH_REQUEST), 0);
+    cr_assert(span_is(side_event(&p->client, CONN_AUTH_FAILED, 0)->text, "password"));
+    nacre_key_unref(key);
+    pair_free(p);
+}
+
+Test(login, r06_a_deferred_yes_to_a_hostbound_query_admits_nobody)
+{
+    static const char method[] = "publickey-hostbound-v00@openssh.com";
+    struct pair *p = ready_for_auth();
+    struct key *key = nacre_key_generate(p->crypto, "ssh-ed25519", 0);
+    const struct conn_answer yes = {.accept = true};
+    uint8_t payload[1024];
+    struct wr w = wr_over(payload, sizeof payload);
+
+    p->server.leaves_open[CONN_AUTH_REQUEST] = true;
+    wr_u8(&w, MSG_USERAUTH_REQUEST);
+    wr_cstring(&w, "anna");
+    wr_cstring(&w, "ssh-connection");
+    wr_cstring(&w, method);
+    wr_bool(&w, false);
+    wr_cstring(&w, "ssh-ed25519");
+    wr_string(&w, nacre_key_blob(key));
+    wr_string(&w, nacre_key_blob(p->host_key));
+    (void)nacre_packet_payload(p->client.conn, wr_span(&w));
+    pair_carry(&p->client, &p->server);
+    pair_feed(&p->server);
+    const struct conn_event *e = side_event(&p->server, CONN_AUTH_REQUEST, 0);
+    cr_assert(e != NULL && e->query && !e->verified);
+    cr_assert(nacre_conn_answer(p->server.conn, e->serial, &yes, p->now_ns));
+    cr_assert_eq(side_count(&p->server, CONN_AUTHENTICATED), 0);
+    nacre_key_unref(key);
+    pair_free(p);
+}
+
+/* ---- EXT_INFO during login -------------------------------------------------------------------------------------- */
+
+static size_t sig_algs(const struct conn *c)
+{
+    return c->client == NULL ? 0 : c->client->server_sig_algs.len;
+}
+
+Test(login, the_server_names_its_signatures_again_at_the_first_request)
+{
+    struct pair *p = ready_for_auth();
+
+    cr_assert_eq(p->client.conn->ext_infos, 1);
+    cr_assert(p->server.conn->ext_info_in_auth);
+    size_t known = sig_algs(p->client.conn);
+    cr_assert_gt(known, 0);
+    p->client.conn->client->server_sig_algs.len = 0;
+    p->server.refuses[CONN_AUTH_REQUEST] = true;
+    for (int i = 0; i < 3; i++) {
+        (void)nacre_conn_auth_password(p->client.conn, span_str("anna"), span_str("x"));
+        pair_run(p);
+    }
+    cr_assert_eq(p->client.conn->ext_infos, 2);
+    cr_assert_eq(sig_algs(p->client.conn), known);
+    cr_assert_eq(side_count(&p->client, CONN_AUTH_FAILED), 3);
+    p->server.refuses[CONN_AUTH_REQUEST] = false;
+    (void)nacre_conn_auth_password(p->client.conn, span_str("anna"), span_str("x"));
+    pair_run(p);
+    cr_assert_eq(side_count(&p->client, CONN_AUTHENTICATED), 1);
+    pair_free(p);
+}
+
+Test(login, a_client_that_does_not_ask_for_it_gets_none)
+{
+    struct pair *p = ready_for_auth();
+
+    p->server.conn->ext_info_in_auth = false;
+    (void)nacre_conn_auth_password(p->client.conn, span_str("anna"), span_str("x"));
+    pair_run(p);
+    cr_assert_eq(p->client.conn->ext_infos, 1);
+    cr_assert_eq(side_count(&p->client, CONN_AUTHENTICATED), 1);
+    pair_free(p);
+}
+
+Test(login, another_version_of_it_is_not_ours)
+{
+    struct pair *p = pair_new();
+
+    p->client.leaves_open[CONN_HOST_KEY] = true;
+    pair_start(p);
+    pair_run(p);
+    const struct conn_answer yes = {.accept = true};
+    p->client.conn->sends_ext_info = false;
+    (void)nacre_conn_answer(p->client.conn, side_event(&p->client, CONN_HOST_KEY, 0)->serial, &yes, p->now_ns);
+    say_ext_info(&p->client, &p->server, "ext-info-in-auth@openssh.com", "1");
+    cr_assert_eq(p->server.conn->ext_infos, 1);
+    cr_assert_not(p->server.conn->ext_info_in_auth);
+    pair_free(p);
+}
+
+/* Rule R4: without leave only right before the success; rule R18: two at most. */
+Test(login, r04_the_client_takes_it_where_it_said_so_only)
+{
+    struct pair *p = ready_for_auth();
+
+    /* Before the first request, and no success follows: the next message ends it. */
+    say_ext_info(&p->server, &p->client, "server-sig-algs", "ssh-ed25519");
+    cr_assert(p->client.conn->success_is_next);
+    (void)nacre_conn_auth_password(p->client.conn, span_str("anna"), span_str("x"));
+    p->server.conn->ext_info_in_auth = false;
+    p->server.refuses[CONN_AUTH_REQUEST] = true;
+    pair_run(p);
+    cr_assert_eq(side_event(&p->client, CONN_DISCONNECTED, 0)->error, NACRE_E_UNEXPECTED);
+    pair_free(p);
+}
+
+Test(login, r04_a_server_takes_none_once_login_has_begun)
+{
+    struct pair *p = ready_for_auth();
+
+    say_ext_info(&p->client, &p->server, "ping@openssh.com", "0");
+    cr_assert_eq(side_event(&p->server, CONN_DISCONNECTED, 0)->error, NACRE_E_UNEXPECTED);
+    pair_free(p);
+}
+
+Test(login, r18_a_third_ends_the_connection)
+{
+    struct pair *p = ready_for_auth();
+
+    p->server.leaves_open[CONN_AUTH_REQUEST] = true;
+    (void)nacre_conn_auth_password(p->client.conn, span_str("anna"), span_str("x"));
+    pair_run(p);
+    cr_assert_eq(p->client.conn->ext_infos, 2);
+    say_ext_info(&p->server, &p->client, "server-sig-algs", "ssh-ed25519");
+    cr_assert_eq(side_event(&p->client, CONN_DISCONNECTED, 0)->error, NACRE_E_UNEXPECTED);
+    pair_free(p);
+}
