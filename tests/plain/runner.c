@@ -67,6 +67,13 @@ void criterion_internal_test_teardown(void)
 {
 }
 
+/* Says why on its own; not passed, and not failed either. */
+void criterion_skip_test(const char *format, ...)
+{
+    (void)format;
+    exit(0);
+}
+
 static void call(void (*function)(void))
 {
     if (function != NULL)

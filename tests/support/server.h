@@ -81,6 +81,13 @@ bool server_wait_empty(struct server *s);
 /* Adds to the record. */
 void server_note(struct server *s, struct server_seen seen);
 
+/* The server's end of the client's socket, by its addresses among this process's descriptors; -1: there is none. It is
+ * the server's: to be looked at alone. */
+int server_socket_of(const struct server *s, int client_fd);
+
+/* Its listening socket, or one of them. */
+int server_listener(const struct server *s);
+
 /* Open descriptors of this process. */
 size_t server_descriptors(void);
 

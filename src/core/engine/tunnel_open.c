@@ -183,7 +183,8 @@ static void start_forward(struct connection *c, const struct question *q, const 
     if (target->is_unix) {
         struct sock_addresses one = {.count = 1};
         bool fits = nacre_sock_unix_address(target->address, &one.at[0]);
-        nacre_tunnel_resolved(t, fits ? NACRE_OK : NACRE_E_NAMETOOLONG, &one);
+        enum nacre_error unfit = target->address[0] == '\0' ? NACRE_E_DESTADDRREQ : NACRE_E_NAMETOOLONG;
+        nacre_tunnel_resolved(t, fits ? NACRE_OK : unfit, &one);
     } else if (!start_resolving(t)) {
         nacre_tunnel_connected(t, NACRE_E_NOBUFS);
     }
