@@ -386,7 +386,11 @@ NACRE_API const char *nacre_error_text(int code);
 /* Sets or reads a setting. `setting` is "Name=Value", or "Name" to read; names ignore case; indexed ones are "Name[i]".
  * `value` receives the value as text, after setting too; it may be NULL when setting. Errors: SETTING_UNKNOWN,
  * SETTING_VALUE, SETTING_LATE, SETTING_READ_ONLY, LISTENING_MAX, NOT_SUPPORTED, BUFFER_SIZE, CONNECTION_ID for settings
- * indexed by a connection. */
+ * indexed by a connection.
+ *
+ * Beyond the class's own:
+ *   AnnounceHostKeys   True by default: clients are told the server's keys after login and given proofs of them when
+ *                      they ask (hostkeys-00@openssh.com), so that they know new keys before old ones go. */
 NACRE_API int nacre_config(nacre_server *server, const char *setting, char *value, size_t size);
 
 /* Calls handlers for events that wait; when there are none, waits up to SelectWaitMillis for some. */

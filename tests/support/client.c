@@ -95,6 +95,8 @@ static void told_global_reply(struct client *c, const struct conn_event *e)
     c->global_replies++;
     c->global_granted += e->accepted;
     c->global_data_len = copy_bytes(c->global_data, sizeof c->global_data, e->data);
+    nacre_buf_free(&c->global_reply);
+    (void)nacre_buf_append(&c->global_reply, e->data.at, e->data.len);
 }
 
 static void on_event(void *context, const struct conn_event *e)
@@ -143,6 +145,11 @@ static bool on_ask(void *context, const struct conn_event *q, struct conn_answer
     if (q->type == CONN_HOST_KEY) {
         c->host_key_seen = true;
         answer->accept = !c->refuses_host_key;
+    }
+    if (q->type == CONN_GLOBAL_REQUEST && span_is(q->kind, "hostkeys-00@openssh.com")) {
+        c->announcements++;
+        nacre_buf_free(&c->host_keys);
+        (void)nacre_buf_append(&c->host_keys, q->data.at, q->data.len);
     }
     if (q->type == CONN_CHANNEL_REQUEST)
         asked_request(c, q);
@@ -284,6 +291,8 @@ void client_init(struct client *c)
     nacre_pool_init(&c->pool, 0);
     nacre_buf_init(&c->in, IN_MAX);
     nacre_buf_init(&c->sent, IN_MAX);
+    nacre_buf_init(&c->host_keys, CONN_PACKET_MAX);
+    nacre_buf_init(&c->global_reply, CONN_PACKET_MAX);
     for (int i = 0; i < CLIENT_CHANNELS; i++) {
         nacre_buf_init(&c->channels[i].data, KEPT_MAX);
         nacre_buf_init(&c->channels[i].errors, KEPT_MAX);
@@ -392,6 +401,8 @@ void client_free(struct client *c)
     }
     nacre_buf_free(&c->in);
     nacre_buf_free(&c->sent);
+    nacre_buf_free(&c->host_keys);
+    nacre_buf_free(&c->global_reply);
     nacre_pool_destroy(&c->pool);
     nacre_crypto_unref(c->crypto);
 }

@@ -63,7 +63,10 @@ struct client {
     unsigned global_replies, global_granted; /* to our global requests */
     uint8_t global_data[16];                 /* of the last reply */
     size_t global_data_len;
-    bool echoes; /* received data is sent back */
+    unsigned announcements;  /* of host keys */
+    struct buf host_keys;    /* of the last: "string blob" each */
+    struct buf global_reply; /* the last reply, whole */
+    bool echoes;             /* received data is sent back */
     struct client_channel channels[CLIENT_CHANNELS];
 };
 

@@ -127,7 +127,10 @@ void pair_start(struct pair *p)
 {
     p->server.conn = nacre_conn_new(&p->server.config, &sink, &p->server, &p->pool);
     p->client.conn = nacre_conn_new(&p->client.config, &sink, &p->client, &p->pool);
-    (void)nacre_conn_set_host_keys(p->server.conn, &p->host_key, 1);
+    struct key *keys[5] = {p->host_key};
+    for (size_t i = 0; i < p->more_count; i++)
+        keys[1 + i] = p->more_keys[i];
+    (void)nacre_conn_set_host_keys(p->server.conn, keys, 1 + p->more_count);
     nacre_conn_start(p->server.conn, p->now_ns);
     nacre_conn_start(p->client.conn, p->now_ns);
 }
@@ -146,6 +149,8 @@ void pair_free(struct pair *p)
     side_free(&p->server);
     side_free(&p->client);
     nacre_key_unref(p->host_key);
+    for (size_t i = 0; i < p->more_count; i++)
+        nacre_key_unref(p->more_keys[i]);
     nacre_crypto_unref(p->crypto);
     nacre_pool_destroy(&p->pool);
     free(p);

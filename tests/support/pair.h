@@ -44,6 +44,8 @@ struct pair {
     struct pool pool;
     struct nacre_crypto *crypto;
     struct key *host_key;
+    struct key *more_keys[4]; /* of the host besides; set before pair_start(), freed with the pair */
+    size_t more_count;
     struct side server, client;
     int64_t now_ns;
     size_t chunk; /* bytes a feed; 0: all there are */

@@ -226,6 +226,11 @@ const char *nacre_key_type(const struct key *k)
     return k->type->name;
 }
 
+bool nacre_key_is_plain(const struct key *k)
+{
+    return k->type->plain == NULL;
+}
+
 unsigned nacre_key_bits(const struct key *k)
 {
     return k->bits;

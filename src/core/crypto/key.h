@@ -68,6 +68,9 @@ struct span nacre_key_blob(const struct key *k);
 const char *nacre_key_type(const struct key *k);
 unsigned nacre_key_bits(const struct key *k);
 
+/* No certificate and no security key around it. */
+bool nacre_key_is_plain(const struct key *k);
+
 /* True when `alg` is a way to sign with this key. */
 bool nacre_key_fits(const struct key *k, const struct sig_alg *alg);
 

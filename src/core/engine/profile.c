@@ -62,6 +62,7 @@ static void fill_config(struct profile *p, bool wants_log, bool wants_status)
         .keepalive_max = (unsigned)s->keepalive_max.number,
         .max_auth_attempts = (unsigned)s->max_auth_attempts.number,
         .auth_methods = s->auth_methods.text,
+        .announce_host_keys = s->announce_keys.number != 0,
         .max_channels = (unsigned)s->max_channels.number,
         .window_bytes = window_max < WINDOW_START ? window_max : WINDOW_START,
         .window_max = window_max,

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ssh/hostkeys.h"
 #include "wire/namelist.h"
 
 /* clang-format off */
@@ -263,5 +264,5 @@ enum step nacre_conn_authenticated(struct conn *c, struct span user, struct span
     c->grace_due_ns = INT64_MAX;
     nacre_conn_status(c, "Authenticated.");
     nacre_conn_event(c, &(struct conn_event){.type = CONN_AUTHENTICATED, .user = span_str(c->user), .method = known});
-    return STEP_NEXT;
+    return conn_is_server(c) ? nacre_hostkeys_announce(c) : STEP_NEXT;
 }

@@ -73,6 +73,7 @@ struct conn_config {
     const char *auth_methods;     /* server: offered by default, comma-separated */
     struct span user_authorities; /* server: "string blob" of each key that may sign users' certificates; without any,
                                      none is taken */
+    bool announce_host_keys;      /* server: after login tells clients its keys, and proves them when asked */
     unsigned max_channels;        /* opening + open + half closed (rule R20) */
     uint32_t window_bytes;        /* receive window a channel starts with */
     uint32_t window_max;          /* it grows up to this when the peer keeps it empty */
@@ -261,6 +262,11 @@ bool nacre_conn_auth_hostbased(struct conn *c, struct span user, struct key *key
                                struct span client_host, struct span client_user);
 bool nacre_conn_auth_kbdint(struct conn *c, struct span user);
 bool nacre_conn_auth_responses(struct conn *c, const struct span *responses, size_t count);
+
+/* After CONN_GLOBAL_REQUEST "hostkeys-00@openssh.com", whose data is "string blob" of each of the server's keys, a
+ * client sends those it does not know as "hostkeys-prove-00@openssh.com" with nacre_conn_global_request(). True: the
+ * reply proves all of `blobs`, in their order. */
+bool nacre_conn_proof_holds(const struct conn *c, struct span blobs, struct span signatures);
 
 /* ---- channels and requests ------------------------------------------------------------------------------------- */
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "ssh/chan.h"
-#include "ssh/conn_priv.h"
+#include "ssh/hostkeys.h"
 
 enum hold {
     HOLD_NOTHING,
@@ -199,6 +199,10 @@ void nacre_conn_work_done(struct conn *c, struct work *work, int64_t now_ns)
         c->holds--;
         if (!conn_is_closing(c))
             (void)done(c, work);
+    } else if (c->proof == work) {
+        c->proof = NULL;
+        if (!conn_is_closing(c))
+            nacre_hostkeys_proved(c, work);
     }
     work->free(work);
     nacre_conn_settle(c);

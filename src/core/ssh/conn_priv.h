@@ -132,6 +132,11 @@ struct conn {
     uint8_t globals_out;     /* requests of ours without an answer */
     uint64_t globals_silent; /* bit per such request, oldest lowest: a keep-alive, not the application's */
 
+    /* Host keys: hostkeys.c. */
+    struct work *proof; /* signatures are being made; holds the global requests */
+    uint8_t proofs;     /* requests for them */
+    uint8_t peer_rsa;   /* enum peer_rsa */
+
     /* Time. */
     int64_t now_ns;
     int64_t grace_due_ns, kex_due_ns, rekey_due_ns; /* INT64_MAX: not armed */
@@ -261,6 +266,9 @@ enum step nacre_conn_authenticated(struct conn *c, struct span user, struct span
 void nacre_chans_free(struct conn *c);
 void nacre_chans_flush(struct conn *c);
 enum step nacre_send_keepalive(struct conn *c);
+
+/* Takes the global requests that waited, up to the next that has to. */
+enum step nacre_globals_run(struct conn *c);
 
 /* ---- handlers, by the names in messages.c ------------------------------------------------------------------- */
 

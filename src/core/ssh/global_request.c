@@ -3,7 +3,7 @@
  *
  * Replies have no number: they come in the order of the requests. So the peer's requests wait in a lane while one is
  * being decided, and for ours a bit each remembers whether it was a keep-alive. */
-#include "ssh/conn_priv.h"
+#include "ssh/hostkeys.h"
 
 enum step nacre_on_global_request(struct conn *c, struct span body)
 {
@@ -19,12 +19,14 @@ enum step nacre_on_global_request(struct conn *c, struct span body)
                    ? STEP_NEXT
                    : nacre_conn_fail(c, NACRE_E_TOO_MUCH_QUEUED, "too many global requests wait for an answer");
     }
+    if (nacre_hostkeys_is_request(c, kind))
+        return nacre_hostkeys_prove(c, want_reply, data);
     return nacre_conn_ask(
         c, ASK_GLOBAL_REQUEST,
         &(struct conn_event){.type = CONN_GLOBAL_REQUEST, .kind = kind, .want_reply = want_reply, .data = data});
 }
 
-static enum step run_lane(struct conn *c)
+enum step nacre_globals_run(struct conn *c)
 {
     struct span payload;
 
@@ -58,7 +60,7 @@ enum step nacre_resume_global_request(struct conn *c, const struct ask *ask, con
         if (nacre_packet_close(c, &p) == STEP_CLOSE)
             return STEP_CLOSE;
     }
-    return run_lane(c);
+    return nacre_globals_run(c);
 }
 
 /* ---- ours --------------------------------------------------------------------------------------------------- */

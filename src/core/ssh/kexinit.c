@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ssh/hostkeys.h"
 #include "ssh/kex.h"
 #include "wire/namelist.h"
 
@@ -229,6 +230,7 @@ static enum step choose_host_key(struct conn *c, struct kex *kex, const struct k
 {
     struct key *key = NULL;
 
+    nacre_hostkeys_heard(c, theirs->lists[LIST_HOST_KEY]);
     kex->sig_alg = nacre_sig_find(c->config->crypto, choose(c, ours, theirs, LIST_HOST_KEY));
     if (kex->sig_alg == NULL || (conn_is_server(c) && !can_sign_as_host(c, kex->sig_alg, &key)))
         return no_common(c, "host key algorithm");
