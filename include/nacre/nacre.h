@@ -402,7 +402,12 @@ NACRE_API intptr_t nacre_event_fd(nacre_server *server);
 
 /* Errors: LISTENING (104), NO_CERTIFICATE (1301), KEY* for keys that cannot be read, the system's 100xx for the address
  * and port, MFILE when MaxConnections does not fit the descriptor limit, NOT_SUPPORTED for an I/O model that this
- * system does not permit. */
+ * system does not permit.
+ * MaxConnections asks for descriptors: where the process's soft limit of open files (RLIMIT_NOFILE) is lower, it is
+ * raised, which stays. Where the hard limit is lower too, each worker takes a descriptor table of its own and there are
+ * as many workers as that needs, more than WorkerThreads perhaps; clients' sockets are then in no table of the
+ * program's threads, so a process that it forks inherits none. Workers stay as the first start has made them until
+ * nacre_free(): MFILE also when a later start needs more than they can hold. */
 NACRE_API int nacre_start_listening(nacre_server *server);
 
 /* Stops accepting; connections stay. Not listening is no error. */

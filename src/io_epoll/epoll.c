@@ -242,6 +242,14 @@ static void epoll_detach(struct io *io, uint32_t slot)
     nacre_epoll_queue_add(io, &io->work, slot);
 }
 
+/* epoll's own comes first: read() and write() refuse it. */
+static unsigned epoll_descriptors(const struct io *io, io_socket out[IO_DESCRIPTORS])
+{
+    out[0] = io->epoll;
+    out[1] = io->event;
+    return 2;
+}
+
 const struct io_backend nacre_io_epoll = {
     .name = "epoll",
     .usable = epoll_usable,
@@ -256,4 +264,5 @@ const struct io_backend nacre_io_epoll = {
     .detach = epoll_detach,
     .wait = nacre_epoll_wait,
     .wake = nacre_epoll_wake,
+    .descriptors = epoll_descriptors,
 };

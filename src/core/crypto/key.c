@@ -194,11 +194,26 @@ struct key *nacre_key_ref(struct key *k)
     return k;
 }
 
+static _Thread_local const struct key_undertaker *thread_undertaker;
+
+void nacre_key_set_undertaker(const struct key_undertaker *undertaker)
+{
+    thread_undertaker = undertaker;
+}
+
 void nacre_key_unref(struct key *k)
 {
     /* Release and acquire: the thread that frees sees every use by the others. */
     if (k == NULL || atomic_fetch_sub_explicit(&k->refs, 1, memory_order_acq_rel) != 1)
         return;
+    if (k->is_slow && thread_undertaker != NULL)
+        thread_undertaker->take(thread_undertaker->context, k);
+    else
+        nacre_key_free(k);
+}
+
+void nacre_key_free(struct key *k)
+{
     for (size_t i = 0; i < KEY_SIGNERS; i++)
         EVP_MD_CTX_free(k->signer[i]);
     EVP_PKEY_free(k->pkey);

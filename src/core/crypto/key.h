@@ -58,6 +58,19 @@ void *nacre_key_native(const struct key *k);
 struct key *nacre_key_ref(struct key *k);
 void nacre_key_unref(struct key *k); /* NULL is allowed */
 
+/* Who frees tokens' keys whose last use ends on this thread: a thread that does not see the process's descriptors must
+ * not call the module that does. `take` is given the key and passes it to nacre_key_free() elsewhere, or lets it be.
+ * NULL: they are freed where they are. */
+struct key_undertaker {
+    void (*take)(void *context, struct key *k);
+    void *context;
+};
+
+void nacre_key_set_undertaker(const struct key_undertaker *undertaker);
+
+/* For an undertaker: frees what has no user. */
+void nacre_key_free(struct key *k);
+
 bool nacre_key_is_private(const struct key *k);
 
 /* The public key blob as sent on the wire; lives as long as the key. */

@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* New connections: the limit, who may connect, and on_connection_request. */
+/* New connections: the limit, which worker gets them, who may connect, and on_connection_request. */
 #include <stdio.h>
 #include <string.h>
 
 #include "engine/connection.h"
+#include "engine/descriptors.h"
 #include "engine/outbox.h"
 #include "engine/server.h"
 #include "engine/sock.h"
+
+enum {
+    SLACK = 8, /* connections past its share that a worker keeps: what is even enough needs no crossing */
+};
 
 static void on_timer(struct timer *t, int64_t now_ns)
 {
@@ -14,16 +19,47 @@ static void on_timer(struct timer *t, int64_t now_ns)
     nacre_connection_touch(CONTAINER_OF(t, struct connection, timer));
 }
 
-/* Counts the connection in, unless MaxConnections are there. */
-static bool count_in(struct shard *s)
+static unsigned load_of(const struct shard *s)
+{
+    return atomic_load_explicit(&s->load, memory_order_relaxed); /* near enough: see struct shard */
+}
+
+/* The worker that should have the next connection. The system tends to give all of a quiet listener to the same worker;
+ * one that has clearly more than its share, or no room in its descriptor table, hands on what it accepts. */
+static struct shard *place(struct shard *s)
+{
+    struct nacre_server *server = s->server;
+    unsigned count = atomic_load_explicit(&server->shard_count, memory_order_acquire);
+    unsigned all = atomic_load_explicit(&server->connection_count, memory_order_relaxed);
+    unsigned share = count == 0 ? all : all / count;
+    if (load_of(s) <= share + share / 8 + SLACK && (s->sockets_max == 0 || load_of(s) < s->sockets_max))
+        return s;
+    struct shard *best = s;
+    for (unsigned i = 0; i < count; i++)
+        if (load_of(&server->shards[i]) < load_of(best))
+            best = &server->shards[i];
+    return best;
+}
+
+/* Counts the connection in for a worker, unless MaxConnections are there. */
+static bool count_in(struct shard *s, struct shard *to)
 {
     struct nacre_server *server = s->server;
     unsigned max = (unsigned)s->profile->settings.max_connections.number;
     unsigned now = atomic_fetch_add_explicit(&server->connection_count, 1, memory_order_relaxed);
-    if (now < max)
+    if (now < max) {
+        atomic_fetch_add_explicit(&to->load, 1, memory_order_relaxed);
         return true;
+    }
     atomic_fetch_sub_explicit(&server->connection_count, 1, memory_order_relaxed);
     return false;
+}
+
+void nacre_accept_uncount(struct shard *s)
+{
+    atomic_fetch_sub_explicit(&s->load, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&s->server->connection_count, 1,
+                              memory_order_release); /* with the acquire of nacre_set_handlers() */
 }
 
 static void report(struct shard *s, enum nacre_error error, const char *what)
@@ -110,18 +146,52 @@ static bool ask_request(struct connection *c, bool preset)
     return false;
 }
 
+/* Hands a client that is counted in for `to` over to it. False: it is still ours, and counted for `to`. */
+static bool hand_over(struct shard *to, io_socket socket)
+{
+    struct command *k = nacre_command_new(COMMAND_ACCEPT, 0, NULL, NULL, 0);
+    if (k == NULL)
+        return false;
+    if (!to->own_table) {
+        k->socket = socket;
+    } else if (nacre_descriptors_pass(to->way[0], socket, PASSED_CLIENT) == NACRE_OK) {
+        nacre_sock_close(socket);
+    } else {
+        nacre_command_free(k);
+        return false;
+    }
+    nacre_inbox_put(to, k);
+    return true;
+}
+
 void nacre_accept(struct shard *s, io_socket socket)
 {
-    if (!count_in(s)) {
+    struct shard *to = place(s);
+    if (!count_in(s, to)) {
         report(s, NACRE_E_TOO_MANY_CONNECTIONS, "A connection was closed: MaxConnections are there.");
         nacre_sock_close(socket);
         return;
     }
-    set_socket_options(s, socket);
-    struct connection *c = take_slot(s, socket);
+    if (to != s) {
+        if (hand_over(to, socket))
+            return;
+        atomic_fetch_sub_explicit(&to->load, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&s->load, 1, memory_order_relaxed);
+    }
+    nacre_accept_here(s, socket);
+}
+
+void nacre_accept_here(struct shard *s, io_socket socket)
+{
+    struct connection *c = NULL;
+    if (socket != IO_NO_SOCKET && !s->stopping) {
+        set_socket_options(s, socket);
+        c = take_slot(s, socket);
+    }
     if (c == NULL) {
-        atomic_fetch_sub_explicit(&s->server->connection_count, 1, memory_order_relaxed);
-        report(s, NACRE_E_NOBUFS, "A connection was closed: out of memory.");
+        nacre_accept_uncount(s);
+        if (!s->stopping)
+            report(s, NACRE_E_NOBUFS, "A connection was closed: out of memory or descriptors.");
         nacre_sock_close(socket);
         return;
     }

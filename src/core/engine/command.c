@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "engine/shard.h"
+#include "engine/sock.h"
 
 /* A program that calls faster than the worker can follow is told so instead of filling memory. Sends have their
  * channel's bound. */
@@ -80,6 +81,8 @@ void nacre_command_free(struct command *c)
     nacre_answer_copy_free(c->answer);
     if (c->work != NULL)
         nacre_work_drop(c->work);
+    if (c->type == COMMAND_ACCEPT)
+        nacre_sock_close(c->socket);
     free(c);
 }
 
@@ -123,7 +126,12 @@ enum nacre_error nacre_inbox_offer(struct shard *s, struct command *c)
 
 enum nacre_error nacre_inbox_ask(struct shard *s, struct command *c, int64_t *id)
 {
-    struct command_result result = {false, NACRE_OK, 0};
+    return nacre_inbox_ask_why(s, c, id, NULL);
+}
+
+enum nacre_error nacre_inbox_ask_why(struct shard *s, struct command *c, int64_t *id, const char **why)
+{
+    struct command_result result = {.done = false, .error = NACRE_OK};
     c->result = &result;
     nacre_mutex_lock(&s->inbox_lock);
     bool wake = nacre_inbox_put_locked(s, c);
@@ -134,6 +142,8 @@ enum nacre_error nacre_inbox_ask(struct shard *s, struct command *c, int64_t *id
     nacre_mutex_unlock(&s->inbox_lock);
     if (id != NULL && result.error == NACRE_OK)
         *id = result.id;
+    if (why != NULL)
+        *why = result.why;
     return result.error;
 }
 

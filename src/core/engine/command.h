@@ -18,8 +18,10 @@ struct work;
 struct event;
 
 enum command_type {
-    COMMAND_LISTEN,     /* socket                                     */
+    COMMAND_SECLUDE,    /* data: descriptors to keep; result: why not waits */
+    COMMAND_LISTEN,     /* socket, unless it came by the shard's way  waits */
     COMMAND_UNLISTEN,   /*                                            waits */
+    COMMAND_ACCEPT,     /* socket, the same: accepted by another worker */
     COMMAND_PROFILE,    /* profile: for connections from now on       */
     COMMAND_DISCONNECT, /* connection                                 */
     COMMAND_SHUTDOWN,   /* every connection                           */
@@ -44,6 +46,7 @@ struct command_result {
     bool done; /* under the inbox lock */
     enum nacre_error error;
     int64_t id;
+    const char *why; /* COMMAND_SECLUDE: what stands in the way */
 };
 
 struct command {
@@ -97,6 +100,9 @@ bool nacre_inbox_is_full(const struct shard *s);
 
 /* Hands a command over and waits until the worker has carried it out. Not on a worker's thread. */
 enum nacre_error nacre_inbox_ask(struct shard *s, struct command *c, int64_t *id);
+
+/* The same; *why is static text or NULL. */
+enum nacre_error nacre_inbox_ask_why(struct shard *s, struct command *c, int64_t *id, const char **why);
 
 /* Gives a chain of finished events back. Any thread. */
 void nacre_inbox_done(struct shard *s, struct event *first, struct event **last);

@@ -5,8 +5,10 @@
 #include <string.h>
 
 #include "engine/connection.h"
+#include "engine/descriptors.h"
 #include "engine/outbox.h"
 #include "engine/server.h"
+#include "engine/sock.h"
 #include "engine/tunnel.h"
 #include "wire/namelist.h"
 #include "wire/rd.h"
@@ -26,19 +28,86 @@ static struct channel *channel_of(struct shard *s, const struct command *k)
     return live ? ch : NULL;
 }
 
-static void run_listen(struct shard *s, struct command *k)
+struct burial {
+    struct job job;
+    struct key *key;
+};
+
+static void bury(struct job *job)
 {
-    s->listener = k->socket;
-    k->error = s->ops->listen(s->io, s->listener, 0, &s->listener_slot);
-    s->listening = k->error == NACRE_OK;
+    struct burial *b = CONTAINER_OF(job, struct burial, job);
+    nacre_key_free(b->key);
+    free(b);
 }
 
+/* Without memory the key is left: its module works with descriptors that mean something else on this thread. */
+static void send_to_be_buried(void *context, struct key *key)
+{
+    struct shard *s = context;
+    struct burial *b = malloc(sizeof *b);
+    if (b == NULL)
+        return;
+    *b = (struct burial){.job.run = bury, .key = key};
+    nacre_offload_put(&s->server->offload, &b->job);
+}
+
+static void run_seclude(struct shard *s, struct command *k)
+{
+    const io_socket *keep = (const io_socket *)(const void *)k->data;
+    k->error = nacre_descriptors_seclude(keep, (unsigned)(k->data_len / sizeof *keep), &k->result->why);
+    if (k->error != NACRE_OK)
+        return;
+    s->undertaker = (struct key_undertaker){send_to_be_buried, s};
+    nacre_key_set_undertaker(&s->undertaker);
+}
+
+/* Takes in what came by the shard's way. */
+static void take_passed(struct shard *s)
+{
+    io_socket socket;
+    for (enum passed what; s->own_table && (what = nacre_descriptors_take(s->way[1], &socket)) != PASSED_NONE;) {
+        if (what == PASSED_CLIENT)
+            nacre_accept_here(s, socket);
+        else
+            s->handed = socket;
+    }
+}
+
+static void run_listen(struct shard *s, struct command *k)
+{
+    take_passed(s);
+    s->listener = s->own_table ? s->handed : k->socket;
+    s->handed = IO_NO_SOCKET;
+    k->error = s->listener == IO_NO_SOCKET ? NACRE_E_MFILE : s->ops->listen(s->io, s->listener, 0, &s->listener_slot);
+    s->listening = k->error == NACRE_OK;
+    if (!s->listening && s->own_table)
+        nacre_sock_close(s->listener);
+}
+
+/* The socket of a shared table is closed by whoever opened it; this one's copy is closed here, so that the port is
+ * free when the last one is gone. */
 static void run_unlisten(struct shard *s, struct command *k)
 {
     (void)k;
-    if (s->listening)
+    take_passed(s);
+    if (s->listening) {
         s->ops->detach(s->io, s->listener_slot);
+        if (s->own_table)
+            nacre_sock_close(s->listener);
+    }
+    nacre_sock_close(s->handed);
+    s->handed = IO_NO_SOCKET;
     s->listening = false;
+}
+
+static void run_accept(struct shard *s, struct command *k)
+{
+    io_socket socket = k->socket;
+    k->socket = IO_NO_SOCKET;
+    if (s->own_table)
+        take_passed(s);
+    else
+        nacre_accept_here(s, socket);
 }
 
 static void run_profile(struct shard *s, struct command *k)
@@ -251,16 +320,13 @@ static void run_stop(struct shard *s, struct command *k)
 }
 
 static void (*const runs[])(struct shard *, struct command *) = {
-    [COMMAND_LISTEN] = run_listen,     [COMMAND_UNLISTEN] = run_unlisten,
-    [COMMAND_PROFILE] = run_profile,   [COMMAND_DISCONNECT] = run_disconnect,
-    [COMMAND_SHUTDOWN] = run_shutdown, [COMMAND_REKEY] = run_rekey,
-    [COMMAND_PROMPTS] = run_prompts,   [COMMAND_BANNER] = run_banner,
-    [COMMAND_OPEN] = run_open,         [COMMAND_ANSWER] = run_answer,
-    [COMMAND_SEND] = run_send,         [COMMAND_EOF] = run_eof,
-    [COMMAND_CLOSE] = run_close,       [COMMAND_REQUEST] = run_request,
-    [COMMAND_WORK] = run_work,         [COMMAND_KEY] = run_key,
-    [COMMAND_RESOLVED] = run_resolved, [COMMAND_STOP] = run_stop,
-    [COMMAND_PAYLOAD] = run_payload,
+    [COMMAND_SECLUDE] = run_seclude,   [COMMAND_ACCEPT] = run_accept,   [COMMAND_LISTEN] = run_listen,
+    [COMMAND_UNLISTEN] = run_unlisten, [COMMAND_PROFILE] = run_profile, [COMMAND_DISCONNECT] = run_disconnect,
+    [COMMAND_SHUTDOWN] = run_shutdown, [COMMAND_REKEY] = run_rekey,     [COMMAND_PROMPTS] = run_prompts,
+    [COMMAND_BANNER] = run_banner,     [COMMAND_OPEN] = run_open,       [COMMAND_ANSWER] = run_answer,
+    [COMMAND_SEND] = run_send,         [COMMAND_EOF] = run_eof,         [COMMAND_CLOSE] = run_close,
+    [COMMAND_REQUEST] = run_request,   [COMMAND_WORK] = run_work,       [COMMAND_KEY] = run_key,
+    [COMMAND_RESOLVED] = run_resolved, [COMMAND_STOP] = run_stop,       [COMMAND_PAYLOAD] = run_payload,
 };
 
 /* Tells a caller that waits. The result is on its stack and gone once it knows. */

@@ -45,8 +45,7 @@ static void release(struct connection *c)
     nacre_table_give(&s->connections, c);
     nacre_mutex_unlock(&s->outbox_lock);
     nacre_mutex_unlock(&s->inbox_lock);
-    atomic_fetch_sub_explicit(&s->server->connection_count, 1,
-                              memory_order_release); /* with the acquire of nacre_set_handlers() */
+    nacre_accept_uncount(s);
 }
 
 void nacre_connection_settle(struct connection *c)

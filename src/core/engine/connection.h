@@ -6,7 +6,15 @@
 #include "engine/shard.h"
 
 /* accept.c */
+
+/* A client that this worker's listener has accepted: kept here, or handed to a worker that has less to do. */
 void nacre_accept(struct shard *s, io_socket socket);
+
+/* One that is counted in already and stays here; IO_NO_SOCKET: it was lost on its way. */
+void nacre_accept_here(struct shard *s, io_socket socket);
+
+/* A connection is gone: it counts no longer. */
+void nacre_accept_uncount(struct shard *s);
 void nacre_accept_failed(struct shard *s, enum nacre_error error);
 
 /* connection.c */

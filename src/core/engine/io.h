@@ -71,6 +71,11 @@ struct io_options {
 
 struct io; /* one shard's instance */
 
+enum {
+    IO_SPANS = 64,
+    IO_DESCRIPTORS = 4,
+};
+
 struct io_backend {
     const char *name;
     /* False: cannot work here; *why_not then says why and what would help. */
@@ -96,10 +101,11 @@ struct io_backend {
      * `max`. */
     unsigned (*wait)(struct io *io, int64_t until_ns, struct io_done *out, unsigned max);
     void (*wake)(struct io *io); /* any thread */
-};
 
-enum {
-    IO_SPANS = 64
+    /* The descriptors that the instance itself lives on, which a descriptor table of the worker's own has to keep; the
+     * first one must be harmless to read and write. Returns how many. NULL: sockets of this back end take no place in
+     * the process's descriptor table, so its limit says nothing about connections. */
+    unsigned (*descriptors)(const struct io *io, io_socket out[IO_DESCRIPTORS]);
 };
 
 extern const struct io_backend nacre_io_epoll;

@@ -1,14 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The system's bound on open descriptors. */
+/* What the system's bound on open descriptors means for a server's connections and workers. */
 #ifndef ENGINE_LIMIT_H
 #define ENGINE_LIMIT_H
 
-#include <stddef.h>
+#include "engine/io.h"
 
-#include "nacre/errors.h"
+/* How connections are spread. */
+struct limit_plan {
+    unsigned workers; /* at least as many as asked for */
+    bool own_tables;  /* each worker needs a descriptor table of its own */
+    unsigned room;    /* sockets that fit into the table of one worker; 0: as many as there are connections */
+};
 
-/* Makes sure that `connections` sockets and some more can be open, raising the soft limit as far as the hard one
- * allows. MFILE: it cannot; `why` then says what would help. */
-enum nacre_error nacre_limit_check(unsigned connections, char *why, size_t why_size);
+/* Decides how `connections` fit into `workers` or more, raising the process's soft limit as far as needed and the hard
+ * one allows. MFILE: they cannot; `why` then says what would help. */
+enum nacre_error nacre_limit_plan(const struct io_backend *ops, unsigned connections, unsigned workers,
+                                  struct limit_plan *plan, char *why, size_t why_size);
+
+/* The same for workers that stand and go by `plan`, which cannot change any more. */
+enum nacre_error nacre_limit_fits(const struct io_backend *ops, unsigned connections, const struct limit_plan *plan,
+                                  char *why, size_t why_size);
 
 #endif

@@ -1,28 +1,84 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* RLIMIT_NOFILE: the soft limit is raised, which needs no right, and past the hard one each worker counts for itself.
+ */
 #include "engine/limit.h"
 
 #include <stdio.h>
 #include <sys/resource.h>
 
-enum {
-    BESIDES = 64
-}; /* listeners, polls, wake-ups, and what the program itself has open */
+#include "engine/shard.h"
 
-enum nacre_error nacre_limit_check(unsigned connections, char *why, size_t why_size)
+enum {
+    BESIDES = 64,      /* in any table: listeners, polls, what the program itself has open, some tunnels */
+    OF_EACH_WORKER = 4 /* in any table: what wakes it and how sockets reach it */
+};
+
+/* Raises the soft limit to `need`, or to the hard limit where that is less. Gives the soft limit there is then. */
+static rlim_t raise_to(rlim_t need, rlim_t *hard)
 {
     struct rlimit limit;
-    rlim_t need = (rlim_t)connections + BESIDES;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur >= need)
-        return NACRE_OK;
-    if (limit.rlim_max == RLIM_INFINITY || limit.rlim_max >= need) {
-        limit.rlim_cur = need;
-        if (setrlimit(RLIMIT_NOFILE, &limit) == 0)
-            return NACRE_OK;
-    }
+    *hard = RLIM_INFINITY;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return RLIM_INFINITY;
+    *hard = limit.rlim_max;
+    if (limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur >= need)
+        return limit.rlim_cur;
+    rlim_t before = limit.rlim_cur;
+    limit.rlim_cur = limit.rlim_max == RLIM_INFINITY || limit.rlim_max >= need ? need : limit.rlim_max;
+    return setrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : before;
+}
+
+static enum nacre_error refuse(unsigned connections, rlim_t need, rlim_t hard, char *why, size_t why_size)
+{
     (void)snprintf(
         why, why_size,
         "MaxConnections=%u needs %llu open files, but the hard limit is %llu: raise it (ulimit -Hn, LimitNOFILE=) or "
         "lower MaxConnections.",
-        connections, (unsigned long long)need, (unsigned long long)limit.rlim_max);
+        connections, (unsigned long long)need, (unsigned long long)hard);
     return NACRE_E_MFILE;
+}
+
+/* Sockets that fit into one table beside those that `workers` workers live on. */
+static unsigned room_beside(rlim_t limit, unsigned workers)
+{
+    rlim_t taken = BESIDES + (rlim_t)OF_EACH_WORKER * workers;
+    return limit > taken ? (unsigned)(limit - taken) : 0;
+}
+
+enum nacre_error nacre_limit_plan(const struct io_backend *ops, unsigned connections, unsigned workers,
+                                  struct limit_plan *plan, char *why, size_t why_size)
+{
+    rlim_t need = (rlim_t)connections + BESIDES, hard;
+    *plan = (struct limit_plan){.workers = workers};
+    if (ops->descriptors == NULL)
+        return NACRE_OK;
+    rlim_t limit = raise_to(need, &hard);
+    if (limit == RLIM_INFINITY || limit >= need)
+        return NACRE_OK;
+    plan->own_tables = true;
+    while (plan->workers < SHARDS_MAX && (uint64_t)room_beside(limit, plan->workers) * plan->workers < connections)
+        plan->workers++;
+    plan->room = room_beside(limit, plan->workers);
+    return (uint64_t)plan->room * plan->workers >= connections ? NACRE_OK
+                                                               : refuse(connections, need, hard, why, why_size);
+}
+
+enum nacre_error nacre_limit_fits(const struct io_backend *ops, unsigned connections, const struct limit_plan *plan,
+                                  char *why, size_t why_size)
+{
+    rlim_t need = (rlim_t)connections + BESIDES, hard;
+    if (ops->descriptors == NULL)
+        return NACRE_OK;
+    if (plan->own_tables) {
+        uint64_t room = (uint64_t)plan->room * plan->workers;
+        if (room >= connections)
+            return NACRE_OK;
+        (void)snprintf(why, why_size,
+                       "MaxConnections=%u does not fit into %u workers of %u each, and workers stay as they are after "
+                       "the first start: set it before that, on a new server.",
+                       connections, plan->workers, plan->room);
+        return NACRE_E_MFILE;
+    }
+    rlim_t limit = raise_to(need, &hard);
+    return limit == RLIM_INFINITY || limit >= need ? NACRE_OK : refuse(connections, need, hard, why, why_size);
 }

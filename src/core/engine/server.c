@@ -9,6 +9,7 @@
 
 #include "engine/clients.h"
 #include "engine/deliver.h"
+#include "engine/descriptors.h"
 #include "engine/io_pick.h"
 #include "engine/limit.h"
 #include "engine/sock.h"
@@ -132,7 +133,7 @@ static void destroy_unstarted(struct nacre_server *server, unsigned count)
 static enum nacre_error init_shards(struct nacre_server *server, struct profile *profile, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
-        enum nacre_error e = nacre_shard_init(&server->shards[i], server, i, server->ops, profile);
+        enum nacre_error e = nacre_shard_init(&server->shards[i], server, i, &server->plan, profile);
         if (e != NACRE_OK) {
             destroy_unstarted(server, i);
             return e;
@@ -162,10 +163,43 @@ static enum nacre_error start_threads(struct nacre_server *server, unsigned coun
     return NACRE_E_PROCLIM;
 }
 
-static enum nacre_error make_shards(struct nacre_server *server, struct profile *profile)
+/* What every worker lives on, by the numbers that it has in the process's table and keeps in the others. */
+static unsigned collect_descriptors(const struct nacre_server *server, io_socket *out)
 {
-    unsigned count = wanted_shards(server);
-    server->ops = nacre_io_pick();
+    unsigned count = 0;
+    for (unsigned i = 0; i < server->plan.workers; i++) {
+        const struct shard *s = &server->shards[i];
+        count += server->ops->descriptors(s->io, out + count);
+        out[count++] = s->way[0];
+        out[count++] = s->way[1];
+    }
+    return count;
+}
+
+/* Gives every worker its own descriptor table, before it has any socket. */
+static enum nacre_error seclude_workers(struct nacre_server *server, char *why, size_t why_size)
+{
+    unsigned most = server->plan.workers * (IO_DESCRIPTORS + 2);
+    io_socket *keep = calloc(most, sizeof *keep);
+    unsigned count = keep == NULL ? 0 : collect_descriptors(server, keep);
+    enum nacre_error e = keep == NULL ? NACRE_E_NOBUFS : NACRE_OK;
+    for (unsigned i = 0; i < server->plan.workers && e == NACRE_OK; i++) {
+        const char *refusal = NULL;
+        struct command *k = nacre_command_new(COMMAND_SECLUDE, 0, NULL, keep, count * sizeof *keep);
+        e = k == NULL ? NACRE_E_NOBUFS : nacre_inbox_ask_why(&server->shards[i], k, NULL, &refusal);
+        if (refusal != NULL)
+            (void)snprintf(why, why_size,
+                           "MaxConnections=%u does not fit the hard limit of open files, and workers cannot have "
+                           "tables of their own: %s. Raise the limit (ulimit -Hn, LimitNOFILE=).",
+                           (unsigned)server->settings.max_connections.number, refusal);
+    }
+    free(keep);
+    return e;
+}
+
+static enum nacre_error make_shards(struct nacre_server *server, struct profile *profile, char *why, size_t why_size)
+{
+    unsigned count = server->plan.workers;
     server->shards = calloc(count, sizeof *server->shards);
     if (server->shards == NULL)
         return NACRE_E_NOBUFS;
@@ -175,7 +209,24 @@ static enum nacre_error make_shards(struct nacre_server *server, struct profile 
         return NACRE_E_PROCLIM;
     }
     enum nacre_error e = init_shards(server, profile, count);
-    return e == NACRE_OK ? start_threads(server, count) : e;
+    if (e == NACRE_OK)
+        e = start_threads(server, count);
+    if (e != NACRE_OK || !server->plan.own_tables)
+        return e;
+    e = seclude_workers(server, why, why_size);
+    if (e != NACRE_OK)
+        stop_shards(server);
+    return e;
+}
+
+/* How MaxConnections fit, into workers that stand or that will. */
+static enum nacre_error plan_workers(struct nacre_server *server, char *why, size_t why_size)
+{
+    unsigned max = (unsigned)server->settings.max_connections.number;
+    if (atomic_load_explicit(&server->shard_count, memory_order_acquire) != 0)
+        return nacre_limit_fits(server->ops, max, &server->plan, why, why_size);
+    server->ops = nacre_io_pick();
+    return nacre_limit_plan(server->ops, max, wanted_shards(server), &server->plan, why, why_size);
 }
 
 /* The server's keys, and each again in the X.509 certificate beside it; all referenced. */
@@ -291,8 +342,13 @@ static enum nacre_error tell_workers(struct nacre_server *server, unsigned shard
         struct command *k = nacre_command_new(COMMAND_LISTEN, 0, NULL, NULL, 0);
         if (k == NULL)
             return NACRE_E_NOBUFS;
+        struct shard *s = &server->shards[i];
         k->socket = server->listeners[i % server->listener_count];
-        enum nacre_error e = nacre_inbox_ask(&server->shards[i], k, NULL);
+        enum nacre_error e = s->own_table ? nacre_descriptors_pass(s->way[0], k->socket, PASSED_LISTENER) : NACRE_OK;
+        if (e == NACRE_OK)
+            e = nacre_inbox_ask(s, k, NULL);
+        else
+            nacre_command_free(k);
         if (e != NACRE_OK)
             return e;
     }
@@ -336,7 +392,7 @@ static enum nacre_error start_locked(struct nacre_server *server, char *why, siz
         return NACRE_E_LISTENING;
     if (!has_key(server))
         return NACRE_E_NO_CERTIFICATE;
-    enum nacre_error e = nacre_limit_check((unsigned)server->settings.max_connections.number, why, why_size);
+    enum nacre_error e = plan_workers(server, why, why_size);
     if (e != NACRE_OK)
         return e;
     struct profile *profile = nacre_server_profile(server);
@@ -349,7 +405,7 @@ static enum nacre_error start_locked(struct nacre_server *server, char *why, siz
         return NACRE_E_NO_CERTIFICATE;
     }
     if (atomic_load_explicit(&server->shard_count, memory_order_acquire) == 0)
-        e = make_shards(server, profile);
+        e = make_shards(server, profile, why, why_size);
     else
         e = nacre_server_changed(server);
     nacre_profile_unref(profile);

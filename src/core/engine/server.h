@@ -48,6 +48,7 @@ struct nacre_server {
     struct nacre_handlers handlers;
     void *context;
     const struct io_backend *ops;
+    struct limit_plan plan; /* what the shards go by */
     struct shard *shards;
     _Atomic unsigned shard_count; /* release when the shards stand, acquire to reach them */
     struct offload offload;

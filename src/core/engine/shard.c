@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "engine/connection.h"
+#include "engine/descriptors.h"
 #include "engine/outbox.h"
 #include "engine/server.h"
 #include "engine/sock.h"
@@ -159,13 +160,26 @@ static void run(void *argument)
 }
 
 enum nacre_error nacre_shard_init(struct shard *s, struct nacre_server *server, unsigned index,
-                                  const struct io_backend *ops, struct profile *profile)
+                                  const struct limit_plan *plan, struct profile *profile)
 {
-    *s = (struct shard){.server = server, .ops = ops, .index = index, .listener = IO_NO_SOCKET};
+    const struct io_backend *ops = server->ops;
+    *s = (struct shard){.server = server,
+                        .ops = ops,
+                        .index = index,
+                        .own_table = plan->own_tables,
+                        .sockets_max = plan->room,
+                        .way = {IO_NO_SOCKET, IO_NO_SOCKET},
+                        .listener = IO_NO_SOCKET,
+                        .handed = IO_NO_SOCKET};
     nacre_pool_init(&s->pool, 0);
     const struct io_options options = {
         .pool = &s->pool, .receive_bytes = RECEIVE_BYTES, .headroom = HEADROOM, .max_slots = CONNECTIONS_MAX + 1};
     enum nacre_error e = ops->open(&s->io, &options);
+    if (e == NACRE_OK && s->own_table) {
+        e = nacre_descriptors_pair(s->way);
+        if (e != NACRE_OK)
+            ops->close(s->io);
+    }
     if (e != NACRE_OK) {
         nacre_pool_destroy(&s->pool);
         return e;
@@ -217,6 +231,8 @@ void nacre_shard_destroy(struct shard *s)
         free(e);
     }
     s->ops->close(s->io);
+    nacre_sock_close(s->way[0]);
+    nacre_sock_close(s->way[1]);
     nacre_table_destroy(&s->connections);
     nacre_table_destroy(&s->channels);
     nacre_table_destroy(&s->tunnels);

@@ -19,9 +19,14 @@
 #include "engine/command.h"
 #include "engine/event.h"
 #include "engine/io.h"
+#include "engine/limit.h"
 #include "engine/profile.h"
 
 struct nacre_server;
+
+enum {
+    SHARDS_MAX = 1 << ID_SHARD_BITS,
+};
 
 /* Where a connection stands. Only forward. */
 enum stage {
@@ -143,6 +148,9 @@ struct shard {
     const struct io_backend *ops;
     unsigned index;
     plat_thread thread;
+    bool own_table;       /* the worker has a descriptor table of its own: sockets reach it through `way` alone */
+    unsigned sockets_max; /* that fit into it; 0: no bound of its own */
+    io_socket way[2];     /* engine/descriptors.h; none without own_table */
 
     /* Shard thread only. */
     struct io *io;
@@ -156,12 +164,15 @@ struct shard {
     unsigned free_event_count;
     io_socket listener;
     uint32_t listener_slot;
+    struct key_undertaker undertaker; /* with own_table */
+    io_socket handed;                 /* a listener that came through the way and waits for its command */
     bool listening, stopping;
     int64_t now_ns;
     uint64_t turn; /* counts rounds of the loop */
 
     /* Any thread. */
-    _Atomic bool ended; /* release/acquire: the thread touches nothing any more */
+    _Atomic bool ended;    /* release/acquire: the thread touches nothing any more */
+    _Atomic unsigned load; /* relaxed: connections, those on their way here and tunnels; to find the least busy one */
     struct pool pool;
     _Alignas(64)
         plat_mutex inbox_lock; /* protects what follows up to `room`, and what struct connection and channel say */
@@ -179,9 +190,9 @@ struct shard {
     struct event *own_first, **own_last; /* events that belong to no connection */
 };
 
-/* Sets up everything but the thread. On failure nothing is left and *why has the reason. */
+/* Sets up everything but the thread. On failure nothing is left. */
 enum nacre_error nacre_shard_init(struct shard *s, struct nacre_server *server, unsigned index,
-                                  const struct io_backend *ops, struct profile *profile);
+                                  const struct limit_plan *plan, struct profile *profile);
 bool nacre_shard_start(struct shard *s);
 
 /* Tells the worker to end every connection and then itself; `ended` is true when it has. Somebody has to go on taking

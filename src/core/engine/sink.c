@@ -472,16 +472,21 @@ static void run_work(struct job *job)
 }
 
 /* Short work is done here; long work goes to the offload pool, or is done here as well when there is no memory to send
- * it. */
+ * it. A worker with a descriptor table of its own cannot do it, as it may be a token's: the client then waits until
+ * its time is up. */
 static bool sink_work(void *context, struct work *work)
 {
     struct connection *c = context;
     struct work_job *w = work->slow ? malloc(sizeof *w) : NULL;
     struct command *done = w == NULL ? NULL : nacre_command_new(COMMAND_WORK, c->slot.id, NULL, NULL, 0);
     if (done == NULL) {
+        bool may_run = !work->slow || !c->shard->own_table;
         free(w);
-        work->run(work);
-        return true;
+        if (may_run)
+            work->run(work);
+        else
+            nacre_work_drop(work);
+        return may_run;
     }
     done->work = work;
     *w = (struct work_job){.job.run = run_work, .shard = c->shard, .command = done};

@@ -60,6 +60,7 @@ static void free_tunnel(struct tunnel *t)
     free(t->addresses);
     free(t->address);
     nacre_table_give(&s->tunnels, t);
+    atomic_fetch_sub_explicit(&s->load, 1, memory_order_relaxed); /* a figure */
 }
 
 static void on_timer(struct timer *timer, int64_t now_ns)
@@ -87,6 +88,7 @@ struct tunnel *nacre_tunnel_new(struct connection *c, enum tunnel_direction dire
     t->last = &t->first;
     timer_init(&t->timer, on_timer);
     list_append(&c->tunnels, &t->sibling);
+    atomic_fetch_add_explicit(&t->shard->load, 1, memory_order_relaxed); /* a figure */
     return t;
 }
 

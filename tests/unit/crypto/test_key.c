@@ -302,3 +302,40 @@ Test(key, a_key_outlives_the_context_it_was_made_with)
     nacre_key_unref(same);
     signer_close(&s);
 }
+
+static int released, buried;
+
+static void release(void *held)
+{
+    released += *(int *)held;
+}
+
+static void take_key(void *context, struct key *k)
+{
+    buried++;
+    *(struct key **)context = k;
+}
+
+/* A thread that must not call a token's module leaves its keys to another. */
+Test(key, a_token_key_whose_last_use_ends_is_left_to_the_undertaker)
+{
+    int one = 1;
+    struct key *left = NULL;
+    const struct key_undertaker undertaker = {take_key, &left};
+    EVP_PKEY *pkey = EVP_PKEY_Q_keygen(crypto->lib, NULL, "ED25519");
+    cr_assert(nacre_key_mark_token(pkey, release, &one));
+    struct key *k = nacre_key_take(crypto, pkey), *plain = nacre_key_generate(crypto, "ssh-ed25519", 0);
+    cr_assert(k != NULL && plain != NULL);
+    nacre_key_set_undertaker(&undertaker);
+    nacre_key_unref(nacre_key_ref(k));
+    cr_expect_eq(buried, 0, "it is in use");
+    nacre_key_unref(plain);
+    cr_expect_eq(buried, 0, "it is no token's");
+    nacre_key_unref(k);
+    cr_expect_eq(buried, 1);
+    cr_expect_eq(released, 0);
+    cr_expect_eq(left, k);
+    nacre_key_free(left);
+    cr_expect_eq(released, 1);
+    nacre_key_set_undertaker(NULL);
+}

@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* More connections than the hard limit of open files: workers with descriptor tables of their own, what is in them, and
+ * what the application notices of it. */
+#include <arpa/inet.h>
+#include <criterion/criterion.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "engine/server.h"
+#include "support/client.h"
+#include "support/server.h"
+
+enum {
+    HARD = 256,
+    MANY = 4 * HARD,
+    THREADS_MAX = 64,
+};
+
+static void limit_to(rlim_t hard)
+{
+    struct rlimit limit = {.rlim_cur = hard, .rlim_max = hard};
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0, "%s", strerror(errno));
+}
+
+/* A server whose workers have tables of their own. */
+static struct server *small_server(void)
+{
+    struct server *s = server_new();
+    char setting[64];
+    limit_to(HARD);
+    (void)snprintf(setting, sizeof setting, "MaxConnections=%d", MANY);
+    server_set(s, setting);
+    server_set(s, "WorkerThreads=2");
+    server_set(s, "LoginGraceTime=0");
+    s->echo = true;
+    return s;
+}
+
+/* ---- counting -------------------------------------------------------------------------------------------------- */
+
+static unsigned entries(const char *path)
+{
+    unsigned count = 0;
+    DIR *d = opendir(path);
+    if (d == NULL)
+        return 0;
+    for (const struct dirent *e; (e = readdir(d)) != NULL;)
+        count += e->d_name[0] != '.';
+    closedir(d);
+    return count;
+}
+
+/* Descriptors of all threads' tables together, and the largest; *threads is how many there are. */
+static unsigned all_descriptors(unsigned *largest, unsigned *threads)
+{
+    unsigned sum = 0;
+    DIR *d = opendir("/proc/self/task");
+    *largest = 0;
+    *threads = 0;
+    for (const struct dirent *e; d != NULL && (e = readdir(d)) != NULL;) {
+        char path[64];
+        if (e->d_name[0] == '.')
+            continue;
+        (void)snprintf(path, sizeof path, "/proc/self/task/%.20s/fd", e->d_name);
+        unsigned count = entries(path);
+        sum += count;
+        *largest = count > *largest ? count : *largest;
+        ++*threads;
+    }
+    if (d != NULL)
+        closedir(d);
+    return sum;
+}
+
+/* ---- many clients, in a process of their own ------------------------------------------------------------------- */
+
+static int dial(int port)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && connect(fd, (const struct sockaddr *)&to, sizeof to) == 0)
+        return fd;
+    close(fd);
+    return -1;
+}
+
+/* Receives until `bytes` have come or, 0, until the end. False: it did not in time. */
+static bool hear(int fd, size_t bytes)
+{
+    char buffer[4096];
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    for (size_t got = 0; bytes == 0 || got < bytes;) {
+        if (poll(&p, 1, CLIENT_WAIT_MS) != 1)
+            return false;
+        ssize_t n = recv(fd, buffer, bytes == 0 ? sizeof buffer : bytes - got, 0);
+        if (n <= 0)
+            return bytes == 0;
+        got += (size_t)n;
+    }
+    return true;
+}
+
+/* Every one is greeted; all are held until the other side says go; then each speaks, badly, and is answered by the end.
+ */
+static bool hold_many(int port, int out, int in)
+{
+    static const char speech[] = "SSH-2.0-many\r\n\xff\xff\xff\xff\xff\xff\xff\xff";
+    static int fds[MANY];
+    char byte = 'h';
+    for (int i = 0; i < MANY; i++) {
+        fds[i] = dial(port);
+        if (fds[i] < 0 || !hear(fds[i], 8))
+            return false;
+    }
+    if (write(out, &byte, 1) != 1 || read(in, &byte, 1) != 1)
+        return false;
+    for (int i = 0; i < MANY; i++)
+        if (send(fds[i], speech, sizeof speech - 1, MSG_NOSIGNAL) < 0 || !hear(fds[i], 0))
+            return false;
+    return true;
+}
+
+struct crowd {
+    pid_t pid;
+    int to, from;
+};
+
+/* Starts before the limit is lowered, since it needs more than that. */
+static struct crowd crowd_new(void)
+{
+    int there[2], back[2], port;
+    cr_assert_eq(pipe(there), 0);
+    cr_assert_eq(pipe(back), 0);
+    struct crowd c = {.pid = fork(), .to = there[1], .from = back[0]};
+    cr_assert_geq(c.pid, 0);
+    if (c.pid == 0) {
+        struct rlimit limit;
+        close(there[1]);
+        close(back[0]);
+        if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+            limit.rlim_cur = limit.rlim_max;
+            (void)setrlimit(RLIMIT_NOFILE, &limit);
+        }
+        bool got = read(there[0], &port, sizeof port) == sizeof port;
+        _exit(got && hold_many(port, back[1], there[0]) ? 0 : 1);
+    }
+    close(there[0]);
+    close(back[1]);
+    return c;
+}
+
+static bool hard_limit_allows(rlim_t need)
+{
+    struct rlimit limit;
+    return getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_max >= need;
+}
+
+Test(class_descriptors, four_times_the_hard_limit_of_connections_are_held_and_answered, .timeout = 240)
+{
+    char byte;
+    int status = -1, count = 0;
+    unsigned largest, threads;
+    if (!hard_limit_allows(MANY + 32))
+        cr_skip_test("the clients need more descriptors than they may have");
+    struct crowd crowd = crowd_new();
+    struct server *s = small_server();
+    server_start(s, 1);
+    cr_expect_gt(atomic_load(&s->nacre->shard_count), 4U, "as many workers as the limit asks for");
+    cr_assert_eq(write(crowd.to, &s->port, sizeof s->port), (ssize_t)sizeof s->port);
+    cr_assert_eq(read(crowd.from, &byte, 1), 1, "not all were greeted");
+    cr_expect_eq(nacre_get_ssh_connection_count(s->nacre, &count), 0);
+    cr_expect_eq(count, MANY);
+    cr_expect_gt(all_descriptors(&largest, &threads), (unsigned)MANY);
+    cr_expect_leq(largest, (unsigned)HARD);
+    cr_expect_lt(entries("/proc/self/fd"), 128U, "the application's table holds no connection");
+    cr_assert_eq(write(crowd.to, &byte, 1), 1);
+    cr_assert_eq(waitpid(crowd.pid, &status, 0), crowd.pid);
+    cr_expect_eq(status, 0, "not all were answered");
+    cr_expect(server_wait_empty(s));
+    server_free(s);
+}
+
+/* ---- what the application notices ------------------------------------------------------------------------------ */
+
+static int listen_somewhere(int *port)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET};
+    socklen_t len = sizeof a;
+    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    cr_assert_eq(bind(fd, (const struct sockaddr *)&a, sizeof a), 0);
+    cr_assert_eq(listen(fd, 4), 0);
+    cr_assert_eq(getsockname(fd, (struct sockaddr *)&a, &len), 0);
+    *port = ntohs(a.sin_port);
+    return fd;
+}
+
+static void expect_closing_closes(int listener, int port, const int ends[2])
+{
+    char byte;
+    cr_assert_eq(close(listener), 0);
+    cr_expect_eq(dial(port), -1, "somebody still listens");
+    cr_assert_eq(close(ends[1]), 0);
+    cr_expect_eq(read(ends[0], &byte, 1), 0, "somebody still has the pipe's other end: %s", strerror(errno));
+    close(ends[0]);
+}
+
+Test(class_descriptors, what_the_application_closes_is_closed, .timeout = 60)
+{
+    int before[2], after[2], before_port, after_port;
+    int before_listener = listen_somewhere(&before_port);
+    cr_assert_eq(pipe2(before, O_NONBLOCK), 0);
+    struct server *s = small_server();
+    server_start(s, 1);
+    int after_listener = listen_somewhere(&after_port);
+    cr_assert_eq(pipe2(after, O_NONBLOCK), 0);
+    expect_closing_closes(before_listener, before_port, before);
+    expect_closing_closes(after_listener, after_port, after);
+    server_free(s);
+}
+
+/* A child that the application forks holds no connection open. */
+Test(class_descriptors, a_forked_process_has_no_connection, .timeout = 60)
+{
+    struct server *s = small_server();
+    struct client c;
+    server_start(s, 1);
+    cr_assert(client_start(&c, s->port));
+    unsigned own = entries("/proc/self/fd");
+    int ends[2];
+    cr_assert_eq(pipe(ends), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        char byte;
+        close(ends[1]);
+        (void)!read(ends[0], &byte, 1);
+        _exit(0);
+    }
+    close(ends[0]);
+    cr_expect_eq(entries("/proc/self/fd"), own + 1);
+    cr_assert_eq(nacre_shutdown(s->nacre), 0);
+    cr_expect(client_wait_end(&c));
+    close(ends[1]);
+    cr_assert_eq(waitpid(pid, NULL, 0), pid);
+    client_free(&c);
+    server_free(s);
+}
+
+/* ---- starting and stopping ------------------------------------------------------------------------------------- */
+
+static void start_and_stop_many_times(bool exclusive)
+{
+    unsigned largest, threads;
+    struct server *s = small_server();
+    struct client c;
+    server_set(s, exclusive ? "BindExclusively=True" : "BindExclusively=False");
+    server_start(s, 1);
+    unsigned before = all_descriptors(&largest, &threads);
+    cr_expect_lt(threads, (unsigned)THREADS_MAX);
+    for (int i = 0; i < 20; i++) {
+        cr_assert_eq(nacre_stop_listening(s->nacre), 0);
+        cr_expect_eq(dial(s->port), -1, "the port is still there");
+        cr_assert_eq(nacre_set_local_port(s->nacre, 0), 0);
+        cr_assert_eq(nacre_start_listening(s->nacre), 0, "%s", nacre_last_error(s->nacre));
+        cr_assert_eq(nacre_get_local_port(s->nacre, &s->port), 0);
+        cr_assert(client_start(&c, s->port));
+        int ch = client_open(&c, "session");
+        cr_assert(client_send(&c, ch, "there?", 6));
+        cr_assert(client_wait_count(&c, &c.channels[ch].received, 6));
+        client_free(&c);
+        cr_assert(server_wait_empty(s));
+    }
+    cr_expect_eq(all_descriptors(&largest, &threads), before);
+    server_free(s);
+}
+
+Test(class_descriptors, starting_and_stopping_leaves_no_descriptor_in_any_table, .timeout = 240)
+{
+    start_and_stop_many_times(true);
+}
+
+Test(class_descriptors, sockets_of_each_worker_are_left_by_none_either, .timeout = 240)
+{
+    start_and_stop_many_times(false);
+}
+
+Test(class_descriptors, freeing_the_server_leaves_nothing, .timeout = 60)
+{
+    unsigned before = entries("/proc/self/fd");
+    struct server *s = small_server();
+    server_start(s, 1);
+    server_free(s);
+    cr_expect_eq(entries("/proc/self/fd"), before);
+}
+
+/* ---- what cannot be -------------------------------------------------------------------------------------------- */
+
+Test(class_descriptors, connections_that_no_number_of_workers_can_hold_are_refused_at_the_start)
+{
+    struct server *s = server_new();
+    limit_to(100);
+    server_set(s, "MaxConnections=100000");
+    cr_expect_eq(nacre_start_listening(s->nacre), NACRE_E_MFILE);
+    const char *text = nacre_last_error(s->nacre);
+    cr_expect(strstr(text, "MaxConnections=100000") != NULL && strstr(text, "LimitNOFILE") != NULL, "%s", text);
+    server_set(s, "MaxConnections=30");
+    cr_expect_eq(nacre_start_listening(s->nacre), 0, "%s", nacre_last_error(s->nacre));
+    cr_expect_eq(nacre_stop_listening(s->nacre), 0);
+    server_set(s, "MaxConnections=50");
+    cr_expect_eq(nacre_start_listening(s->nacre), NACRE_E_MFILE, "workers that share a table cannot leave it later");
+    nacre_free(s->nacre);
+}
+
+Test(class_descriptors, workers_that_stand_do_not_take_more_than_they_can_hold)
+{
+    struct server *s = small_server();
+    server_start(s, 1);
+    cr_assert_eq(nacre_stop_listening(s->nacre), 0);
+    server_set(s, "MaxConnections=2000");
+    cr_expect_eq(nacre_start_listening(s->nacre), NACRE_E_MFILE);
+    cr_expect_neq(strstr(nacre_last_error(s->nacre), "MaxConnections=2000"), NULL);
+    server_set(s, "MaxConnections=1000");
+    cr_expect_eq(nacre_start_listening(s->nacre), 0, "%s", nacre_last_error(s->nacre));
+    server_free(s);
+}
+
+/* The soft limit is raised for MaxConnections, and only as far. */
+Test(class_descriptors, the_soft_limit_is_raised_as_far_as_max_connections_need)
+{
+    struct rlimit limit = {.rlim_cur = 128, .rlim_max = 2000};
+    struct server *s = server_new();
+    server_set(s, "MaxConnections=500");
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    cr_assert_eq(nacre_start_listening(s->nacre), 0, "%s", nacre_last_error(s->nacre));
+    cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    cr_expect_geq(limit.rlim_cur, 500);
+    cr_expect_lt(limit.rlim_cur, 1000);
+    unsigned cpus = nacre_cpu_count();
+    cr_expect_eq(atomic_load(&s->nacre->shard_count), cpus, "no more workers than the processors ask for");
+    nacre_free(s->nacre);
+}
+
+/* ---- who gets a connection ------------------------------------------------------------------------------------- */
+
+static void expect_even(struct server *s, unsigned clients)
+{
+    int fds[96];
+    unsigned count = atomic_load(&s->nacre->shard_count);
+    cr_assert_leq(clients, sizeof fds / sizeof *fds);
+    for (unsigned i = 0; i < clients; i++) {
+        fds[i] = dial(s->port);
+        cr_assert(fds[i] >= 0 && hear(fds[i], 8));
+    }
+    for (unsigned i = 0; i < count; i++) {
+        unsigned load = atomic_load(&s->nacre->shards[i].load);
+        cr_expect_leq(load, clients / count + clients / count / 8 + 9, "worker %u has %u of %u", i, load, clients);
+    }
+    for (unsigned i = 0; i < clients; i++)
+        close(fds[i]);
+    cr_expect(server_wait_empty(s));
+    for (unsigned i = 0; i < count; i++)
+        cr_expect_eq(atomic_load(&s->nacre->shards[i].load), 0U);
+}
+
+Test(class_descriptors, connections_that_come_one_by_one_are_spread_over_the_workers, .timeout = 60)
+{
+    struct server *s = server_new();
+    server_set(s, "WorkerThreads=4");
+    server_start(s, 1);
+    expect_even(s, 96);
+    server_free(s);
+}
+
+Test(class_descriptors, they_are_spread_over_tables_too, .timeout = 60)
+{
+    struct server *s = small_server();
+    server_start(s, 1);
+    expect_even(s, 96);
+    server_free(s);
+}
