@@ -77,21 +77,6 @@ Test(class_limits, a_peer_that_answers_no_keep_alive_is_dropped, .timeout = 60)
     server_free(s);
 }
 
-Test(class_limits, socket_settings_work_with_a_client, .timeout = 60)
-{
-    static const char *const settings[] = {"InBufferSize=65536",    "OutBufferSize=65536",   "KeepAliveTime=30000",
-                                           "KeepAliveInterval=500", "KeepAliveRetryCount=3", "TcpNoDelay=True"};
-    struct server *s = server_new();
-    struct client c;
-    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
-        server_set(s, settings[i]);
-    server_start(s, 1);
-    client_init(&c);
-    cr_expect(client_start(&c, s->port));
-    client_free(&c);
-    server_free(s);
-}
-
 Test(class_limits, a_shared_port_may_be_listened_on_twice, .timeout = 60)
 {
     struct server *a = server_new(), *b = server_new();
@@ -102,18 +87,6 @@ Test(class_limits, a_shared_port_may_be_listened_on_twice, .timeout = 60)
     cr_expect_eq(nacre_start_listening(b->nacre), 0, "%s", nacre_last_error(b->nacre));
     nacre_free(b->nacre);
     server_free(a);
-}
-
-Test(class_limits, ipv6_is_listened_on_when_told_to, .timeout = 60)
-{
-    struct server *s = server_new();
-    char host[64];
-    server_set(s, "UseIPv6=1");
-    cr_assert_eq(nacre_set_local_host(s->nacre, "::1"), 0);
-    int e = nacre_start_listening(s->nacre);
-    cr_expect(e == 0 || e == NACRE_E_ADDRNOTAVAIL || e == NACRE_E_AFNOSUPPORT, "%d", e);
-    cr_expect_eq(nacre_get_local_host(s->nacre, host, sizeof host), 0);
-    nacre_free(s->nacre);
 }
 
 Test(class_limits, an_address_of_the_other_family_is_11004)
