@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Every algorithm this build has, each offered alone, against one peer: matrix.sh openssh|dropbear|putty|asyncssh|paramiko|jsch
-# (clients of nacred), sshd|dropbear_server (servers of our client role, nacre-bench). One line a cell; at the end what
-# the peer does not offer.
+# Every algorithm this build has, each offered alone, against one peer: clients of nacred, and servers of our client role
+# (nacre-bench); the last lines name them. One line a cell; at the end what the peer does not offer. Where NACRE_CELLS names a
+# folder, the lines are kept there for matrix_table.sh.
 . "$(dirname "$0")/lib.sh"
 need ssh-keygen openssl
 here=$(cd "$(dirname "$0")" && pwd)
@@ -218,8 +218,7 @@ asyncssh()
 
     /usr/bin/python3 -W ignore -c 'import asyncssh' 2>/dev/null || skip "python3-asyncssh is not installed"
     start_whole_server
-    run /usr/bin/python3 -W ignore "$here/matrix_asyncssh.py" "$PORT" "$USER_NAME" "$T" "$(listed "$KEX")" \
-        "$(listed "$CIPHERS")" "$(listed "$MACS")" "$(listed "$COMPS")" "$(listed "$HOST_KEYS")"
+    with_program /usr/bin/python3 -W ignore "$here/matrix_asyncssh.py"
     for a in x509v3-ssh-rsa x509v3-rsa2048-sha256 x509v3-ecdsa-sha2-nistp256 x509v3-ecdsa-sha2-nistp384 x509v3-ecdsa-sha2-nistp521; do
         check "$a was what logged in" grep -q "publickey $a" "$T/server.log"
     done
@@ -229,8 +228,71 @@ paramiko()
 {
     /usr/bin/python3 -W ignore -c 'import paramiko' 2>/dev/null || skip "python3-paramiko is not installed"
     start_whole_server
-    run /usr/bin/python3 -W ignore "$here/matrix_paramiko.py" "$PORT" "$USER_NAME" "$T" "$(listed "$KEX")" \
-        "$(listed "$CIPHERS")" "$(listed "$MACS")" "$(listed "$COMPS")" "$(listed "$HOST_KEYS")"
+    with_program /usr/bin/python3 -W ignore "$here/matrix_paramiko.py"
+}
+
+# with_program PROGRAM...: a client that takes the usual arguments and prints its cells.
+with_program()
+{
+    run "$@" "$PORT" "$USER_NAME" "$T" "$(listed "$KEX")" "$(listed "$CIPHERS")" "$(listed "$MACS")" "$(listed "$COMPS")" \
+        "$(listed "$HOST_KEYS")"
+}
+
+libssh()
+{
+    [ -x "${MATRIX_LIBSSH:-}" ] || skip "libssh was not there when the tests were built"
+    start_whole_server
+    with_program "$MATRIX_LIBSSH"
+}
+
+# What OpenSSL has moved to its legacy provider is there again, for a peer that would otherwise be without.
+legacy_openssl()
+{
+    printf '%s\n' 'openssl_conf = all' '[all]' 'providers = both' '[both]' 'default = on' 'legacy = on' '[on]' 'activate = 1' \
+        >"$T/openssl.cnf"
+}
+
+libssh2()
+{
+    [ -x "${MATRIX_LIBSSH2:-}" ] || skip "libssh2 was not there when the tests were built"
+    start_whole_server
+    legacy_openssl
+    with_program env OPENSSL_CONF="$T/openssl.cnf" "$MATRIX_LIBSSH2"
+}
+
+twisted()
+{
+    /usr/bin/python3 -W ignore -c 'import twisted.conch.ssh.transport' 2>/dev/null || skip "python3-twisted is not installed"
+    start_whole_server
+    with_program /usr/bin/python3 -W ignore "$here/matrix_twisted.py"
+}
+
+# Built with what Debian's packages brought, and nothing fetched.
+go()
+{
+    local sources=/usr/share/gocode
+
+    need /usr/bin/go
+    [ -d $sources/src/golang.org/x/crypto/ssh ] || skip "golang-golang-x-crypto-dev is not installed"
+    start_whole_server
+    GOPATH=$sources GO111MODULE=off GOCACHE=$T/go GOFLAGS= GOPROXY=off CGO_ENABLED=0 \
+        /usr/bin/go build -o "$T/matrix_go" "$here/matrix_go.go" || exit 1
+    with_program "$T/matrix_go"
+}
+
+# OTP takes a folder with the key under its usual name.
+erlang()
+{
+    local name
+
+    need escript
+    start_whole_server
+    for name in ed25519:id_ed25519 ecdsa256:id_ecdsa ecdsa384:id_ecdsa ecdsa521:id_ecdsa rsa:id_rsa; do
+        mkdir -p "$T/erlang.${name%:*}"
+        cp "$T/${name%:*}" "$T/erlang.${name%:*}/${name#*:}"
+        cp "$T/${name%:*}.pub" "$T/erlang.${name%:*}/${name#*:}.pub"
+    done
+    with_program env MATRIX_PASSWORD="$PASSWORD" escript "$here/matrix_erlang.escript"
 }
 
 jsch()
@@ -366,7 +428,9 @@ dropbear_server()
 }
 
 case $peer in
-openssh | dropbear | putty | asyncssh | paramiko | jsch | sshd | dropbear_server) "$peer" ;;
+openssh | dropbear | putty | asyncssh | paramiko | jsch | libssh | libssh2 | twisted | go | erlang | sshd | dropbear_server)
+    "$peer"
+    ;;
 *) skip "no such peer: $peer" ;;
 esac
 [ -z "$MISSING" ] || echo "not offered by $peer:$MISSING"
