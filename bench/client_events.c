@@ -215,6 +215,9 @@ static void on_event(void *context, const struct conn_event *e)
     case CONN_AUTH_FAILED:
         fail_with(c, FAILED_LOGIN, "refused; the server would take", e->text);
         break;
+    case CONN_AUTH_CHANGE:
+        fail_with(c, FAILED_LOGIN, "the server wants a new password", e->text);
+        break;
     case CONN_AUTHENTICATED:
         on_authenticated(c);
         break;

@@ -132,14 +132,20 @@ struct nacre_ssh_service_request {
 };
 
 /* RFC 4252. Nothing is accepted unless a handler says so. auth_method and auth_param:
- *   "none"                     ""
- *   "password"                 the password
- *   "publickey"                the public key blob, RFC 4253 section 6.6. First as a query (verified false), where
- * accepting means "this key may sign"; then, after its signature was checked and found good, again with verified true:
- * only that one logs in. Decide what the user may do on the verified one. "keyboard-interactive-N"   the response to
- * prompt N, from 1; all must be accepted, then "keyboard-interactive"     ""
- *   "sigstatus"                with FireAuthRequestAfterSig, once a signature was checked: "1" good, "0" bad. A report:
- * its fields are not looked at. */
+ *   "none"                    ""
+ *   "password"                the password
+ *   "publickey"               the public key blob, RFC 4253 section 6.6. First as a query (verified false), where
+ *                             accepting means "this key may sign"; then, after its signature was checked and found
+ *                             good, again with verified true: only that one logs in. Decide what the user may do on
+ *                             the verified one. (A key that signs for our host key, which is OpenSSH's
+ *                             publickey-hostbound-v00@openssh.com, comes under this name as well; one that signs for
+ *                             another host key is refused.)
+ *   "hostbased"               the public key blob of the client's host, section 9; asked once its signature was found
+ *                             good, with verified true. client_host and client_user are what that host says.
+ *   "keyboard-interactive-N"  the response to prompt N, from 1; all must be accepted, then
+ *   "keyboard-interactive"    ""
+ *   "sigstatus"               with FireAuthRequestAfterSig, once a signature was checked: "1" good, "0" bad. A report:
+ *                             its fields are not looked at. */
 struct nacre_ssh_user_auth_request {
     struct nacre_event event;
     nacre_connection_id connection_id;
@@ -148,13 +154,24 @@ struct nacre_ssh_user_auth_request {
     const char *auth_method;
     const char *auth_param;
     size_t auth_param_len;     /* bytes; a NUL follows them and is not counted */
-    const char *key_algorithm; /* publickey: the signature algorithm; else "" */
-    const char *new_password;  /* password change request: the new one; else NULL */
+    const char *key_algorithm; /* publickey, hostbased: the signature algorithm; else "" */
+    /* password, in answer to change_prompt: the new one; auth_param is the old one. Else NULL. Accepting says that it
+     * was changed and lets in; a refusal, that it was not. */
+    const char *new_password;
+    /* hostbased, else "". The name is the client's word: letters, digits, '-', '.', '_' and ':', without a dot at the
+     * end. Accept only when the key in auth_param is known to be that host's, and when the host is trusted to say who
+     * its users are. */
+    const char *client_host;
+    const char *client_user; /* hostbased: who is logged in there; else "" */
     bool verified;
     bool accept;          /* [out] preset false, but see `certified` */
     bool partial_success; /* [out] preset false: this factor is good, more are needed */
     /* [out] comma-separated; NULL leaves the list as it is. Not looked at when a query is answered with yes. */
     const char *available_methods;
+    /* [out] password: not NULL asks for another password by this text of at most 4096 bytes, in place of a yes or no:
+     * the old one has expired, or the new one would not do (section 8). It lets nobody in, and counts towards a cap of
+     * its own that is larger than MaxAuthAttempts. Not looked at with other methods. */
+    const char *change_prompt;
     /* publickey with an OpenSSH certificate: for this user, in its time and from its source addresses, signed by an
      * authority of nacre_add_user_ca(). `accept` is then preset true, unless there is a force_command: whoever accepts
      * that one takes it upon himself to run it in place of whatever the client asks for. What the certificate permits
@@ -287,6 +304,7 @@ struct nacre_answer {
     bool accept; /* also stands for `success` of a channel request */
     bool partial_success;
     const char *available_methods;
+    const char *change_prompt;
     int port; /* of a reverse tunnel: 0 leaves it as asked */
     int cert_store_type;
     const void *cert_store;
@@ -505,6 +523,7 @@ NACRE_API int nacre_set_connection_backlog(nacre_server *server, int value);
 NACRE_API int nacre_get_listening(nacre_server *server, bool *value);
 NACRE_API int nacre_set_listening(nacre_server *server,
                                   bool value); /* as nacre_start_listening() and nacre_stop_listening() */
+/* Of none, password, publickey, keyboard-interactive and hostbased, comma-separated. */
 NACRE_API int nacre_get_default_auth_methods(nacre_server *server, char *value, size_t size);
 NACRE_API int nacre_set_default_auth_methods(nacre_server *server, const char *value);
 NACRE_API int nacre_get_default_idle_timeout(nacre_server *server, int *seconds);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Logins by key in OpenSSH's and RFC 4252's other forms: bound to the host key, and an EXT_INFO on the way in. */
+/* What logins know beside a password and a key: keys bound to the host key, an EXT_INFO on the way in, and passwords
+ * that have to be changed. */
 #include <criterion/criterion.h>
 
 #include <stdlib.h>
@@ -234,6 +235,111 @@ Test(login, r18_a_third_ends_the_connection)
     pair_run(p);
     cr_assert_eq(p->client.conn->ext_infos, 2);
     say_ext_info(&p->server, &p->client, "server-sig-algs", "ssh-ed25519");
+    cr_assert_eq(side_event(&p->client, CONN_DISCONNECTED, 0)->error, NACRE_E_UNEXPECTED);
+    pair_free(p);
+}
+
+/* ---- changes of passwords --------------------------------------------------------------------------------------- */
+
+Test(login, an_expired_password_is_asked_to_change)
+{
+    struct pair *p = ready_for_auth();
+
+    p->server.answer.change_prompt = "Your password has expired.";
+    (void)nacre_conn_auth_password(p->client.conn, span_str("anna"), span_str("old"));
+    pair_run(p);
+    cr_assert(span_is(side_event(&p->client, CONN_AUTH_CHANGE, 0)->text, "Your password has expired."));
+    cr_assert_eq(side_count(&p->server, CONN_AUTHENTICATED) + side_count(&p->client, CONN_AUTH_FAILED), 0);
+    p->server.answer.change_prompt = "Too short.";
+    (void)nacre_conn_auth_change(p->client.conn, span_str("anna"), span_str("old"), span_str("x"));
+    pair_run(p);
+    cr_assert(span_is(side_event(&p->client, CONN_AUTH_CHANGE, 1)->text, "Too short."));
+    p->server.answer.change_prompt = NULL;
+    (void)nacre_conn_auth_change(p->client.conn, span_str("anna"), span_str("old"), span_str("new"));
+    pair_run(p);
+    const struct conn_event *e = side_event(&p->server, CONN_AUTH_REQUEST, 2);
+    cr_assert(span_is(e->param, "old") && span_is(e->new_password, "new"));
+    cr_assert_eq(side_count(&p->client, CONN_AUTHENTICATED), 1);
+    pair_free(p);
+}
+
+Test(login, a_change_may_be_one_factor_or_refused)
+{
+    struct pair *p = ready_for_auth();
+
+    p->server.refuses[CONN_AUTH_REQUEST] = true;
+    (void)nacre_conn_auth_change(p->client.conn, span_str("anna"), span_str("old"), span_str("new"));
+    pair_run(p);
+    cr_assert_not(side_event(&p->client, CONN_AUTH_FAILED, 0)->accepted);
+    p->server.refuses[CONN_AUTH_REQUEST] = false;
+    p->server.answer = (struct conn_answer){.partial_success = true, .available_methods = span_str("publickey")};
+    (void)nacre_conn_auth_change(p->client.conn, span_str("anna"), span_str("old"), span_str("new"));
+    pair_run(p);
+    cr_assert(side_event(&p->client, CONN_AUTH_FAILED, 1)->accepted);
+    cr_assert_eq(side_count(&p->server, CONN_AUTHENTICATED), 0);
+    pair_free(p);
+}
+
+Test(login, r08_requests_to_change_have_a_cap)
+{
+    struct pair *p = ready_for_auth();
+    int tries = 0;
+
+    p->server.answer.change_prompt = "";
+    while (tries < 40 && !nacre_conn_is_closing(p->server.conn)) {
+        (void)nacre_conn_auth_password(p->client.conn, span_str("anna"), span_str("old"));
+        pair_run(p);
+        tries++;
+    }
+    cr_assert_eq(tries, 16);
+    cr_assert_eq(side_event(&p->server, CONN_DISCONNECTED, 0)->error, NACRE_E_AUTHENTICATION);
+    pair_free(p);
+}
+
+Test(login, only_passwords_are_asked_to_change)
+{
+    struct pair *p = ready_for_auth();
+    struct key *key = nacre_key_generate(p->crypto, "ssh-ed25519", 0);
+
+    p->server.answer.change_prompt = "Your password has expired.";
+    (void)nacre_conn_auth_publickey(p->client.conn, span_str("anna"), key, NULL);
+    pair_run(p);
+    cr_assert_eq(side_count(&p->client, CONN_AUTHENTICATED), 1);
+    nacre_key_unref(key);
+    pair_free(p);
+}
+
+Test(login, r12_an_over_long_new_password_is_refused)
+{
+    static char much[CONN_PASSWORD_MAX + 2];
+    struct pair *p = ready_for_auth();
+    uint8_t request[2 * CONN_PASSWORD_MAX];
+    struct wr w = wr_over(request, sizeof request);
+
+    memset(much, 'x', sizeof much - 1);
+    wr_u8(&w, MSG_USERAUTH_REQUEST);
+    wr_cstring(&w, "anna");
+    wr_cstring(&w, "ssh-connection");
+    wr_cstring(&w, "password");
+    wr_bool(&w, true);
+    wr_cstring(&w, "old");
+    wr_cstring(&w, much);
+    cr_assert(wr_done(&w));
+    (void)nacre_packet_payload(p->client.conn, wr_span(&w));
+    pair_carry(&p->client, &p->server);
+    pair_feed(&p->server);
+    cr_assert_eq(side_count(&p->server, CONN_AUTH_REQUEST) + side_count(&p->server, CONN_DISCONNECTED), 0);
+    pair_free(p);
+}
+
+Test(login, a_request_to_change_without_a_password_is_out_of_order)
+{
+    static const uint8_t request[] = {MSG_USERAUTH_60, 0, 0, 0, 0, 0, 0, 0, 0};
+    struct pair *p = ready_for_auth();
+
+    (void)nacre_packet_payload(p->server.conn, span_of(request, sizeof request));
+    pair_carry(&p->server, &p->client);
+    pair_feed(&p->client);
     cr_assert_eq(side_event(&p->client, CONN_DISCONNECTED, 0)->error, NACRE_E_UNEXPECTED);
     pair_free(p);
 }

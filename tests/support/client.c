@@ -111,6 +111,9 @@ static void on_event(void *context, const struct conn_event *e)
         told_global_reply(c, e);
     if (e->type == CONN_AUTH_FAILED)
         told_failed(c, e);
+    c->changes += e->type == CONN_AUTH_CHANGE;
+    if (e->type == CONN_AUTH_CHANGE)
+        copy_text(c->change_prompt, sizeof c->change_prompt, e->text);
     if (e->type == CONN_AUTH_PROMPTS)
         told_prompts(c, e);
     if (e->type == CONN_BANNER)

@@ -47,6 +47,8 @@ struct client {
     bool partial;
     char methods[128];
     unsigned key_oks;
+    unsigned changes; /* another password was asked for */
+    char change_prompt[128];
     char banner[512];
     bool prompted;
     unsigned prompt_rounds;

@@ -23,7 +23,8 @@ static void remember(struct side *s, const struct conn_event *e)
 {
     const struct conn_event *x = e;
     size_t size = x->user.len + x->service.len + x->method.len + x->param.len + x->new_password.len +
-                  x->key_algorithm.len + x->kind.len + x->data.len + x->text.len;
+                  x->key_algorithm.len + x->client_host.len + x->client_user.len + x->kind.len + x->data.len +
+                  x->text.len;
 
     if (s->seen_count == PAIR_EVENTS)
         return;
@@ -36,6 +37,8 @@ static void remember(struct side *s, const struct conn_event *e)
     seen->event.param = keep(&at, x->param);
     seen->event.new_password = keep(&at, x->new_password);
     seen->event.key_algorithm = keep(&at, x->key_algorithm);
+    seen->event.client_host = keep(&at, x->client_host);
+    seen->event.client_user = keep(&at, x->client_user);
     seen->event.kind = keep(&at, x->kind);
     seen->event.data = keep(&at, x->data);
     seen->event.text = keep(&at, x->text);

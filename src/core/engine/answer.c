@@ -125,7 +125,11 @@ static void resolve(struct connection *c, const struct question *q, struct event
         return;
     }
     const struct conn_answer answer = {
-        .accept = a->accept, .partial_success = a->partial_success, .available_methods = span_str(a->methods)};
+        .accept = a->accept,
+        .partial_success = a->partial_success,
+        .available_methods = span_str(a->methods),
+        .change_prompt = a->change_prompt,
+    };
     if (q->type == EVENT_SSH_CHANNEL_REQUEST && a->accept) {
         grant_request(c, q, e, &answer);
         return;
@@ -172,7 +176,8 @@ static bool question_returned(struct connection *c, struct event *e)
         return false;
     }
     struct event *mine = e;
-    const struct nacre_answer_copy now = {.accept = e->accept, .partial_success = e->partial, .methods = e->methods};
+    const struct nacre_answer_copy now = {
+        .accept = e->accept, .partial_success = e->partial, .methods = e->methods, .change_prompt = e->change_prompt};
     const struct nacre_answer_copy *a = e->deferred ? q->early : &now;
     resolve(c, q, &mine, a, e->deferred ? &q->early->cert : &e->cert);
     free_question(c, q);

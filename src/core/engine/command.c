@@ -36,8 +36,11 @@ struct nacre_answer_copy *nacre_answer_copy_new(const struct nacre_answer *answe
     a->partial_success = answer->partial_success;
     a->port = answer->port;
     a->methods = copy_text(answer->available_methods);
+    a->change_prompt = copy_text(answer->change_prompt);
     a->cert = copy_cert(answer);
-    if ((answer->available_methods != NULL && a->methods == NULL) || (answer->cert_store != NULL && a->cert == NULL)) {
+    if ((answer->available_methods != NULL && a->methods == NULL) ||
+        (answer->change_prompt != NULL && a->change_prompt == NULL) ||
+        (answer->cert_store != NULL && a->cert == NULL)) {
         nacre_answer_copy_free(a);
         return NULL;
     }
@@ -49,6 +52,7 @@ void nacre_answer_copy_free(struct nacre_answer_copy *a)
     if (a == NULL)
         return;
     free(a->methods);
+    free(a->change_prompt);
     nacre_cert_choice_free(a->cert);
     free(a);
 }

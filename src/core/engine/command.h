@@ -72,7 +72,7 @@ struct command {
 struct nacre_answer_copy {
     bool accept, partial_success;
     int port;
-    char *methods;
+    char *methods, *change_prompt;
     struct cert_choice *cert;
 };
 

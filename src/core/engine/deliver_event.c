@@ -75,6 +75,8 @@ static void deliver_ssh_user_auth_request(struct nacre_server *server, struct ev
                                             .auth_param_len = e->data_len,
                                             .key_algorithm = e->text[3],
                                             .new_password = e->new_password,
+                                            .client_host = e->client_host == NULL ? "" : e->client_host,
+                                            .client_user = e->client_user == NULL ? "" : e->client_user,
                                             .verified = e->verified,
                                             .accept = e->accept,
                                             .certified = e->certificate_id != NULL,
@@ -88,6 +90,8 @@ static void deliver_ssh_user_auth_request(struct nacre_server *server, struct ev
     e->accept = v.accept;
     e->partial = v.partial_success;
     if (!e->deferred && v.available_methods != NULL && (e->methods = strdup(v.available_methods)) == NULL)
+        e->accept = e->partial = false;
+    if (!e->deferred && v.change_prompt != NULL && (e->change_prompt = strdup(v.change_prompt)) == NULL)
         e->accept = e->partial = false;
 }
 

@@ -107,6 +107,7 @@ void nacre_event_free(struct shard *s, struct event *e)
         nacre_wipe(e->room, sizeof e->room);
     nacre_block_release(e->block);
     free(e->methods);
+    free(e->change_prompt);
     nacre_cert_choice_free(e->cert);
     if (s->free_event_count >= EVENTS_KEPT) {
         free(e);

@@ -58,9 +58,11 @@ struct event {
     const uint8_t *data;           /* NUL-terminated when it is a string */
     size_t data_len;
     const char *new_password;                                            /* NULL: none */
+    const char *client_host, *client_user;                               /* NULL: not hostbased */
     const char *certificate_id, *certificate_extensions, *force_command; /* NULL: no certificate; none in it */
     uint64_t certificate_serial;
     char *methods;            /* available_methods of the answer; malloc'd */
+    char *change_prompt;      /* of the answer; malloc'd */
     struct cert_choice *cert; /* on_connected's answer; malloc'd */
     struct block *block;      /* holds data, or the strings */
     size_t used;              /* of room[] */

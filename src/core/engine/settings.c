@@ -86,7 +86,7 @@ static bool name_usable(enum setting_type type, const struct nacre_crypto *c, st
     case SET_NAMES_COMP:
         return nacre_comp_find(c, name) != NULL;
     case SET_NAMES_METHOD:
-        return nacre_names_has(span_str("none,password,publickey,keyboard-interactive"), name);
+        return nacre_names_has(span_str("none,password,publickey,hostbased,keyboard-interactive"), name);
     case SET_BOOL:
     case SET_INT:
     case SET_I64:

@@ -262,8 +262,8 @@ static struct event *make_auth(struct connection *c, const struct conn_event *v)
     if (v->cert != NULL)
         nacre_cert_extensions(v->cert, extensions, sizeof extensions);
     bool is_forced = v->cert != NULL && nacre_cert_option(v->cert, "force-command", &forced);
-    size_t extra = v->new_password.len + 1 + (v->cert == NULL ? 0 : v->cert->key_id.len + 1) + strlen(extensions) + 1 +
-                   forced.len + 1;
+    size_t extra = v->new_password.len + 1 + v->client_host.len + 1 + v->client_user.len + 1 +
+                   (v->cert == NULL ? 0 : v->cert->key_id.len + 1) + strlen(extensions) + 1 + forced.len + 1;
     struct event *e =
         nacre_event_new(c->shard, EVENT_SSH_USER_AUTH_REQUEST, room_for(texts, 4) + v->param.len + 1 + extra);
     if (e == NULL) {
@@ -276,6 +276,10 @@ static struct event *make_auth(struct connection *c, const struct conn_event *v)
     e->data_len = v->param.len;
     if (v->new_password.at != NULL)
         e->new_password = nacre_event_keep(e, v->new_password);
+    if (v->client_host.at != NULL) {
+        e->client_host = nacre_event_keep(e, v->client_host);
+        e->client_user = nacre_event_keep(e, v->client_user);
+    }
     if (v->cert != NULL) {
         e->certificate_id = nacre_event_keep(e, v->cert->key_id);
         e->certificate_extensions = nacre_event_keep(e, span_str(extensions));
@@ -290,12 +294,13 @@ static struct event *make_auth(struct connection *c, const struct conn_event *v)
 
 /* What people typed, from the code page that clients speak into UTF-8. */
 struct decoded {
-    struct buf user, param, new_password;
+    struct buf user, param, new_password, client_user;
 };
 
 static void decoded_free(struct decoded *d)
 {
     nacre_buf_free(&d->user);
+    nacre_buf_free(&d->client_user);
     nacre_buf_wipe(&d->param);
     nacre_buf_wipe(&d->new_password);
 }
@@ -315,13 +320,14 @@ static bool decode(const struct connection *c, struct conn_event *v, struct deco
 {
     int64_t page = c->profile->settings.code_page.number;
     nacre_buf_init(&d->user, 4 * (size_t)CONN_USER_MAX);
+    nacre_buf_init(&d->client_user, 4 * (size_t)CONN_USER_MAX);
     nacre_buf_init(&d->param, 8 * (size_t)CONN_PASSWORD_MAX);
     nacre_buf_init(&d->new_password, 8 * (size_t)CONN_PASSWORD_MAX);
     if (page == CODEPAGE_UTF8)
         return true;
-    bool is_text = !span_is(v->method, "publickey");
-    return decode_one(page, &v->user, &d->user) && (!is_text || decode_one(page, &v->param, &d->param)) &&
-           decode_one(page, &v->new_password, &d->new_password);
+    bool is_text = !span_is(v->method, "publickey") && !span_is(v->method, "hostbased");
+    return decode_one(page, &v->user, &d->user) && decode_one(page, &v->client_user, &d->client_user) &&
+           (!is_text || decode_one(page, &v->param, &d->param)) && decode_one(page, &v->new_password, &d->new_password);
 }
 
 /* What the protocol could not look at for want of a clock and an address (rule R7). */

@@ -23,6 +23,7 @@ static const struct auth_method {
     {"password",                           "password",             nacre_auth_password_request},
     {"publickey",                          "publickey",            nacre_auth_pubkey_request},
     {"publickey-hostbound-v00@openssh.com", "publickey",           nacre_auth_hostbound_request},
+    {"hostbased",                          "hostbased",            nacre_auth_hostbased_request},
     {"keyboard-interactive",               "keyboard-interactive", nacre_auth_kbdint_request},
 };
 /* clang-format on */
@@ -153,6 +154,8 @@ enum step nacre_auth_ask(struct conn *c)
                                                .param = q->param,
                                                .new_password = q->new_password,
                                                .key_algorithm = q->key_algorithm,
+                                               .client_host = q->client_host,
+                                               .client_user = q->client_user,
                                                .cert = q->is_certificate ? &q->cert : NULL,
                                                .query = q->query,
                                                .verified = q->verified});
@@ -180,12 +183,19 @@ static enum step send_banner(struct conn *c, struct auth *a)
     return nacre_packet_close(c, &p);
 }
 
+/* Rule R6: whatever the answer says, an unverified key opens nothing. */
+static bool is_proven(const struct auth_request *q)
+{
+    bool by_key = span_is(q->method, "publickey") || span_is(q->method, "hostbased");
+
+    return !q->query && (q->verified || !by_key);
+}
+
 static enum step succeed(struct conn *c)
 {
     struct auth *a = c->auth;
 
-    /* Rule R6: whatever the answer says, an unverified key opens nothing. */
-    if (span_is(a->request.method, "publickey") && (a->request.query || !a->request.verified))
+    if (!is_proven(&a->request))
         return nacre_auth_refuse(c, false);
     if (send_banner(c, a) == STEP_CLOSE || nacre_packet_empty(c, MSG_USERAUTH_SUCCESS) == STEP_CLOSE)
         return STEP_CLOSE;
@@ -205,20 +215,27 @@ enum step nacre_auth_decide(struct conn *c, const struct conn_answer *answer)
         return nacre_conn_fail(c, NACRE_E_INVAL, "the list of available methods is too long");
     if (a->request.verified && (answer->accept || answer->partial_success))
         nacre_auth_inform(c);
-    if (answer->partial_success && !a->request.query &&
-        (a->request.verified || !span_is(a->request.method, "publickey")))
+    if (answer->change_prompt != NULL && span_is(a->request.method, "password"))
+        return nacre_auth_ask_new_password(c, answer->change_prompt);
+    if (answer->partial_success && is_proven(&a->request))
         return nacre_auth_refuse(c, true);
     return answer->accept && !answer->partial_success ? succeed(c) : nacre_auth_refuse(c, false);
+}
+
+bool nacre_auth_is_query_too_many(struct conn *c)
+{
+    unsigned max = c->config->max_auth_attempts;
+
+    return ++c->auth->queries > (max > AUTH_QUERIES_MIN ? max : AUTH_QUERIES_MIN);
 }
 
 /* Rule R8: failures count, but for the first "none"; queries and partial successes have a larger cap of their own. */
 static bool is_too_many(struct conn *c, struct auth *a, bool partial)
 {
     unsigned max = c->config->max_auth_attempts;
-    unsigned max_queries = max > AUTH_QUERIES_MIN ? max : AUTH_QUERIES_MIN;
 
     if (partial || a->request.query)
-        return ++a->queries > max_queries;
+        return nacre_auth_is_query_too_many(c);
     if (span_is(a->request.method, "none") && !a->none_seen) {
         a->none_seen = true;
         return false;

@@ -16,8 +16,9 @@ enum {
 struct auth_request {
     struct span user, service, method;
     struct span param, new_password, key_algorithm;
-    struct span signature, signed_part; /* signed_part is the request without the signature */
-    struct key_cert cert;               /* publickey, when is_certificate */
+    struct span client_host, client_user; /* hostbased */
+    struct span signature, signed_part;   /* signed_part is the request without the signature */
+    struct key_cert cert;                 /* publickey, when is_certificate */
     bool query, verified, is_certificate;
 };
 
@@ -56,14 +57,24 @@ enum step nacre_auth_refuse(struct conn *c, bool partial);
 /* Goes on after the application has decided on the whole request. */
 enum step nacre_auth_decide(struct conn *c, const struct conn_answer *answer);
 
+/* Counts a request that is no failure and no login: those have a cap of their own (rule R8). True: it is reached. */
+bool nacre_auth_is_query_too_many(struct conn *c);
+
 /* The method's own part of a request: `r` stands behind the method name. */
 enum step nacre_auth_none_request(struct conn *c, struct rd *r);
 enum step nacre_auth_password_request(struct conn *c, struct rd *r);
 enum step nacre_auth_pubkey_request(struct conn *c, struct rd *r);
 enum step nacre_auth_hostbound_request(struct conn *c, struct rd *r);
+enum step nacre_auth_hostbased_request(struct conn *c, struct rd *r);
 enum step nacre_auth_kbdint_request(struct conn *c, struct rd *r);
 
 enum step nacre_send_pk_ok(struct conn *c);
+
+/* Asks for another password instead of letting in by this one. */
+enum step nacre_auth_ask_new_password(struct conn *c, const char *prompt);
+
+/* A key worth asking about: an accepted algorithm, and a well-formed key of its type (rules R9, R25). */
+bool nacre_auth_key_is_usable(struct conn *c, const struct sig_alg *alg);
 
 /* Checks the request's signature with its key, then asks the application or refuses. */
 enum step nacre_auth_verify(struct conn *c, const struct sig_alg *alg);

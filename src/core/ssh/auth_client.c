@@ -115,6 +115,20 @@ bool nacre_conn_auth_password(struct conn *c, struct span user, struct span pass
     return send_request(c, &p);
 }
 
+bool nacre_conn_auth_change(struct conn *c, struct span user, struct span password, struct span new_password)
+{
+    struct packet p;
+
+    if (password.len > CONN_PASSWORD_MAX || new_password.len > CONN_PASSWORD_MAX ||
+        !nacre_client_begin(c, CLIENT_PASSWORD, user))
+        return false;
+    nacre_client_open_request(c, &p, 9 + password.len + new_password.len);
+    wr_bool(&p.w, true);
+    wr_string(&p.w, password);
+    wr_string(&p.w, new_password);
+    return send_request(c, &p);
+}
+
 bool nacre_conn_auth_kbdint(struct conn *c, struct span user)
 {
     struct packet p;
@@ -228,8 +242,20 @@ static enum step on_pk_ok(struct conn *c, struct rd *r)
     return STEP_NEXT;
 }
 
-/* Message 60 is whatever the method under way makes of it. A server that wants a new password gets none: the login has
- * failed. */
+/* RFC 4252 section 8. */
+static enum step on_change_request(struct conn *c, struct rd *r)
+{
+    struct span prompt = rd_string(r, CONN_PACKET_MAX);
+
+    (void)rd_string(r, CONN_PACKET_MAX); /* language tag */
+    if (!rd_end(r))
+        return nacre_conn_fail(c, NACRE_E_PACKET, "malformed USERAUTH_PASSWD_CHANGEREQ");
+    c->client->method = CLIENT_IDLE;
+    nacre_conn_event(c, &(struct conn_event){.type = CONN_AUTH_CHANGE, .text = prompt});
+    return STEP_NEXT;
+}
+
+/* Message 60 is whatever the method under way makes of it. */
 enum step nacre_on_userauth_60(struct conn *c, struct span body)
 {
     struct rd r = rd_over(body);
@@ -240,9 +266,7 @@ enum step nacre_on_userauth_60(struct conn *c, struct span body)
     case CLIENT_KBDINT:
         return on_info_request(c, &r);
     case CLIENT_PASSWORD:
-        c->client->method = CLIENT_IDLE;
-        nacre_conn_event(c, &(struct conn_event){.type = CONN_AUTH_FAILED, .text = span_str("password")});
-        return STEP_NEXT;
+        return on_change_request(c, &r);
     case CLIENT_IDLE:
     case CLIENT_NONE:
     case CLIENT_PUBKEY:

@@ -39,14 +39,13 @@ static bool certificate_is_acceptable(const struct conn *c, struct auth_request 
                                   nacre_cert_names(&q->cert, q->user) && nacre_cert_options_known(&q->cert));
 }
 
-/* A key worth asking about: an accepted algorithm, and a well-formed key of its type (rules R9, R25). */
-static bool key_is_acceptable(struct conn *c, const struct sig_alg *alg)
+bool nacre_auth_key_is_usable(struct conn *c, const struct sig_alg *alg)
 {
-    struct auth_request *q = &c->auth->request;
+    const struct auth_request *q = &c->auth->request;
     struct key *key = alg == NULL || !nacre_names_has(span_str(c->config->algorithms.user_signature), q->key_algorithm)
                           ? NULL
                           : nacre_key_from_blob(c->config->crypto, q->param);
-    bool fits = key != NULL && nacre_key_fits(key, alg) && certificate_is_acceptable(c, q);
+    bool fits = key != NULL && nacre_key_fits(key, alg);
 
     nacre_key_unref(key);
     return fits;
@@ -64,7 +63,7 @@ static enum step on_request(struct conn *c, struct rd *r, const struct key *boun
         return nacre_auth_refuse(c, false);
     }
     const struct sig_alg *alg = nacre_sig_find(c->config->crypto, q->key_algorithm);
-    if (!key_is_acceptable(c, alg))
+    if (!nacre_auth_key_is_usable(c, alg) || !certificate_is_acceptable(c, q))
         return nacre_auth_refuse(c, false);
     if (q->query && !q->is_certificate)
         return nacre_auth_ask(c);
@@ -90,7 +89,7 @@ enum step nacre_send_pk_ok(struct conn *c)
     const struct auth_request *q = &c->auth->request;
     struct packet p;
 
-    if (++c->auth->queries > AUTH_QUERIES_MIN && c->auth->queries > c->config->max_auth_attempts)
+    if (nacre_auth_is_query_too_many(c))
         return nacre_conn_fail(c, NACRE_E_AUTHENTICATION, "too many authentication queries");
     nacre_packet_open(c, &p, MSG_USERAUTH_60, 8 + q->key_algorithm.len + q->param.len);
     wr_string(&p.w, q->key_algorithm);

@@ -185,6 +185,7 @@ enum conn_event_type {
     CONN_AUTH_FAILED,    /* -                        methods that can continue in text, accepted = partial success   */
     CONN_AUTH_PROMPTS,   /* -                        keyboard-interactive: prompts; call nacre_conn_auth_responses() */
     CONN_AUTH_KEY_OK,    /* -                        answer to a publickey query                                     */
+    CONN_AUTH_CHANGE,    /* -                        another password is wanted, by text; nacre_conn_auth_change()   */
     CONN_BANNER,         /* -                        text                                                            */
     CONN_EVENT_TYPES
 };
@@ -202,13 +203,16 @@ struct conn_event {
     enum nacre_error error;
     uint32_t code;
     bool want_reply, accepted;
-    bool verified; /* CONN_AUTH_REQUEST, publickey: the signature of this very request was checked and is good */
+    bool verified; /* CONN_AUTH_REQUEST, publickey and hostbased: the signature of this very request was checked and is
+                      good */
     bool query;    /* CONN_AUTH_REQUEST, publickey: no signature yet, asks whether the key would do */
     unsigned extended;
     struct span user, service, method;
     struct span param;        /* password, key blob, or one keyboard-interactive response */
     struct span new_password; /* password change request, else empty */
     struct span key_algorithm;
+    struct span client_host; /* hostbased: the client's host as it names itself, without a dot behind it */
+    struct span client_user; /* hostbased: who is logged in there */
     const struct key_cert
         *cert;        /* CONN_AUTH_REQUEST, publickey with an OpenSSH certificate: for this user, signed by one of the
                          authorities.        Its times and options are the owner's to look at. Else NULL */
@@ -225,9 +229,11 @@ struct conn_answer {
     bool accept;
     bool partial_success;          /* CONN_AUTH_REQUEST: this factor is good, more are needed */
     struct span available_methods; /* CONN_AUTH_REQUEST: replaces the list for this connection; empty: unchanged */
-    struct span reply;             /* CONN_GLOBAL_REQUEST: data of REQUEST_SUCCESS */
-    uint32_t reason;               /* CONN_CHANNEL_OPEN_REQUEST refused: SSH_OPEN_*; 0: administratively prohibited */
-    const char *text;              /* description for the refusal; NULL: a default */
+    const char *change_prompt; /* CONN_AUTH_REQUEST, password: in place of the rest, asks for another password by this
+                                  text; NULL: does not */
+    struct span reply;         /* CONN_GLOBAL_REQUEST: data of REQUEST_SUCCESS */
+    uint32_t reason;           /* CONN_CHANNEL_OPEN_REQUEST refused: SSH_OPEN_*; 0: administratively prohibited */
+    const char *text;          /* description for the refusal; NULL: a default */
 };
 
 /* Answers a question that was left open. False and no effect when `serial` is not open (answered, expired, closed): a
@@ -251,6 +257,7 @@ bool nacre_conn_set_prompts(struct conn *c, struct span instruction, const struc
 
 bool nacre_conn_auth_none(struct conn *c, struct span user);
 bool nacre_conn_auth_password(struct conn *c, struct span user, struct span password);
+bool nacre_conn_auth_change(struct conn *c, struct span user, struct span password, struct span new_password);
 /* Signs (as a work) and sends; `alg` NULL takes the first fitting algorithm the server named. What is signed names the
  * server's host key when the server takes that. */
 bool nacre_conn_auth_publickey(struct conn *c, struct span user, struct key *key, const char *alg);
