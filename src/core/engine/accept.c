@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* New connections: the limit, which worker gets them, who may connect, and on_connection_request. */
+/* New connections: which worker gets them, who may connect, and on_connection_request. Limits are in admit.c. */
 #include <stdio.h>
 #include <string.h>
 
@@ -60,19 +60,6 @@ void nacre_accept_uncount(struct shard *s)
     atomic_fetch_sub_explicit(&s->load, 1, memory_order_relaxed);
     atomic_fetch_sub_explicit(&s->server->connection_count, 1,
                               memory_order_release); /* with the acquire of nacre_set_handlers() */
-}
-
-static void report(struct shard *s, enum nacre_error error, const char *what)
-{
-    if (s->server->handlers.on_error == NULL)
-        return;
-    size_t len = strlen(what);
-    struct event *e = nacre_event_new(s, EVENT_ERROR, len + 1);
-    if (e == NULL)
-        return;
-    e->code = (int)error;
-    e->text[0] = nacre_event_keep(e, span_of(what, len));
-    nacre_outbox_add_own(s, e);
 }
 
 static void set_socket_options(struct shard *s, io_socket socket)
@@ -168,8 +155,7 @@ void nacre_accept(struct shard *s, io_socket socket)
 {
     struct shard *to = place(s);
     if (!count_in(s, to)) {
-        report(s, NACRE_E_TOO_MANY_CONNECTIONS, "A connection was closed: MaxConnections are there.");
-        nacre_sock_close(socket);
+        nacre_admit_full(s, socket);
         return;
     }
     if (to != s) {
@@ -184,17 +170,24 @@ void nacre_accept(struct shard *s, io_socket socket)
 void nacre_accept_here(struct shard *s, io_socket socket)
 {
     struct connection *c = NULL;
+    struct admitted admitted = {.node = NULL};
+    if (socket != IO_NO_SOCKET && !s->stopping && !nacre_admit(s, socket, &admitted)) {
+        nacre_accept_uncount(s);
+        return;
+    }
     if (socket != IO_NO_SOCKET && !s->stopping) {
         set_socket_options(s, socket);
         c = take_slot(s, socket);
     }
     if (c == NULL) {
         nacre_accept_uncount(s);
+        nacre_admit_leave(s, &admitted);
         if (!s->stopping)
-            report(s, NACRE_E_NOBUFS, "A connection was closed: out of memory or descriptors.");
+            nacre_report(s, NACRE_E_NOBUFS, "A connection was closed: out of memory or descriptors.");
         nacre_sock_close(socket);
         return;
     }
+    c->admitted = admitted;
     bool preset = is_allowed(c);
     nacre_connection_touch(c);
     if (!ask_request(c, preset))
@@ -205,5 +198,5 @@ void nacre_accept_failed(struct shard *s, enum nacre_error error)
 {
     char text[160];
     (void)snprintf(text, sizeof text, "Accepting connections pauses: %s", nacre_error_text((int)error));
-    report(s, error, text);
+    nacre_report(s, error, text);
 }

@@ -78,6 +78,15 @@ static bool is_numeric(const char *entry)
     return strpbrk(entry, "*?/") != NULL || nacre_sock_parse_address(entry, bytes) != 0;
 }
 
+bool nacre_access_is_numeric(const char *list)
+{
+    char entry[ENTRY_MAX];
+    while (next_entry(&list, entry, sizeof entry))
+        if (!is_numeric(entry))
+            return false;
+    return true;
+}
+
 static enum nacre_error resolve_entry(const char *entry, struct buf *out, char *why, size_t why_size)
 {
     if (is_numeric(entry))

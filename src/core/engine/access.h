@@ -17,4 +17,7 @@ enum nacre_error nacre_access_resolve(const char *list, char **out, char *why, s
 /* True when an entry of a list without names matches `address` (numeric). */
 bool nacre_access_match(const char *list, const char *address);
 
+/* True when the list has addresses, blocks and patterns of addresses only. */
+bool nacre_access_is_numeric(const char *list);
+
 #endif

@@ -79,6 +79,16 @@ static int build_info(struct request *r)
     return answer(r, text);
 }
 
+/* How many connections were refused, by reason. */
+static int refused_connections(struct request *r)
+{
+    char text[256];
+    if (r->set != NULL)
+        return nacre_fail(NACRE_E_SETTING_READ_ONLY, NULL);
+    nacre_admission_figures(&r->server->admission, text, sizeof text);
+    return answer(r, text);
+}
+
 static int license_info(struct request *r)
 {
     return r->set != NULL ? nacre_fail(NACRE_E_SETTING_READ_ONLY, NULL) : answer(r, "Apache-2.0");
@@ -346,6 +356,7 @@ static const struct {
 } specials[] = {
     {"BuildInfo", build_info},
     {"LicenseInfo", license_info},
+    {"RefusedConnections", refused_connections},
     {"IOBackend", io_backend},
     {"UseIOCP", other_model},
     {"UseWindowsMessages", other_model},

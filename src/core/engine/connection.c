@@ -61,6 +61,7 @@ static void leave(struct connection *c)
         nacre_sock_close(c->socket);
     c->socket = IO_NO_SOCKET;
     c->stage = STAGE_GONE;
+    nacre_admit_leave(c->shard, &c->admitted);
     nacre_question_drop_all(c);
     nacre_connection_settle(c);
 }
@@ -107,6 +108,7 @@ void nacre_connection_ended(struct connection *c, enum nacre_error why, const ch
 {
     char line[320];
     c->status = (int)why;
+    nacre_admit_ended(c, why);
     nacre_mutex_lock(&c->shard->inbox_lock);
     c->over = true;
     nacre_mutex_unlock(&c->shard->inbox_lock);
@@ -291,6 +293,7 @@ void nacre_pump_gone(struct connection *c)
 {
     c->attached = false;
     c->stage = STAGE_GONE;
+    nacre_admit_leave(c->shard, &c->admitted);
     nacre_conn_free(c->conn);
     c->conn = NULL;
     nacre_question_drop_all(c);

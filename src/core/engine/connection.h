@@ -17,6 +17,26 @@ void nacre_accept_here(struct shard *s, io_socket socket);
 void nacre_accept_uncount(struct shard *s);
 void nacre_accept_failed(struct shard *s, enum nacre_error error);
 
+/* admit.c: who is let in. */
+
+/* MaxConnections are there: the socket is refused and closed. */
+void nacre_admit_full(struct shard *s, io_socket socket);
+
+/* Counts a new socket in; false: it was refused, told why, and closed. */
+bool nacre_admit(struct shard *s, io_socket socket, struct admitted *out);
+
+/* Takes it back: the socket is gone, or could not be taken. */
+void nacre_admit_leave(struct shard *s, struct admitted *in);
+
+/* It has logged in. */
+void nacre_admit_logged_in(struct connection *c);
+
+/* The connection ends for that reason: if that is an offence, its source is held to it. */
+void nacre_admit_ended(struct connection *c, enum nacre_error why);
+
+/* Reports an error that belongs to no connection. */
+void nacre_report(struct shard *s, enum nacre_error error, const char *what);
+
 /* connection.c */
 
 /* on_connection_request has been decided. */

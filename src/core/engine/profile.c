@@ -58,6 +58,8 @@ static void fill_config(struct profile *p, bool wants_log, bool wants_status)
         .rekey_bytes = (uint64_t)s->rekey_bytes.number,
         .rekey_timeout_ns = rekey_timeout_s * second_ns,
         .login_grace_ns = s->login_grace.number * second_ns,
+        .login_bytes_max = (uint64_t)s->login_bytes.number,
+        .login_packets_max = (uint32_t)s->login_packets.number,
         .keepalive_ns = s->keepalive_seconds.number * second_ns,
         .keepalive_max = (unsigned)s->keepalive_max.number,
         .max_auth_attempts = (unsigned)s->max_auth_attempts.number,
@@ -71,6 +73,16 @@ static void fill_config(struct profile *p, bool wants_log, bool wants_status)
         .log_secrets = s->mask_sensitive.number == 0,
         .status = wants_status,
     };
+}
+
+/* The texts were checked when they were set. */
+static void fill_admission(struct profile *p)
+{
+    const struct settings *s = &p->settings;
+    (void)nacre_startups_parse(s->max_startups.text, (unsigned)s->max_connections.number, &p->admission.startups);
+    (void)nacre_blocks_parse(s->source_blocks.text, &p->admission.blocks);
+    (void)nacre_penalties_parse(s->penalties.text, &p->admission.penalties);
+    p->admission.per_source = (unsigned)s->per_source.number;
 }
 
 struct profile *nacre_profile_new(const struct settings *settings, struct nacre_crypto *crypto, struct key *const *keys,
@@ -89,6 +101,7 @@ struct profile *nacre_profile_new(const struct settings *settings, struct nacre_
         return NULL;
     }
     fill_config(p, wants_log, wants_status);
+    fill_admission(p);
     return p;
 }
 

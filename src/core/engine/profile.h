@@ -6,6 +6,7 @@
 
 #include <stdatomic.h>
 
+#include "engine/admission.h"
 #include "engine/settings.h"
 #include "ssh/conn.h"
 
@@ -32,6 +33,7 @@ struct profile {
     struct prompt prompts[PROMPTS_MAX];
     int prompt_count;
     char *allowed, *blocked; /* who may connect, without names */
+    struct admission_rules admission;
 };
 
 /* Copies settings, keys and prompts. `wants_log` and `wants_status`: whether handlers exist. NULL: out of memory. */

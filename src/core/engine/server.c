@@ -54,6 +54,7 @@ int nacre_create(nacre_server **out)
     nacre_mutex_init(&server->lock);
     nacre_mutex_init(&server->ready_lock);
     nacre_cond_init(&server->ready_cond);
+    nacre_admission_init(&server->admission);
     atomic_init(&server->event_fd, -1);
     atomic_init(&server->select_wait_ms, (int)server->settings.select_wait_ms.number);
     atomic_init(&server->code_page, (int)server->settings.code_page.number);
@@ -485,6 +486,7 @@ void nacre_free(nacre_server *server)
     free(server->allowed);
     free(server->blocked);
     nacre_crypto_unref(server->crypto);
+    nacre_admission_destroy(&server->admission);
     nacre_server_close_fd(server);
     nacre_cond_destroy(&server->ready_cond);
     nacre_mutex_destroy(&server->ready_lock);

@@ -53,6 +53,8 @@ struct nacre_server {
     _Atomic unsigned shard_count; /* release when the shards stand, acquire to reach them */
     struct offload offload;
 
+    struct admission admission;
+
     /* Any thread. */
     _Atomic unsigned
         connection_count; /* relaxed: accepted and not yet gone; for MaxConnections and ssh_connection_count */

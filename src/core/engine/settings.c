@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <strings.h>
 
+#include "engine/access.h"
+#include "engine/admission_rules.h"
 #include "wire/namelist.h"
 
 const struct setting_row nacre_setting_rows[SETTING_COUNT] = {
@@ -249,6 +251,26 @@ static bool is_version(const char *text)
     return strncmp(text, "SSH-2.0-", 8) == 0 && text[8] != '\0';
 }
 
+/* What admission_rules.c reads has to be readable by it. */
+static bool is_admission(const struct setting_row *row, const char *text, char *why, size_t why_size)
+{
+    struct startup_rules startups;
+    struct block_rules blocks;
+    struct penalty_rules penalties;
+    const char *form = NULL;
+    if (row == &nacre_setting_rows[SETTING_MaxStartups] && !nacre_startups_parse(text, 1, &startups))
+        form = "\"start:rate:full\", \"start\" or \"none\"; start and full may be percent of MaxConnections";
+    if (row == &nacre_setting_rows[SETTING_PerSourceNetBlockSize] && !nacre_blocks_parse(text, &blocks))
+        form = "\"bits of IPv4:bits of IPv6\", as \"32:64\"";
+    if (row == &nacre_setting_rows[SETTING_PerSourcePenalties] && !nacre_penalties_parse(text, &penalties))
+        form = "\"no\", \"yes\" or words like \"authfail:5s max:10m dry-run\"";
+    if (row == &nacre_setting_rows[SETTING_PerSourceExemptList] && !nacre_access_is_numeric(text))
+        form = "a list of addresses, address blocks (10.0.0.0/8) and patterns of addresses (10.*)";
+    if (form != NULL)
+        (void)snprintf(why, why_size, "%s is %s.", row->name, form);
+    return form == NULL;
+}
+
 static enum nacre_error set_text(union setting_value *v, const struct setting_row *row, const char *text,
                                  const struct nacre_crypto *crypto, char *why, size_t why_size)
 {
@@ -262,6 +284,8 @@ static enum nacre_error set_text(union setting_value *v, const struct setting_ro
         (void)snprintf(why, why_size, "%s begins with \"SSH-2.0-\" and is one line of printable ASCII.", row->name);
         return NACRE_E_SETTING_VALUE;
     }
+    if (!is_admission(row, text, why, why_size))
+        return NACRE_E_SETTING_VALUE;
     if (row->type != SET_TEXT) {
         enum nacre_error e = check_names(row, text, crypto, why, why_size);
         if (e != NACRE_OK)

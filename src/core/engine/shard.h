@@ -71,6 +71,8 @@ struct connection {
     bool announced;          /* on_connected was due: so is on_disconnected */
     bool owes_end;           /* on_disconnected could not be made for want of memory */
     bool on_dirty;
+    bool logged_in;
+    struct admitted admitted; /* what it is counted as until its socket is gone */
     struct conn *conn;
     struct profile *profile;
     struct block *input; /* received bytes the conn has not used: a partial packet, or all that came during a hold */

@@ -137,6 +137,7 @@ static void told_kex_done(struct connection *c, const struct conn_event *v)
 static void told_authenticated(struct connection *c, const struct conn_event *v)
 {
     char text[400];
+    nacre_admit_logged_in(c);
     (void)snprintf(text, sizeof text, "user %.*s logged in by %.*s", (int)v->user.len, v->user.at, (int)v->method.len,
                    v->method.at);
     nacre_connection_log(c, 1, text);

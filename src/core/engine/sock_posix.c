@@ -133,6 +133,36 @@ enum nacre_error nacre_sock_addresses(io_socket s, char *remote, size_t remote_s
     return NACRE_OK;
 }
 
+unsigned nacre_sock_peer(io_socket s, uint8_t bytes[16])
+{
+    struct sockaddr_storage a;
+    socklen_t len = sizeof a;
+    if (getpeername(s, (struct sockaddr *)&a, &len) != 0)
+        return 0;
+    if (a.ss_family == AF_INET) {
+        memcpy(bytes, &((const struct sockaddr_in *)(const void *)&a)->sin_addr, 4);
+        return 4;
+    }
+    if (a.ss_family != AF_INET6)
+        return 0;
+    const struct in6_addr *in6 = &((const struct sockaddr_in6 *)(const void *)&a)->sin6_addr;
+    unsigned size = IN6_IS_ADDR_V4MAPPED(in6) ? 4 : 16;
+    memcpy(bytes, in6->s6_addr + (16 - size), size);
+    return size;
+}
+
+void nacre_sock_farewell(io_socket s, const void *bytes, size_t len)
+{
+    uint8_t heard[4096];
+    /* RFC 1122 section 4.2.2.13: closing with bytes unread is a reset, which may overtake what was sent. */
+    while (recv(s, heard, sizeof heard, MSG_DONTWAIT) == (ssize_t)sizeof heard)
+        ;
+    /* Nobody is left to be told when this fails. */
+    if (send(s, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+        (void)shutdown(s, SHUT_WR);
+    nacre_sock_close(s);
+}
+
 unsigned nacre_sock_parse_address(const char *text, uint8_t bytes[16])
 {
     struct in6_addr in6;

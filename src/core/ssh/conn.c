@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "ssh/auth.h"
 #include "ssh/errors.h"
 
 _Static_assert(sizeof(struct conn) <= 1024, "100,000 idle connections pay for every byte here");
@@ -163,6 +164,18 @@ enum step nacre_conn_handle(struct conn *c, struct span payload)
     return rule_of(c, payload.at[0])->handle(c, span_of(payload.at + 1, payload.len - 1));
 }
 
+/* Nobody needs many packets to log in; who sends more is after something else, and is not known yet. */
+static bool login_goes_on(struct conn *c)
+{
+    const struct conn_config *config = c->config;
+
+    if (c->phase >= PHASE_OPEN || !conn_is_server(c))
+        return true;
+    c->login_packets++;
+    return (config->login_packets_max == 0 || c->login_packets <= config->login_packets_max) &&
+           (config->login_bytes_max == 0 || c->bytes_in + c->bytes_out <= config->login_bytes_max);
+}
+
 enum step nacre_conn_dispatch(struct conn *c, struct span payload)
 {
     uint8_t type = payload.at[0];
@@ -171,6 +184,8 @@ enum step nacre_conn_dispatch(struct conn *c, struct span payload)
 
     if (conn_logs(c, 2))
         nacre_conn_log_packet(c, "received", payload);
+    if (!login_goes_on(c))
+        return nacre_conn_fail(c, NACRE_E_LOGIN_LIMIT, "too much was sent before login");
     if (type >= MSG_KEX_FIRST && type <= MSG_KEX_LAST && nacre_kex_skips_guess(c))
         return STEP_NEXT;
     if (rule->handle == NULL) {
@@ -378,6 +393,7 @@ void nacre_conn_info(const struct conn *c, struct conn_info *info)
         .strict_kex = c->strict,
         .authenticated = c->user != NULL,
         .keyed = c->kex_count != 0,
+        .login_failures = c->auth == NULL ? 0 : c->auth->failures,
         .rekeys = c->kex_count == 0 ? 0 : c->kex_count - 1,
         .bytes_in = c->bytes_in,
         .bytes_out = c->bytes_out,

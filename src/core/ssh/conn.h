@@ -66,6 +66,8 @@ struct conn_config {
     int64_t rekey_ns;       /* 0: never */
     int64_t rekey_timeout_ns;     /* a rekey has to finish in this time (rule R15); 0: never given up */
     int64_t login_grace_ns;       /* from the first byte to a login; 0: unlimited */
+    uint64_t login_bytes_max;     /* server: received and sent before login; 0: no limit */
+    uint32_t login_packets_max;   /* server: received before login; 0: no limit */
     int64_t answer_timeout_ns;    /* a question unanswered for so long is refused; 0: never */
     int64_t keepalive_ns;         /* of silence, before keepalive@openssh.com; 0: none */
     unsigned keepalive_max;       /* unanswered in a row before the connection is dropped; 0: never */
@@ -333,6 +335,7 @@ struct conn_info {
     bool strict_kex;
     bool authenticated;
     bool keyed; /* the first key exchange has ended */
+    unsigned login_failures; /* server, before login */
     uint64_t rekeys;
     uint64_t bytes_in, bytes_out; /* on the wire */
 };

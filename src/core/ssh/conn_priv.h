@@ -111,6 +111,7 @@ struct conn {
     struct block *block; /* around the bytes being fed, or NULL */
     uint64_t padding;    /* state of the padding generator */
     uint64_t bytes_in, bytes_out;
+    uint32_t login_packets; /* received before login */
 
     /* Questions and work: conn_ask.c, conn_work.c. */
     struct list asks; /* oldest first */
