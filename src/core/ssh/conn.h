@@ -334,7 +334,7 @@ struct conn_info {
     const char *cipher_in, *cipher_out, *mac_in, *mac_out, *comp_in, *comp_out;
     bool strict_kex;
     bool authenticated;
-    bool keyed; /* the first key exchange has ended */
+    bool keyed;              /* the first key exchange has ended */
     unsigned login_failures; /* server, before login */
     uint64_t rekeys;
     uint64_t bytes_in, bytes_out; /* on the wire */
