@@ -11,8 +11,14 @@ REKEY=$2
 # bulk OPTION...
 bulk()
 {
+    local rekeys
+
     timeout "${LIMIT:-600}" "$NACRE_BENCH" bulk --target "127.0.0.1:$PORT" --user "$USER_NAME" --password "$PASSWORD" \
-        -c 1 -n "$BYTES" --direction both --verify --no-progress "$@"
+        -c 1 -n "$BYTES" --direction both --verify --no-progress --json "$T/bulk.json" "$@" || return 1
+    # One key exchange a threshold of each direction's bytes, less those that answer for both.
+    rekeys=$(sed -n 's/^"rekeys": \([0-9]*\),*$/\1/p' "$T/bulk.json")
+    echo "$rekeys key exchanges"
+    [ "$rekeys" -ge $((BYTES / REKEY - 1)) ]
 }
 
 for side in client server; do

@@ -13,7 +13,7 @@ restart()
     for setting in "$@"; do
         options+=(--set "$setting")
     done
-    start_server --exec "${options[@]}"
+    start_server --exec --keyboard-interactive "${options[@]}"
 }
 
 restart 'UserAuthBanner=Authorized use only' 'BlockedClients=127.0.0.9' 'DefaultIdleTimeout=2'
@@ -43,4 +43,52 @@ check "one wrong password is the last" refused ssh_password wrong 127.0.0.1 true
 check "the right one" prints hello ssh_password "$PASSWORD" 127.0.0.1 echo hello
 restart 'SSHKeepAliveInterval=1' 'SSHKeepAliveCountMax=2'
 check "a client that answers keep-alives stays" prints hello ssh_key 127.0.0.1 'sleep 5; echo hello'
+
+# logged PASSWORD: it stands in the log, in the hexadecimal of a payload.
+logged()
+{
+    grep -q "$(printf '%s' "$1" | od -An -tx1 | tr -d ' \n')" "$T/server.log"
+}
+
+# A password of this client's own is typed, so that it is known whose line is looked for.
+log_in_by_ssh()
+{
+    refused ssh_password "$1" 127.0.0.1 true && METHOD=keyboard-interactive refused ssh_password "$1-kbdint" 127.0.0.1 true
+}
+
+log_in_by_paramiko()
+{
+    /usr/bin/python3 -W ignore - "$PORT" "$USER_NAME" "$1" <<'PYTHON'
+import socket, sys, paramiko
+transport = paramiko.Transport(socket.create_connection(("127.0.0.1", int(sys.argv[1])), 20))
+transport.start_client(timeout=20)
+try:
+    transport.auth_password(sys.argv[2], sys.argv[3], fallback=False)
+except paramiko.AuthenticationException:
+    sys.exit(0)
+sys.exit(1)
+PYTHON
+}
+
+logged_request()
+{
+    grep -q 'received payload: 32' "$T/server.log"
+}
+
+clients=ssh
+/usr/bin/python3 -W ignore -c 'import paramiko' 2>/dev/null && clients="$clients paramiko"
+
+restart 'LogLevel=3'
+for client in $clients; do
+    check "$client types a password" "log_in_by_$client" "word-of-$client"
+    check "the log has the request" settles logged_request
+    check "but not the password" refused logged "word-of-$client"
+done
+check "where it stood, the log says so" grep -q '(masked)' "$T/server.log"
+restart 'LogLevel=3' 'MaskSensitive=False'
+for client in $clients; do
+    check "MaskSensitive=False, $client types a password" "log_in_by_$client" "word-of-$client"
+    check "the log has it" settles logged "word-of-$client"
+done
+check "the answer to a prompt, too" settles logged "word-of-ssh-kbdint"
 finish
