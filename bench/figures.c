@@ -23,9 +23,10 @@ static void weigh(const struct result *r, struct figures *f)
     if (!r->looked[LOOK_BEFORE] || !r->looked[open] || r->looks[open].unreadable != 0 ||
         r->options->mode == MODE_HANDSHAKE)
         return;
+    const double logins = (double)(r->total.logins - r->total.storm_logins);
     const struct procstat *before = &r->looks[LOOK_BEFORE], *now = &r->looks[open];
-    f->pss_per_connection = per((double)now->pss_bytes - (double)before->pss_bytes, (double)r->total.logins);
-    f->rss_per_connection = per((double)now->rss_bytes - (double)before->rss_bytes, (double)r->total.logins);
+    f->pss_per_connection = per((double)now->pss_bytes - (double)before->pss_bytes, logins);
+    f->rss_per_connection = per((double)now->rss_bytes - (double)before->rss_bytes, logins);
 }
 
 struct figures bench_figures(const struct result *r)
@@ -36,16 +37,20 @@ struct figures bench_figures(const struct result *r)
     double in = (double)tally_get(&t->bytes_in), out = (double)tally_get(&t->bytes_out);
     enum look start = r->options->mode == MODE_IDLE ? LOOK_HELD : LOOK_PREPARED;
     bool logs_in_first = r->options->mode != MODE_HANDSHAKE;
+    bool bulk = r->options->mode == MODE_BULK, storm = r->options->mode == MODE_STORM;
 
     f.seconds = t->end_ns > t->start_ns ? (double)(t->end_ns - t->start_ns) / 1e9 : 0;
     f.operations_per_second = per(operations, f.seconds);
     f.in_per_second = per(in, f.seconds);
     f.out_per_second = per(out, f.seconds);
     f.server_cpu_seconds = cpu_between(r, start, LOOK_DONE);
-    f.server_cpu_per_operation = r->options->mode == MODE_BULK ? NAN : per(f.server_cpu_seconds, operations);
-    f.server_cpu_per_gib = r->options->mode == MODE_BULK ? per(f.server_cpu_seconds, (in + out) / 1073741824.0) : NAN;
-    f.server_cpu_per_login = logs_in_first ? per(cpu_between(r, LOOK_BEFORE, LOOK_PREPARED), (double)t->logins) : NAN;
+    f.server_cpu_per_operation = bulk || storm ? NAN : per(f.server_cpu_seconds, operations);
+    f.server_cpu_per_gib = bulk ? per(f.server_cpu_seconds, (in + out) / 1073741824.0) : NAN;
+    f.server_cpu_per_login =
+        logs_in_first ? per(cpu_between(r, LOOK_BEFORE, LOOK_PREPARED), (double)(t->logins - t->storm_logins)) : NAN;
     f.server_cpu_held = per(cpu_between(r, LOOK_PREPARED, LOOK_HELD), r->held_seconds);
+    f.storm_logins_per_second =
+        storm && t->end_ns > r->storm_ns ? per((double)t->storm_logins, (double)(t->end_ns - r->storm_ns) / 1e9) : NAN;
     weigh(r, &f);
     return f;
 }

@@ -6,7 +6,8 @@
 #include "report.h"
 
 struct figures {
-    double seconds; /* from the gate to the last operation */
+    double storm_logins_per_second; /* NAN: no storm */
+    double seconds;                 /* from the gate to the last operation */
     double operations_per_second;
     double in_per_second, out_per_second; /* bytes */
     double server_cpu_seconds;            /* during the measurement */

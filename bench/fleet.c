@@ -54,11 +54,11 @@ static bool start_one(struct fleet *f, struct load_start *start)
 bool bench_fleet_start(struct fleet *f, const struct options *o, struct nacre_crypto *crypto, struct key *key)
 {
     struct load_start start = {.options = o, .crypto = crypto, .key = key};
-    f->tallies =
-        mmap(NULL, o->processes * sizeof *f->tallies, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    f->pids = calloc(o->processes, sizeof *f->pids);
-    f->reports = calloc(o->processes, sizeof *f->reports);
-    f->said = calloc(o->processes, 1);
+    const unsigned processes = o->processes + (o->mode == MODE_STORM ? 1 : 0);
+    f->tallies = mmap(NULL, processes * sizeof *f->tallies, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    f->pids = calloc(processes, sizeof *f->pids);
+    f->reports = calloc(processes, sizeof *f->reports);
+    f->said = calloc(processes, 1);
     if (f->tallies == MAP_FAILED || f->pids == NULL || f->reports == NULL || f->said == NULL)
         return false;
     for (unsigned g = 0; g < GATES; g++) {
@@ -68,8 +68,9 @@ bool bench_fleet_start(struct fleet *f, const struct options *o, struct nacre_cr
         start.gate_fds[g] = ends[0];
         f->gates[g] = ends[1];
     }
-    for (f->count = 0; f->count < o->processes; f->count++) {
+    for (f->count = 0; f->count < processes; f->count++) {
         start.process = f->count;
+        start.storms = f->count == o->processes;
         if (!start_one(f, &start))
             return false;
     }
@@ -98,7 +99,7 @@ static void hear(struct fleet *f, unsigned i)
 
 void bench_fleet_wait(struct fleet *f, char what, void (*tick)(void *context), void *context)
 {
-    struct pollfd polled[1024]; /* as many as --j allows */
+    struct pollfd polled[1024 + 1]; /* as many as -j allows, and a storm's */
     int64_t next_ns = nacre_clock_ns() + (int64_t)TICK_MS * 1000000;
     while (!all_said(f, what)) {
         for (unsigned i = 0; i < f->count; i++)

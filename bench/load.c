@@ -17,10 +17,8 @@ enum {
 };
 
 static const struct mode *const modes[MODES] = {
-    [MODE_HANDSHAKE] = &bench_handshake,
-    [MODE_ECHO] = &bench_echo,
-    [MODE_BULK] = &bench_bulk,
-    [MODE_IDLE] = &bench_idle,
+    [MODE_HANDSHAKE] = &bench_handshake, [MODE_ECHO] = &bench_echo,        [MODE_BULK] = &bench_bulk,
+    [MODE_IDLE] = &bench_idle,           [MODE_STORM] = &bench_storm_echo,
 };
 
 uint64_t bench_share_below(const struct options *o, unsigned n)
@@ -75,7 +73,7 @@ void bench_load_begin(struct client *c)
 
 void bench_load_check_done(struct load *l)
 {
-    if (!l->going || l->done || l->busy != 0)
+    if (!l->going || l->done || l->busy != 0 || l->waits_for_storm)
         return;
     l->done = true;
     l->shared.tally->end_ns = nacre_clock_ns();
@@ -132,16 +130,34 @@ static void close_all(struct load *l)
 static void open_gate(struct load *l, enum gate gate)
 {
     bench_loop_watch(&l->shared.loop, &l->gates[gate], 0);
-    if (gate == GATE_GO)
+    switch (gate) {
+    case GATE_GO:
         go(l);
-    else
+        break;
+    case GATE_STORM:
+        l->storming = true;
+        if (l->mode->storm != NULL)
+            l->mode->storm(l);
+        bench_load_check_done(l);
+        break;
+    case GATE_CLOSE:
         close_all(l);
+        break;
+    case GATES:
+        break;
+    }
 }
 
 static void on_go(struct watch *w, uint32_t events)
 {
     (void)events;
     open_gate(CONTAINER_OF(w, struct load, gates[GATE_GO]), GATE_GO);
+}
+
+static void on_storm(struct watch *w, uint32_t events)
+{
+    (void)events;
+    open_gate(CONTAINER_OF(w, struct load, gates[GATE_STORM]), GATE_STORM);
 }
 
 static void on_close(struct watch *w, uint32_t events)
@@ -153,8 +169,10 @@ static void on_close(struct watch *w, uint32_t events)
 static bool watch_gates(struct load *l, const int *fds)
 {
     l->gates[GATE_GO] = (struct watch){.fd = fds[GATE_GO], .ready = on_go};
+    l->gates[GATE_STORM] = (struct watch){.fd = fds[GATE_STORM], .ready = on_storm};
     l->gates[GATE_CLOSE] = (struct watch){.fd = fds[GATE_CLOSE], .ready = on_close};
     return bench_loop_watch(&l->shared.loop, &l->gates[GATE_GO], EPOLLIN) &&
+           bench_loop_watch(&l->shared.loop, &l->gates[GATE_STORM], EPOLLIN) &&
            bench_loop_watch(&l->shared.loop, &l->gates[GATE_CLOSE], EPOLLIN);
 }
 
@@ -198,6 +216,11 @@ static bool set_up(struct load *l, const struct load_start *start)
     l->mode = modes[o->mode];
     l->first = each * p + (p < over ? p : over);
     l->count = each + (p < over ? 1 : 0);
+    if (start->storms) {
+        l->mode = &bench_storm_logins;
+        l->first = o->connections;
+        l->count = o->storm;
+    }
     l->share = bench_share_below(o, l->first + l->count) - bench_share_below(o, l->first);
     l->report_fd = start->report_fd;
     l->clients = calloc(l->count, l->mode->client_size);

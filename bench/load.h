@@ -2,6 +2,7 @@
 /* One process of the load: its connections, and the gates at which all processes wait for each other.
  *
  *   connect ... prepared ->| GO |-> measured work ... done ->| CLOSE |-> close all, exit
+ *                                 storm: ... | STORM | ...
  *
  * The parent opens a gate by closing its end of a pipe; a process says how far it is with one byte on a pipe of its
  * own. So what is measured starts in all processes at once, and the parent can look at the server while every
@@ -13,6 +14,7 @@
 
 enum gate {
     GATE_GO,
+    GATE_STORM, /* storm: logins begin beside what is measured */
     GATE_CLOSE,
     GATES
 };
@@ -28,6 +30,7 @@ struct mode {
     bool connects_first; /* before the gate GO opens; else the mode starts clients itself */
     struct client_ops ops;
     void (*go)(struct load *l);
+    void (*storm)(struct load *l); /* the gate STORM opens; NULL: nothing to do */
 };
 
 struct load {
@@ -39,12 +42,14 @@ struct load {
     unsigned char *clients;
     unsigned started, prepared, busy, alive;
     bool going, done, closing;
-    int64_t until_ns; /* INT64_MAX: the total decides */
+    bool storming;        /* the gate STORM is open */
+    bool waits_for_storm; /* not done before it opens */
+    int64_t until_ns;     /* INT64_MAX: the total decides */
     int report_fd;
     struct watch gates[GATES];
 };
 
-extern const struct mode bench_handshake, bench_echo, bench_bulk, bench_idle;
+extern const struct mode bench_handshake, bench_echo, bench_bulk, bench_idle, bench_storm_echo, bench_storm_logins;
 
 /* What the parent gives to each process. */
 struct load_start {
@@ -53,6 +58,7 @@ struct load_start {
     struct key *key;
     struct tally *tally;
     unsigned process;
+    bool storms; /* the process that logs in beside the others */
     int report_fd;
     int gate_fds[GATES];
 };

@@ -13,6 +13,7 @@
 #include "base/plat.h"
 #include "fleet.h"
 #include "keys/store.h"
+#include "limit.h"
 #include "report.h"
 
 enum {
@@ -172,6 +173,15 @@ static void hold(struct run *r)
     look(r, LOOK_HELD, false);
 }
 
+/* Half of the time without the storm. */
+static void storm(struct run *r)
+{
+    sleep_ms(r->options.seconds * 500);
+    look(r, LOOK_HELD, false);
+    r->result.storm_ns = nacre_clock_ns();
+    bench_fleet_open_gate(&r->fleet, GATE_STORM);
+}
+
 static bool drive(struct run *r)
 {
     look(r, LOOK_BEFORE, false);
@@ -184,6 +194,8 @@ static bool drive(struct run *r)
     if (r->options.mode == MODE_IDLE)
         hold(r);
     bench_fleet_open_gate(&r->fleet, GATE_GO);
+    if (r->options.mode == MODE_STORM)
+        storm(r);
     bench_fleet_wait(&r->fleet, LOAD_DONE, show_progress, r);
     look(r, LOOK_DONE, r->options.mode == MODE_HANDSHAKE);
     bench_fleet_open_gate(&r->fleet, GATE_CLOSE);
@@ -229,6 +241,8 @@ int main(int argc, char **argv)
         return EXIT_USAGE;
     }
     signal(SIGPIPE, SIG_IGN);
+    if (r.options.mode == MODE_LIMIT)
+        return bench_limit_run(&r.options);
     if (!prepare(&r))
         return EXIT_USAGE;
     if (!drive(&r))

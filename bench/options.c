@@ -16,6 +16,9 @@
 #define ECHO M(MODE_ECHO)
 #define BULK M(MODE_BULK)
 #define IDLE M(MODE_IDLE)
+#define STORM M(MODE_STORM)
+#define LIMIT M(MODE_LIMIT)
+#define SSH (ALL & ~LIMIT) /* modes that have a target */
 
 enum kind {
     TEXT,
@@ -44,33 +47,34 @@ struct option_row {
 
 /* clang-format off */
 static const struct option_row rows[] = {
-    {"target",             ALL, TEXT, AT(target), 0, 0, "HOST:PORT", "the server; [ADDRESS]:PORT for IPv6"},
-    {"user",               ALL, TEXT, AT(user), 0, 0, "NAME", "log in as NAME"},
-    {"password",           ALL, TEXT, AT(password), 0, 0, "P", "with this password"},
-    {"key",                ALL, TEXT, AT(key_file), 0, 0, "FILE", "or with the private key in FILE"},
-    {"key-password",       ALL, TEXT, AT(key_password), 0, 0, "P", "what FILE is encrypted with"},
+    {"target",             SSH, TEXT, AT(target), 0, 0, "HOST:PORT", "the server; [ADDRESS]:PORT for IPv6"},
+    {"user",               SSH, TEXT, AT(user), 0, 0, "NAME", "log in as NAME"},
+    {"password",           SSH, TEXT, AT(password), 0, 0, "P", "with this password"},
+    {"key",                SSH, TEXT, AT(key_file), 0, 0, "FILE", "or with the private key in FILE"},
+    {"key-password",       SSH, TEXT, AT(key_password), 0, 0, "P", "what FILE is encrypted with"},
     {"c",                  ALL, COUNT, AT(connections), 1, 1000000, "CONNECTIONS", "at once, over all processes (1)"},
     {"n",                  HANDSHAKE | BULK, SIZE64, AT(total), 1, UINT64_MAX, "TOTAL", "handshakes, or bytes each way, over all connections"},
     {"d",                  ALL, COUNT, AT(seconds), 1, 864000, "SECONDS", "how long (10, unless -n is given)"},
-    {"j",                  ALL, COUNT, AT(processes), 1, 1024, "PROCESSES", "that make the load, one thread each (1)"},
-    {"kex",                ALL, TEXT, AT(kex), 0, 0, "LIST", "key exchange methods to offer"},
-    {"cipher",             ALL, TEXT, AT(cipher), 0, 0, "LIST", "ciphers to offer"},
-    {"mac",                ALL, TEXT, AT(mac), 0, 0, "LIST", "MACs to offer"},
-    {"host-key-algorithm", ALL, TEXT, AT(host_key), 0, 0, "LIST", "host key algorithms to offer"},
-    {"comp",               ALL, TEXT, AT(comp), 0, 0, "LIST", "compression methods to offer (none)"},
-    {"size",               ECHO | BULK | IDLE, SIZE, AT(size), 1, 16777216, "BYTES", "of one message or one write (echo, idle: 64, bulk: 32768)"},
+    {"j",                  SSH, COUNT, AT(processes), 1, 1024, "PROCESSES", "that make the load, one thread each (1)"},
+    {"kex",                SSH, TEXT, AT(kex), 0, 0, "LIST", "key exchange methods to offer"},
+    {"cipher",             SSH, TEXT, AT(cipher), 0, 0, "LIST", "ciphers to offer"},
+    {"mac",                SSH, TEXT, AT(mac), 0, 0, "LIST", "MACs to offer"},
+    {"host-key-algorithm", SSH, TEXT, AT(host_key), 0, 0, "LIST", "host key algorithms to offer"},
+    {"comp",               SSH, TEXT, AT(comp), 0, 0, "LIST", "compression methods to offer (none)"},
+    {"size",               ECHO | BULK | IDLE | STORM | LIMIT, SIZE, AT(size), 1, 16777216, "BYTES", "of one message or one write (64; bulk: 32768)"},
     {"direction",          BULK, DIRECTION, AT(direction), 0, 0, "in|out|both", "as the server sees it (in)"},
-    {"command",            ECHO | BULK | IDLE, TEXT, AT(command), 0, 0, "TEXT", "to run (echo; bulk: sink, \"source {bytes}\", echo)"},
+    {"command",            ECHO | BULK | IDLE | STORM, TEXT, AT(command), 0, 0, "TEXT", "to run (echo; bulk: sink, \"source {bytes}\", echo)"},
     {"exec-late",          IDLE, SET, AT(exec_late), 0, 0, NULL, "hold the channels without a command; run it for the check"},
     {"verify",             BULK, SET, AT(verify), 0, 0, NULL, "direction both: check every byte that comes back"},
-    {"source-addresses",   ALL, COUNT, AT(source_addresses), 1, 254, "N", "connect from 127.0.0.1 to 127.0.0.N in turn"},
-    {"server-pid",         ALL, PID, AT(server_pid), 1, INT32_MAX, "PID", "measure this process and its descendants"},
-    {"rekey",              ALL, SIZE64, AT(rekey_bytes), 4096, UINT64_MAX, "BYTES", "exchange keys anew after so many bytes (never)"},
-    {"logins",             ECHO | BULK | IDLE, COUNT, AT(logins), 1, 100000, "N", "logins under way at once in each process (32)"},
-    {"timeout",            ALL, COUNT, AT(timeout), 1, 86400, "SECONDS", "without progress until a connection has failed (30)"},
+    {"source-addresses",   SSH, COUNT, AT(source_addresses), 1, 254, "N", "connect from 127.0.0.1 to 127.0.0.N in turn"},
+    {"server-pid",         SSH, PID, AT(server_pid), 1, INT32_MAX, "PID", "measure this process and its descendants"},
+    {"rekey",              SSH, SIZE64, AT(rekey_bytes), 4096, UINT64_MAX, "BYTES", "exchange keys anew after so many bytes (never)"},
+    {"logins",             ECHO | BULK | IDLE | STORM, COUNT, AT(logins), 1, 100000, "N", "logins under way at once in each process (32)"},
+    {"storm",              STORM, COUNT, AT(storm), 1, 100000, "N", "connections that log in at once during the second half (16)"},
+    {"timeout",            SSH, COUNT, AT(timeout), 1, 86400, "SECONDS", "without progress until a connection has failed (30)"},
     {"json",               ALL, TEXT, AT(json_file), 0, 0, "FILE", "write the report there as JSON; - is standard output"},
-    {"progress",           ALL, SET, AT(progress), 0, 0, NULL, "show progress although standard error is no terminal"},
-    {"no-progress",        ALL, CLEAR, AT(progress), 0, 0, NULL, "show none"},
+    {"progress",           SSH, SET, AT(progress), 0, 0, NULL, "show progress although standard error is no terminal"},
+    {"no-progress",        SSH, CLEAR, AT(progress), 0, 0, NULL, "show none"},
     {"help",               ALL, HELP, 0, 0, 0, NULL, "this text"},
     {"version",            ALL, VERSION, 0, 0, 0, NULL, "the version"},
 };
@@ -80,7 +84,7 @@ enum {
     ROWS = sizeof rows / sizeof rows[0]
 };
 
-static const char *const mode_names[MODES] = {"handshake", "echo", "bulk", "idle"};
+static const char *const mode_names[MODES] = {"handshake", "echo", "bulk", "idle", "storm", "limit"};
 static const char *const direction_names[] = {"in", "out", "both"};
 
 const char *bench_mode_name(enum bench_mode mode)
@@ -95,13 +99,17 @@ const char *bench_direction_name(enum bench_direction direction)
 
 static void print_help(void)
 {
-    printf("Usage: nacre-bench handshake|echo|bulk|idle --target HOST:PORT --user NAME (--password P | --key FILE) "
-           "[OPTION]...\n\n"
-           "Puts load on an SSH server and measures it.\n"
-           "  handshake   full connections: TCP, key exchange, login, close\n"
-           "  echo        round trips of small messages on open channels\n"
-           "  bulk        bytes moved through channels\n"
-           "  idle        many logged-in connections held open, then checked\n\n");
+    printf(
+        "Usage: nacre-bench handshake|echo|bulk|idle|storm --target HOST:PORT --user NAME (--password P | --key FILE) "
+        "[OPTION]...\n"
+        "       nacre-bench limit [OPTION]...\n\n"
+        "Puts load on an SSH server and measures it.\n"
+        "  handshake   full connections: TCP, key exchange, login, close\n"
+        "  echo        round trips of small messages on open channels\n"
+        "  bulk        bytes moved through channels\n"
+        "  idle        many logged-in connections held open, then checked\n"
+        "  storm       round trips, in the second half while others log in without end\n"
+        "  limit       no server: what TCP and the cryptographic operations alone cost here\n\n");
     for (size_t i = 0; i < ROWS; i++) {
         char left[64];
         snprintf(left, sizeof left, "%s%s%s%s", strlen(rows[i].name) == 1 ? "-" : "--", rows[i].name,
@@ -274,6 +282,8 @@ static void set_defaults(struct options *o)
         o->command = o->mode == MODE_BULK ? bulk_commands[o->direction] : "echo";
     if (o->logins == 0)
         o->logins = 32;
+    if (o->storm == 0)
+        o->storm = 16;
     if (o->timeout == 0)
         o->timeout = 30;
 }
@@ -310,7 +320,11 @@ enum options_result bench_options_read(struct options *o, int argc, char **argv)
             return r;
     }
     if (!have_mode)
-        return refuse("a mode is missing: handshake, echo, bulk or idle", "");
+        return refuse("a mode is missing: handshake, echo, bulk, idle, storm or limit", "");
+    if (o->mode == MODE_LIMIT) {
+        set_defaults(o);
+        return OPTIONS_RUN;
+    }
     if (!fits_together(o) || !read_target(o))
         return OPTIONS_WRONG;
     if (o->source_addresses != 0 && o->address.ss_family != AF_INET)

@@ -15,6 +15,8 @@ enum bench_mode {
     MODE_ECHO,
     MODE_BULK,
     MODE_IDLE,
+    MODE_STORM,
+    MODE_LIMIT,
     MODES
 };
 
@@ -46,6 +48,7 @@ struct options {
     unsigned source_addresses;
     pid_t server_pid; /* 0: not measured */
     uint64_t rekey_bytes;
+    unsigned storm;   /* storm: connections that log in at once, in a process of their own */
     unsigned logins;  /* logins under way at once in each process, where logins are not what is measured */
     unsigned timeout; /* seconds without progress after which a connection has failed */
     const char *json_file;

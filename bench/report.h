@@ -7,7 +7,8 @@
 #include "procstat.h"
 #include "tally.h"
 
-/* Looks at the server: before any connection, when all were prepared, after holding them (idle), and when all was done.
+/* Looks at the server: before any connection, when all were prepared, after holding them (idle) or when the storm
+ * begins, and when all was done.
  */
 enum look {
     LOOK_BEFORE,
@@ -24,6 +25,7 @@ struct result {
     bool looked[LOOKS];
     double client_cpu_seconds; /* of all load processes, from start to end */
     double held_seconds;       /* idle */
+    int64_t storm_ns;          /* storm: when it began */
     bool processes_well;
 };
 

@@ -104,6 +104,7 @@ static void put_settings(struct json *j, const struct options *o)
     count(j, "rekey", o->rekey_bytes);
     count(j, "source_addresses", o->source_addresses);
     count(j, "logins", o->logins);
+    count(j, "storm", o->mode == MODE_STORM ? o->storm : 0);
     count(j, "timeout", o->timeout);
     count(j, "server_pid", (uint64_t)o->server_pid);
     close_object(j);
@@ -182,6 +183,8 @@ static void put_figures(struct json *j, const struct result *r)
     number(j, "bytes_out_per_second", f.out_per_second);
     count(j, "logins", r->total.logins);
     count(j, "rekeys", r->total.rekeys);
+    count(j, "storm_logins", r->total.storm_logins);
+    number(j, "storm_logins_per_second", f.storm_logins_per_second);
     number(j, "held_seconds", r->held_seconds);
     number(j, "load_cpu_seconds", r->client_cpu_seconds);
     number(j, "server_cpu_seconds", f.server_cpu_seconds);
@@ -208,6 +211,8 @@ bool bench_report_json(const struct result *r, const char *file)
     put_agreed(&j, &r->total.agreed);
     put_figures(&j, r);
     put_latency(&j, "latency", &r->total.latency);
+    if (r->options->mode == MODE_STORM)
+        put_latency(&j, "quiet", &r->total.quiet);
     put_latency(&j, "login", &r->total.login);
     put_looks(&j, r);
     put_failures(&j, &r->total);

@@ -53,7 +53,8 @@ static void print_server(const struct result *r, const struct figures *f)
 
 static void print_rates(const struct result *r, const struct figures *f)
 {
-    static const char *const units[MODES] = {"handshakes", "round trips", "transfers", "connections checked"};
+    static const char *const units[MODES] = {"handshakes",          "round trips", "transfers",
+                                             "connections checked", "round trips", ""};
     const struct tally *t = &r->total;
     printf("%-14s %" PRIu64 " in %.3f s", units[r->options->mode], tally_get(&t->operations), f->seconds);
     if (r->options->mode != MODE_BULK && r->options->mode != MODE_IDLE && !isnan(f->operations_per_second))
@@ -78,8 +79,10 @@ void bench_report_text(const struct result *r)
         printf("server         %s; %s, %s, %s%s%s, %s\n", a->peer_version, a->kex, a->host_key, a->cipher,
                a->mac[0] == '\0' ? "" : " ", a->mac, a->comp);
     print_rates(r, &f);
+    print_latency("quiet", &r->total.quiet);
     if (o->mode != MODE_BULK)
-        print_latency("latency", &r->total.latency);
+        print_latency(o->mode == MODE_STORM ? "under storm" : "latency", &r->total.latency);
+    print_if("storm logins", f.storm_logins_per_second, 1, "a second");
     if (o->mode != MODE_HANDSHAKE)
         print_latency("login", &r->total.login);
     if (r->total.rekeys != 0)

@@ -51,6 +51,7 @@ void bench_tally_merge(struct tally *sum, const struct tally *one)
     tally_add(&sum->open, tally_get(&one->open));
     sum->logins += one->logins;
     sum->rekeys += one->rekeys;
+    sum->storm_logins += one->storm_logins;
     if (one->start_ns != 0 && (sum->start_ns == 0 || one->start_ns < sum->start_ns))
         sum->start_ns = one->start_ns;
     if (one->end_ns > sum->end_ns)
@@ -59,5 +60,6 @@ void bench_tally_merge(struct tally *sum, const struct tally *one)
         sum->agreed = one->agreed;
     merge_failures(sum, one);
     bench_histogram_merge(&sum->latency, &one->latency);
+    bench_histogram_merge(&sum->quiet, &one->quiet);
     bench_histogram_merge(&sum->login, &one->login);
 }

@@ -45,7 +45,9 @@ struct tally {
     uint64_t failures[FAILURES];
     char reasons[FAILURES][REASON_MAX]; /* of the first of its kind */
     struct agreed agreed;
-    struct histogram latency; /* of operations */
+    uint64_t storm_logins;    /* of the storm, between its gate and the end */
+    struct histogram latency; /* of operations; storm: under it */
+    struct histogram quiet;   /* storm: of operations before it */
     struct histogram login;   /* from connect() to the login */
 };
 

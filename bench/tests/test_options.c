@@ -52,7 +52,10 @@ Test(options, has_a_default_for_each_mode)
 Test(options, refuses_what_it_does_not_have)
 {
     static const char *const lines[] = {
-        "storm" TARGET,
+        "gale" TARGET,
+        "echo" TARGET " --storm 3",
+        "limit --target 127.0.0.1:22",
+        "limit -j 2",
         "echo" TARGET " --html x",
         "echo" TARGET " --verify",
         "echo" TARGET " --direction in",
