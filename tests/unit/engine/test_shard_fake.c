@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "engine/command.h"
@@ -62,7 +63,7 @@ static bool on_work(void *context, struct work *work)
 
 static const struct conn_sink sink = {.event = on_event, .ask = on_ask, .work = on_work};
 
-static void client_begin(struct memory_client *c, io_socket listener)
+static void client_begin_with(struct memory_client *c, io_socket listener, const char *cipher)
 {
     *c = (struct memory_client){.crypto = nacre_crypto_open(false)};
     nacre_pool_init(&c->pool, 0);
@@ -73,7 +74,7 @@ static void client_begin(struct memory_client *c, io_socket listener)
         .crypto = c->crypto,
         .algorithms = {.kex = "curve25519-sha256",
                        .host_key = "ssh-ed25519",
-                       .cipher = "aes128-gcm@openssh.com",
+                       .cipher = cipher,
                        .mac = "hmac-sha2-256",
                        .comp = "none",
                        .user_signature = "ssh-ed25519"},
@@ -87,6 +88,11 @@ static void client_begin(struct memory_client *c, io_socket listener)
     c->peer = fake_dial(listener);
     c->conn = nacre_conn_new(&c->config, &sink, c, &c->pool);
     nacre_conn_start(c->conn, nacre_clock_ns());
+}
+
+static void client_begin(struct memory_client *c, io_socket listener)
+{
+    client_begin_with(c, listener, "aes128-gcm@openssh.com");
 }
 
 static void client_end(struct memory_client *c)
@@ -167,15 +173,16 @@ static void *turn_events(void *argument)
     return NULL;
 }
 
-/* As nacre_start_listening() does it, with another back end and a listener of its own. */
-static void engine_start(struct engine *e)
+/* As nacre_start_listening() does it, with another back end and a listener of its own, and one setting more. */
+static void engine_start_on(struct engine *e, const struct io_backend *ops, const char *setting)
 {
     nacre_server *n;
     e->server = server_new();
     e->server->echo = true;
     n = e->server->nacre;
     cr_assert_eq(nacre_set_handlers(n, &e->server->handlers, e->server), 0);
-    n->ops = &fake_io;
+    server_set(e->server, setting);
+    n->ops = ops;
     n->shards = calloc(1, sizeof *n->shards);
     nacre_mutex_lock(&n->lock);
     struct profile *profile = nacre_server_profile(n);
@@ -190,6 +197,11 @@ static void engine_start(struct engine *e)
     cr_assert_eq(nacre_inbox_ask(&n->shards[0], k, NULL), NACRE_OK);
     cr_assert_eq(pthread_create(&e->server->threads[0], NULL, turn_events, e->server), 0);
     e->server->thread_count = 1;
+}
+
+static void engine_start(struct engine *e)
+{
+    engine_start_on(e, &fake_io, "MaxReadTime=50");
 }
 
 /* Nobody is left: the worker ends, and no socket but the listener is. */
@@ -317,4 +329,101 @@ Test(shard_fake, a_connection_that_cannot_be_attached_is_dropped)
     cr_assert(server_wait_empty(e.server));
     client_end(&c);
     engine_stop(&e);
+}
+
+/* ---- MaxReadTime ----------------------------------------------------------------------------------------------- */
+
+/* The worker that is looked at, and the most that one connection's input held at the end of a turn. Of the worker,
+ * until it is gone. */
+static _Atomic(const struct shard *) watched;
+static size_t held_most;
+
+static void look_at_inputs(void)
+{
+    const struct shard *s = atomic_load(&watched);
+    for (uint32_t n = 0; s != NULL && n < s->connections.made; n++) {
+        const struct connection *c = nacre_table_at(&s->connections, n);
+        if (c != NULL && c->input != NULL && c->input->len > held_most)
+            held_most = c->input->len;
+    }
+}
+
+/* Everything there is in one turn: the scripted back end itself gives a block a turn. */
+static unsigned wait_for_all(struct io *io, int64_t until_ns, struct io_done *out, unsigned max)
+{
+    look_at_inputs();
+    unsigned more = fake_io.wait(io, until_ns, out, max), count = more;
+    while (more != 0 && count < max) {
+        more = fake_io.wait(io, 0, out + count, max - count);
+        count += more;
+    }
+    return count;
+}
+
+/* Gives to the server in one piece what the client has to say. */
+static void feed_at_once(struct memory_client *c)
+{
+    struct buf all;
+    struct span s;
+    nacre_buf_init(&all, ECHO_MAX);
+    while (nacre_conn_output(c->conn, &s, 1) != 0) {
+        cr_assert(nacre_buf_append(&all, s.at, s.len));
+        nacre_conn_output_take(c->conn, s.len, nacre_clock_ns());
+    }
+    cr_assert(fake_feed(c->peer, all.at, all.len));
+    nacre_buf_free(&all);
+}
+
+static size_t bytes_in(struct server *s)
+{
+    size_t sum = 0;
+    pthread_mutex_lock(&s->lock);
+    for (size_t i = 0; i < s->seen_count; i++)
+        sum += s->seen[i].type == EVENT_SSH_CHANNEL_DATA_IN ? s->seen[i].len : 0;
+    pthread_mutex_unlock(&s->lock);
+    return sum;
+}
+
+/* A client floods with what takes long to decrypt; gives the most that had to wait for another turn. */
+static size_t held_with(const char *setting)
+{
+    enum {
+        CHUNKS = 16
+    };
+    struct io_backend greedy = fake_io;
+    struct engine e;
+    struct memory_client c;
+    greedy.wait = wait_for_all;
+    held_most = 0;
+    engine_start_on(&e, &greedy, setting);
+    e.server->echo = false;
+    client_begin_with(&c, e.listener, "3des-cbc");
+    cr_assert(client_log_in(&c));
+    uint32_t channel = client_open_session(&c);
+    for (int i = 0; i < CHUNKS; i++) {
+        struct block *b = nacre_pool_alloc(&c.pool, CHUNK);
+        b->start = 0;
+        b->len = CHUNK;
+        memset(b->at, 'r', CHUNK);
+        cr_assert_eq(nacre_chan_send(c.conn, channel, 0, b, nacre_clock_ns()), NACRE_OK);
+    }
+    atomic_store(&watched, &e.server->nacre->shards[0]);
+    feed_at_once(&c);
+    for (int i = 0; i < WAIT_MS && bytes_in(e.server) < (size_t)CHUNKS * CHUNK; i++)
+        usleep(1000);
+    cr_assert_eq(bytes_in(e.server), (size_t)CHUNKS * CHUNK);
+    fake_fin(c.peer);
+    cr_assert(server_wait_empty(e.server));
+    client_end(&c);
+    engine_stop(&e);
+    return held_most;
+}
+
+Test(shard_fake, max_read_time_leaves_the_rest_of_a_flood_for_another_turn, .timeout = 120)
+{
+    size_t briefly = held_with("MaxReadTime=1");
+    atomic_store(&watched, NULL);
+    size_t at_once = held_with("MaxReadTime=60000");
+    cr_expect_gt(briefly, 3U * CHUNK, "%zu bytes", briefly);
+    cr_expect_lt(at_once, 3U * CHUNK, "%zu bytes", at_once);
 }
