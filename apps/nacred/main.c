@@ -129,6 +129,8 @@ static bool set_up_server(struct app *app)
     int result = nacre_config(server, "AlgorithmProfile=modern", NULL, 0);
 
     if (!result)
+        result = nacre_config(server, "MaxStartups=90%:30:100%", NULL, 0);
+    if (!result)
         result = nacre_set_default_timeout(server, 0);
     if (!result)
         result = nacre_set_connection_backlog(server, BACKLOG);
