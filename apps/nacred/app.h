@@ -12,6 +12,7 @@
 #include "loop.h"
 #include "nacre/nacre.h"
 #include "options.h"
+#include "trusted_hosts.h"
 
 struct session;
 
@@ -19,6 +20,7 @@ struct app {
     /* Read-only once threads run. */
     struct options options;
     struct account account;
+    struct trusted_hosts trusted_hosts;
     nacre_server *server;
 
     /* Any thread. */

@@ -35,6 +35,17 @@ static bool answers_are_good(struct peer *peer, const struct nacre_ssh_user_auth
     return good;
 }
 
+/* A trusted host's user logs in by the name that he has there, when it is one that may log in here. */
+static bool host_is_good(struct app *app, const struct nacre_ssh_user_auth_request *event)
+{
+    const struct users *users = &app->options.users;
+    bool may =
+        users->count > 0 ? nacred_users_find(users, event->user) != NULL : strcmp(event->user, app->account.name) == 0;
+
+    return may && strcmp(event->client_user, event->user) == 0 &&
+           nacred_trusted_hosts_know(&app->trusted_hosts, event->client_host, event->auth_param, event->auth_param_len);
+}
+
 /* Whether a request that is accepted lets the client in, rather than being a step towards it. */
 static bool decides(const struct nacre_ssh_user_auth_request *event)
 {
@@ -56,6 +67,8 @@ static bool check(struct app *app, struct peer *peer, const struct nacre_ssh_use
     if (strcmp(event->auth_method, "publickey") == 0)
         return event->certified ||
                nacred_users_check_key(&app->options.users, event->user, event->auth_param, event->auth_param_len);
+    if (strcmp(event->auth_method, "hostbased") == 0)
+        return event->verified && host_is_good(app, event);
     if (strcmp(event->auth_method, "keyboard-interactive-1") == 0)
         return answer_is_good(app, peer, event);
     if (strcmp(event->auth_method, "keyboard-interactive") == 0)
@@ -70,12 +83,13 @@ void nacred_auth(struct app *app, struct peer *peer, struct nacre_ssh_user_auth_
         event->accept = nacred_peer_set_user(peer, event->user) && nacred_peer_set_limits(peer, event);
 
     const char *space = *event->key_algorithm ? " " : "";
+    const char *at = *event->client_host ? " from " : "";
     if (event->accept && decides(event))
-        nacred_log(LOG_LEVEL_INFO, peer, "login", "%s%s%s%s%s", event->auth_method, space, event->key_algorithm,
-                   event->certified ? " certificate " : "", event->certificate_id);
+        nacred_log(LOG_LEVEL_INFO, peer, "login", "%s%s%s%s%s%s%s", event->auth_method, space, event->key_algorithm,
+                   event->certified ? " certificate " : "", event->certificate_id, at, event->client_host);
     else if (!event->accept && is_try(event))
-        nacred_log(LOG_LEVEL_INFO, peer, "refused", "%s%s%s for %s", event->auth_method, space, event->key_algorithm,
-                   event->user);
+        nacred_log(LOG_LEVEL_INFO, peer, "refused", "%s%s%s for %s%s%s", event->auth_method, space,
+                   event->key_algorithm, event->user, at, event->client_host);
 }
 
 int nacred_auth_offer(struct app *app)
@@ -83,10 +97,12 @@ int nacred_auth_offer(struct app *app)
     const struct users *users = &app->options.users;
     bool passwords = nacred_users_have_passwords(users);
     bool keys = nacred_users_have_keys(users) || app->options.user_cas.count > 0;
+    bool hosts = app->options.trusted_hosts.count > 0;
     bool prompts = passwords && app->options.keyboard_interactive;
     char methods[64];
 
-    snprintf(methods, sizeof methods, "%s%s%s", keys || !passwords ? ",publickey" : "", passwords ? ",password" : "",
+    snprintf(methods, sizeof methods, "%s%s%s%s", hosts ? ",hostbased" : "",
+             keys || !(passwords || hosts) ? ",publickey" : "", passwords ? ",password" : "",
              prompts ? ",keyboard-interactive" : "");
     int result = nacre_set_default_auth_methods(app->server, methods + 1);
     if (result || !prompts)

@@ -38,6 +38,19 @@ static bool file_is_safe(FILE *file, const char *path)
     return true;
 }
 
+FILE *nacred_key_file_open(const char *path)
+{
+    FILE *file = fopen(path, "re");
+
+    if (!file)
+        complain(path, strerror(errno));
+    else if (!file_is_safe(file, path)) {
+        fclose(file);
+        file = NULL;
+    }
+    return file;
+}
+
 static const char *add_key(const struct audience *audience, const uint8_t *blob, size_t len)
 {
     const char *wrong = NULL;
@@ -97,11 +110,11 @@ static bool read_lines(const struct audience *audience, const char *path, FILE *
 
 static bool read_file(const struct audience *audience, const char *path)
 {
-    FILE *file = fopen(path, "re");
+    FILE *file = nacred_key_file_open(path);
 
     if (!file)
-        return complain(path, strerror(errno));
-    bool good = file_is_safe(file, path) && read_lines(audience, path, file);
+        return false;
+    bool good = read_lines(audience, path, file);
     fclose(file);
     return good;
 }
@@ -126,12 +139,11 @@ static bool read_authorities(nacre_server *server, const char *path)
 {
     char line[AUTHORIZED_KEYS_LINE_MAX];
     size_t len;
-    bool too_long, good;
-    FILE *file = fopen(path, "re");
+    bool too_long, good = true;
+    FILE *file = nacred_key_file_open(path);
 
     if (!file)
-        return complain(path, strerror(errno));
-    good = file_is_safe(file, path);
+        return false;
     while (good && nacred_key_line_next(file, line, &len, &too_long))
         good = too_long ? complain(path, "holds a line that is too long") : take_authority(server, path, line, len);
     if (good && ferror(file))

@@ -4,9 +4,13 @@
 #define NACRED_KEY_FILES_H
 
 #include <stdbool.h>
+#include <stdio.h>
 
 #include "nacre/nacre.h"
 #include "options.h"
+
+/* Opens a file that decides who gets in, for reading. NULL after saying why on stderr: other accounts can write it. */
+FILE *nacred_key_file_open(const char *path);
 
 /* Reads all of them into options->users. Keys of a file without a name are for every user of --user; `account` stands
  * in when there is none. False after saying why on stderr; lines that are ignored are logged. */

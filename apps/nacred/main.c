@@ -155,8 +155,9 @@ static void warn_of_closed_doors(const struct app *app)
 {
     const struct options *options = &app->options;
 
-    if (options->users.count == 0 && options->user_cas.count == 0)
-        nacred_log(LOG_LEVEL_WARNING, NULL, "users", "nobody can log in: no --user, --authorized-keys or --user-ca");
+    if (options->users.count == 0 && options->user_cas.count == 0 && options->trusted_hosts.count == 0)
+        nacred_log(LOG_LEVEL_WARNING, NULL, "users",
+                   "nobody can log in: no --user, --authorized-keys, --user-ca or --trusted-hosts");
     if (!options->exec && !options->shell && !options->sftp_server && !options->bench && !options->tunnels)
         nacred_log(LOG_LEVEL_WARNING, NULL, "sessions",
                    "nothing can be done: no --exec, --shell, --sftp, --tunnels or --bench");
@@ -283,7 +284,8 @@ static int serve(struct app *app)
     if (!nacred_loop_open(&app->loop) || !catch_signals(app, &ending) || !nacred_account_read(&app->account))
         complain("cannot start", strerror(errno));
     else if (make_demo_user(app, demo_password) && nacred_key_files_read(&app->options, app->account.name) &&
-             set_up_server(app) && nacred_user_cas_read(&app->options, app->server)) {
+             nacred_trusted_hosts_read(&app->options, &app->trusted_hosts) && set_up_server(app) &&
+             nacred_user_cas_read(&app->options, app->server)) {
         warn_of_closed_doors(app);
         if (start_listening(app, demo_password))
             status = run(app, &ending);
@@ -291,6 +293,7 @@ static int serve(struct app *app)
     nacred_wipe(demo_password, sizeof demo_password);
     nacre_free(app->server);
     nacred_account_free(&app->account);
+    nacred_trusted_hosts_free(&app->trusted_hosts);
     nacred_loop_close_watch(&app->loop, &ending.watch);
     nacred_loop_close(&app->loop);
     return status;

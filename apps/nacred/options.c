@@ -157,6 +157,11 @@ static bool take_user_ca(struct parse *p, char *value)
     return strings_add(p, &p->options->user_cas, value);
 }
 
+static bool take_trusted_hosts(struct parse *p, char *value)
+{
+    return strings_add(p, &p->options->trusted_hosts, value);
+}
+
 static bool take_keyboard_interactive(struct parse *p, char *value)
 {
     (void)value;
@@ -269,6 +274,7 @@ static const struct option_row option_rows[] = {
     {"demo-user",            VALUE_NEEDED,   take_demo_user},
     {"authorized-keys",      VALUE_NEEDED,   take_authorized_keys},
     {"user-ca",              VALUE_NEEDED,   take_user_ca},
+    {"trusted-hosts",        VALUE_NEEDED,   take_trusted_hosts},
     {"keyboard-interactive", VALUE_NONE,     take_keyboard_interactive},
     {"exec",                 VALUE_NONE,     take_exec},
     {"shell",                VALUE_NONE,     take_shell},
@@ -338,6 +344,7 @@ void nacred_options_free(struct options *options)
     free(options->host_keys.list);
     free(options->key_files.list);
     free(options->user_cas.list);
+    free(options->trusted_hosts.list);
     free(options->accept_env.list);
     nacred_users_free(&options->users);
 }

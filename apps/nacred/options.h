@@ -24,9 +24,10 @@ struct options {
     int port;
     struct strings host_keys;
     struct users users;
-    struct strings key_files; /* [NAME:]FILE */
-    struct strings user_cas;  /* files of authorities for users' certificates */
-    const char *demo_user;    /* NULL: none */
+    struct strings key_files;     /* [NAME:]FILE */
+    struct strings user_cas;      /* files of authorities for users' certificates */
+    struct strings trusted_hosts; /* files of hosts that speak for their users */
+    const char *demo_user;        /* NULL: none */
     bool keyboard_interactive;
     bool exec;
     bool shell;
