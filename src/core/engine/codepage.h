@@ -10,7 +10,7 @@ enum {
     CODEPAGE_UTF8 = 65001
 };
 
-/* SETTING_VALUE: no such identifier. NOT_SUPPORTED: this system's iconv does not have it. `why` says so. */
+/* SETTING_VALUE: no such identifier. NOT_SUPPORTED: this system does not have it. `why` says so. */
 enum nacre_error nacre_codepage_check(int64_t page, char *why, size_t why_size);
 
 /* Appends `text` (UTF-8) to `out` in the code page. False: it has characters that the code page does not have, or out

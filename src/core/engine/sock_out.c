@@ -1,17 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sockets for tunnels on Linux: names, outgoing sockets, and unix sockets. */
-#include <errno.h>
-#include <netdb.h>
-#include <netinet/in.h>
+/* Sockets for tunnels: names, outgoing sockets, and unix sockets. */
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <unistd.h>
 
-#include "engine/sock.h"
+#include "engine/sock_sys.h"
 
 enum nacre_error nacre_sock_resolve(const char *host, uint16_t port, struct sock_addresses *out)
 {
@@ -20,6 +13,9 @@ enum nacre_error nacre_sock_resolve(const char *host, uint16_t port, struct sock
     char service[8];
     out->count = 0;
     (void)snprintf(service, sizeof service, "%u", (unsigned)port);
+    enum nacre_error error = nacre_sock_start();
+    if (error != NACRE_OK)
+        return error;
     int result = getaddrinfo(host, service, &hints, &found);
     if (result != 0)
         return nacre_error_from_lookup(result);
@@ -51,9 +47,7 @@ enum nacre_error nacre_sock_open(const struct io_address *to, io_socket *out)
 {
     struct sockaddr_storage a;
     memcpy(&a, to->bytes, sizeof a < sizeof to->bytes ? sizeof a : sizeof to->bytes);
-    int s = socket(a.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    *out = s;
-    return s < 0 ? nacre_error_from_errno(errno) : NACRE_OK;
+    return nacre_sock_make(a.ss_family, out);
 }
 
 enum nacre_error nacre_sock_listen_unix(const char *path, int backlog, io_socket *out)
@@ -64,17 +58,11 @@ enum nacre_error nacre_sock_listen_unix(const char *path, int backlog, io_socket
     enum nacre_error error = nacre_sock_open(&a, out);
     if (error != NACRE_OK)
         return error;
-    /* The mode of the socket before bind() becomes that of the file: nobody else gets in, not even for a moment. */
-    if (fchmod(*out, S_IRUSR | S_IWUSR) == 0 &&
-        bind(*out, (const struct sockaddr *)(const void *)a.bytes, a.len) == 0 && listen(*out, backlog) == 0)
+    if (nacre_sock_protect(*out) && bind(*out, (const struct sockaddr *)(const void *)a.bytes, (sock_len)a.len) == 0 &&
+        listen(*out, backlog) == 0)
         return NACRE_OK;
-    error = nacre_error_from_errno(errno);
+    error = nacre_sock_last_error();
     nacre_sock_close(*out);
     *out = IO_NO_SOCKET;
     return error;
-}
-
-void nacre_sock_unlink(const char *path)
-{
-    (void)unlink(path);
 }

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/lookup.h"
 
-#include <netdb.h>
 #include <string.h>
-#include <sys/socket.h>
 
-#include "engine/sock.h"
+#include "engine/sock_sys.h"
 
 /* A mapped address begins with this in the text that getnameinfo() gives. */
 static const char mapped[] = "::ffff:";
@@ -23,13 +21,15 @@ enum nacre_error nacre_lookup_addresses(const char *name, struct buf *out)
 {
     const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
     struct addrinfo *found = NULL;
-    enum nacre_error e = NACRE_OK;
+    enum nacre_error e = nacre_sock_start();
+    if (e != NACRE_OK)
+        return e;
     int result = getaddrinfo(name, NULL, &hints, &found);
     if (result != 0)
         return nacre_error_from_lookup(result);
     for (const struct addrinfo *a = found; a != NULL && e == NACRE_OK; a = a->ai_next) {
         char text[SOCK_ADDRESS_MAX + 32];
-        result = getnameinfo(a->ai_addr, a->ai_addrlen, text, sizeof text, NULL, 0, NI_NUMERICHOST);
+        result = getnameinfo(a->ai_addr, (sock_len)a->ai_addrlen, text, sizeof text, NULL, 0, NI_NUMERICHOST);
         if (result != 0)
             e = nacre_error_from_lookup(result);
         else if (!add(out, text))

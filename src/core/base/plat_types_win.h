@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The lock, condition and thread types of base/plat.h on Windows. A slim lock and a condition variable are one pointer
+ * each and need no clean-up; they are declared here in that form so that windows.h stays out of every other file. */
+#ifndef BASE_PLAT_TYPES_WIN_H
+#define BASE_PLAT_TYPES_WIN_H
+
+typedef struct plat_mutex {
+    void *srw; /* SRWLOCK */
+} plat_mutex;
+
+typedef struct plat_cond {
+    void *cv; /* CONDITION_VARIABLE */
+} plat_cond;
+
+typedef void *plat_thread; /* HANDLE */
+
+#endif
