@@ -28,6 +28,15 @@ bool nacre_entropy(void *at, size_t len);
 /* Online CPUs this process may use; at least 1. */
 unsigned nacre_cpu_count(void);
 
+/* Memory in whole pages, of any content, or NULL. nacre_pages_clean() gives what is behind it back to the system until
+ * it is written to again; it may read as zeros then. nacre_pages_free(): NULL is allowed. */
+void *nacre_pages_alloc(size_t size);
+void nacre_pages_clean(void *pages, size_t size);
+void nacre_pages_free(void *pages);
+
+/* Gives the free memory of malloc() back to the system, as far as the system can do that. Takes long; any thread. */
+void nacre_memory_trim(void);
+
 void nacre_mutex_init(plat_mutex *m);
 void nacre_mutex_destroy(plat_mutex *m);
 void nacre_mutex_lock(plat_mutex *m);

@@ -3,10 +3,14 @@
 #include "base/plat.h"
 
 #include <errno.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
@@ -60,6 +64,38 @@ unsigned nacre_cpu_count(void)
     }
     long online = sysconf(_SC_NPROCESSORS_ONLN);
     return online > 0 ? (unsigned)online : 1;
+}
+
+static size_t page_size(void)
+{
+    long size = sysconf(_SC_PAGESIZE);
+    return size > 0 ? (size_t)size : 4096;
+}
+
+void *nacre_pages_alloc(size_t size)
+{
+    size_t page = page_size();
+    if (size > SIZE_MAX - page)
+        return NULL;
+    return aligned_alloc(page, (size + page - 1) / page * page);
+}
+
+void nacre_pages_clean(void *pages, size_t size)
+{
+    size_t page = page_size();
+    (void)madvise(pages, (size + page - 1) / page * page, MADV_DONTNEED);
+}
+
+void nacre_pages_free(void *pages)
+{
+    free(pages);
+}
+
+void nacre_memory_trim(void)
+{
+#ifdef __GLIBC__
+    (void)malloc_trim(0);
+#endif
 }
 
 void nacre_mutex_init(plat_mutex *m)

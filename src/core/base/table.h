@@ -3,11 +3,16 @@
  *
  * An id is [kind:1][shard:10][slot:22][generation:30] below a zero sign bit, so it is positive and never 0. Look-up is
  * two array accesses. Slots live in slabs that are allocated on demand and never move or go away before the table does,
- * so a pointer to a slot may be kept and its id compared later. Each slot's first generation is random: an id of
- * another table does not fit this one. One thread, or under its owner's lock. */
+ * so a pointer to a slot may be kept and its id compared later. The first generations of each slab are random: an id of
+ * another table does not fit this one.
+ *
+ * The lowest slab with a free slot is used first, so that a table that has shrunk empties its upper ones. The memory of
+ * empty slabs but one goes back to the system, and reads as zeros until it is used again. One thread, or under its
+ * owner's lock. */
 #ifndef BASE_TABLE_H
 #define BASE_TABLE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,6 +35,16 @@ struct slot {
     uint32_t next_free;  /* slot number + 1; 0 ends the list */
 };
 
+struct table_slab {
+    unsigned char *at;
+    uint32_t used;
+    uint32_t fresh;      /* slots from here on have not been used since the memory was new */
+    uint32_t free_first; /* slot number + 1; first in, first out, so that generations last */
+    uint32_t free_last;
+    uint32_t generation; /* that no slot has had: fresh ones begin with it */
+    bool worn;           /* generations have wrapped: the memory stays, since it alone knows them */
+};
+
 struct table {
     enum table_kind kind;
     unsigned shard;
@@ -37,10 +52,10 @@ struct table {
     uint32_t max;  /* slots at most */
     uint32_t made; /* slots in slabs so far */
     uint32_t used;
-    uint32_t free_first; /* slot number + 1; first in, first out, so that generations last */
-    uint32_t free_last;
-    unsigned char **slabs;
+    struct table_slab *slabs;
     uint32_t slab_room;
+    uint32_t roomy; /* no slab below this one has a free slot */
+    uint32_t spare; /* the empty slab that keeps its memory: slab number + 1 */
 };
 
 /* `size` is that of an object whose first member is a struct slot; `max` is at most 2^22. */
@@ -50,7 +65,8 @@ void nacre_table_destroy(struct table *t);
 /* A slot in use with a fresh id and everything behind its struct slot zeroed, or NULL when full or out of memory. */
 void *nacre_table_take(struct table *t);
 
-/* Frees the slot; its id is stale from now on. The object's bytes are left alone until it is taken again. */
+/* Frees the slot; its id is stale from now on. The object's bytes are left alone, or become zeros, until it is taken
+ * again. */
 void nacre_table_give(struct table *t, void *object);
 
 /* The object with this id, or NULL when the id is stale, of another shard, kind or table, or nonsense. */

@@ -201,3 +201,72 @@ Test(base_table, agrees_with_a_plain_array_over_random_use)
     }
     nacre_table_destroy(&t);
 }
+
+/* Fills `count` slots, gives the ids, and frees all. */
+static void fill_and_empty(struct table *t, int64_t *ids, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        ids[i] = ((struct thing *)nacre_table_take(t))->slot.id;
+    for (uint32_t i = 0; i < count; i++)
+        nacre_table_give(t, nacre_table_find(t, ids[i]));
+    cr_assert_eq(t->used, 0);
+}
+
+Test(base_table, memory_of_empty_slabs_goes_back_and_old_ids_stay_stale)
+{
+    enum {
+        COUNT = 8 * TABLE_SLAB_SLOTS
+    };
+    static int64_t old[COUNT], ids[COUNT];
+    struct table t = make(TABLE_CONNECTIONS, 1, COUNT);
+    fill_and_empty(&t, old, COUNT);
+    struct thing *cleaned = NULL;
+    unsigned with_memory = 0;
+    for (uint32_t i = 0; i < 8; i++) {
+        with_memory += t.slabs[i].fresh != 0;
+        if (t.slabs[i].fresh == 0)
+            cleaned = (struct thing *)(void *)t.slabs[i].at;
+    }
+    cr_expect_eq(with_memory, 1);
+    cr_assert_not_null(cleaned);
+    cr_expect_eq(cleaned->slot.id, 0);
+    cr_expect_eq(cleaned->slot.generation, 0, "the memory is still there");
+    for (int round = 0; round < 3; round++) {
+        for (uint32_t i = 0; i < COUNT; i++)
+            cr_assert_null(nacre_table_find(&t, old[i]));
+        fill_and_empty(&t, ids, COUNT);
+        for (uint32_t i = 0; i < COUNT; i++)
+            cr_assert_neq(ids[i], old[i]);
+    }
+    nacre_table_destroy(&t);
+}
+
+Test(base_table, the_lowest_slab_is_used_first)
+{
+    struct table t = make(TABLE_CONNECTIONS, 0, 3 * TABLE_SLAB_SLOTS);
+    struct thing *x[3 * TABLE_SLAB_SLOTS];
+    for (int i = 0; i < 3 * TABLE_SLAB_SLOTS; i++)
+        x[i] = nacre_table_take(&t);
+    cr_assert_null(nacre_table_take(&t));
+    nacre_table_give(&t, x[2 * TABLE_SLAB_SLOTS + 5]);
+    nacre_table_give(&t, x[TABLE_SLAB_SLOTS + 5]);
+    nacre_table_give(&t, x[5]);
+    cr_expect_eq(nacre_table_take(&t), x[5]);
+    cr_expect_eq(nacre_table_take(&t), x[TABLE_SLAB_SLOTS + 5]);
+    cr_expect_eq(nacre_table_take(&t), x[2 * TABLE_SLAB_SLOTS + 5]);
+    cr_expect_null(nacre_table_take(&t));
+    nacre_table_destroy(&t);
+}
+
+Test(base_table, a_slab_whose_generations_have_wrapped_keeps_its_memory)
+{
+    struct table t = make(TABLE_CONNECTIONS, 0, 2 * TABLE_SLAB_SLOTS);
+    struct thing *x[2 * TABLE_SLAB_SLOTS];
+    for (int i = 0; i < 2 * TABLE_SLAB_SLOTS; i++)
+        x[i] = nacre_table_take(&t);
+    x[300]->slot.generation = (1U << ID_GENERATION_BITS) - 1;
+    for (int i = 0; i < 2 * TABLE_SLAB_SLOTS; i++)
+        nacre_table_give(&t, x[i]);
+    cr_expect_neq(t.slabs[1].fresh, 0U);
+    nacre_table_destroy(&t);
+}
