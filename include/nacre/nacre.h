@@ -408,7 +408,11 @@ NACRE_API const char *nacre_error_text(int code);
  *
  * Beyond the class's own:
  *   AnnounceHostKeys   True by default: clients are told the server's keys after login and given proofs of them when
- *                      they ask (hostkeys-00@openssh.com), so that they know new keys before old ones go. */
+ *                      they ask (hostkeys-00@openssh.com), so that they know new keys before old ones go.
+ *   IOBackend          epoll by default, io_uring or auto: the best that the system permits. Reads as the one that is
+ *                      active. UseIOCP=True is the same as io_uring, this system's completion model. Both can change
+ *                      before the first nacre_start_listening() only, which fails with NOT_SUPPORTED and names the
+ *                      remedy where kernel or container forbid what is asked for. */
 NACRE_API int nacre_config(nacre_server *server, const char *setting, char *value, size_t size);
 
 /* Calls handlers for events that wait; when there are none, waits up to SelectWaitMillis for some. */

@@ -2,7 +2,6 @@
 /* The epoll back end: listening sockets. When the system has no descriptor or memory for a connection, the listener
  * rests: asking again at once would only spin. */
 #include <errno.h>
-#include <stddef.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -24,17 +23,6 @@ static void rest(struct io *io, uint32_t slot)
     nacre_epoll_queue_add(io, &io->resting, slot);
 }
 
-/* Errors of the one connection that was to be accepted, accept(2); the next one may be well. */
-static bool is_of_connection(int number)
-{
-    static const int passing[] = {ECONNABORTED, EINTR,      EPROTO,       ENETDOWN,    ENOPROTOOPT, EHOSTDOWN,
-                                  ENONET,       EOPNOTSUPP, EHOSTUNREACH, ENETUNREACH, EPERM,       ETIMEDOUT};
-    for (size_t i = 0; i < sizeof passing / sizeof *passing; i++)
-        if (passing[i] == number)
-            return true;
-    return false;
-}
-
 void nacre_epoll_work_listener(struct io *io, uint32_t slot, struct epoll_out *out)
 {
     struct epoll_slot *s = epoll_slot_at(io, slot);
@@ -46,7 +34,7 @@ void nacre_epoll_work_listener(struct io *io, uint32_t slot, struct epoll_out *o
         }
         if (errno == EAGAIN || errno == EWOULDBLOCK)
             return;
-        if (is_of_connection(errno))
+        if (nacre_sock_accept_goes_on(errno))
             continue;
         epoll_report(out, IO_LISTEN_FAILED, s)->error = nacre_error_from_errno(errno);
         rest(io, slot);

@@ -12,14 +12,30 @@ enum {
 static const struct driver *const drivers[] = {
     &driver_fake,
     &driver_epoll,
+    &driver_uring,
 };
 
 struct criterion_test_params driver_rows(void)
 {
     static size_t rows[sizeof drivers / sizeof *drivers];
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        rows[i] = i;
-    return cr_make_param_array(size_t, rows, sizeof rows / sizeof *rows, NULL);
+    size_t count = 0;
+    const char *why_not;
+    for (size_t i = 0; i < sizeof drivers / sizeof *drivers; i++)
+        if (drivers[i]->ops->usable(&why_not))
+            rows[count++] = i;
+    return cr_make_param_array(size_t, rows, count, NULL);
+}
+
+/* Says which they are. */
+Test(backend, rows)
+{
+    for (size_t i = 0; i < sizeof drivers / sizeof *drivers; i++) {
+        const char *why_not = "";
+        bool runs = drivers[i]->ops->usable(&why_not);
+        cr_log_warn("back end %s: %s%s\n", drivers[i]->ops->name, runs ? "every case" : "left out: ", why_not);
+    }
+    const char *why_not = "";
+    cr_expect(nacre_io_epoll.usable(&why_not), "%s", why_not);
 }
 
 const struct driver *driver_at(size_t row)

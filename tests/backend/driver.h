@@ -43,7 +43,7 @@ struct driver {
     void (*starve)(io_socket listener, bool on);
 };
 
-extern const struct driver driver_fake, driver_epoll;
+extern const struct driver driver_fake, driver_epoll, driver_uring;
 
 /* The rows by number, for Criterion. */
 struct criterion_test_params driver_rows(void);

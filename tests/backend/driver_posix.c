@@ -197,24 +197,12 @@ static void starve(io_socket s, bool on)
     cr_assert_eq(setrlimit(RLIMIT_NOFILE, &now), 0);
 }
 
-const struct driver driver_epoll = {
-    .ops = &nacre_io_epoll,
-    .listener = listener,
-    .unconnected = unconnected,
-    .nowhere = nowhere,
-    .silent = silent,
-    .silent_end = silent_end,
-    .pair = pair,
-    .dial = dial,
-    .accept = accept_one,
-    .feed = feed,
-    .take = take,
-    .got_fin = got_fin,
-    .fin = fin,
-    .reset = reset,
-    .narrow = narrow,
-    .let_go = let_go,
-    .close = nacre_sock_close,
-    .sockets = sockets,
+/* The far ends are the same for every back end here. */
+#define FAR_ENDS                                                                                                       \
+    .listener = listener, .unconnected = unconnected, .nowhere = nowhere, .silent = silent, .silent_end = silent_end,  \
+    .pair = pair, .dial = dial, .accept = accept_one, .feed = feed, .take = take, .got_fin = got_fin, .fin = fin,      \
+    .reset = reset, .narrow = narrow, .let_go = let_go, .close = nacre_sock_close, .sockets = sockets,                 \
     .starve = starve,
-};
+
+const struct driver driver_epoll = {.ops = &nacre_io_epoll, FAR_ENDS};
+const struct driver driver_uring = {.ops = &nacre_io_uring, FAR_ENDS};

@@ -132,9 +132,9 @@ CASE(backend_connect, a_wish_to_receive_may_come_before_it_is_connected)
     io_socket l = r.d->listener(&at);
     cr_assert_eq(r.ops->connect(r.io, r.d->unconnected(&at), &at, OWNER, &slot), NACRE_OK);
     r.ops->receive(r.io, slot, true);
+    cr_assert_eq(rig_expect(&r, IO_CONNECTED, OWNER).error, NACRE_OK);
     struct far f = r.d->accept(l);
     cr_assert(r.d->feed(f, "soon", 4));
-    cr_assert_eq(rig_expect(&r, IO_CONNECTED, OWNER).error, NACRE_OK);
     rig_receive(&r, OWNER, got, 4);
     rig_detach(&r, OWNER, slot);
     r.d->close(l);

@@ -177,6 +177,7 @@ CASE(backend_send, shut_sends_fin_after_what_is_in_flight_and_receiving_goes_on)
     cr_assert_eq(rig_expect(&r, IO_SENT, OWNER).len, 4);
     take_all(&r, f, got, 4);
     cr_assert_arr_eq(got, "last", 4);
+    rig_quiet(&r);
     cr_assert(r.d->got_fin(f));
     cr_assert(r.d->feed(f, "more", 4));
     rig_receive(&r, OWNER, got, 4);
@@ -197,6 +198,7 @@ CASE(backend_send, shut_with_nothing_in_flight_sends_fin_at_once)
     struct far f = rig_attach(&r, OWNER, &slot);
     r.ops->shut(r.io, slot);
     r.ops->shut(r.io, slot);
+    rig_quiet(&r);
     cr_assert(r.d->got_fin(f));
     rig_quiet(&r);
     rig_detach(&r, OWNER, slot);

@@ -190,6 +190,31 @@ Test(class_descriptors, four_times_the_hard_limit_of_connections_are_held_and_an
     server_free(s);
 }
 
+/* io_uring's tables are the kernel's own: nothing of the process's is needed, and no worker leaves its table. */
+Test(class_descriptors, io_uring_holds_them_in_tables_of_its_own, .timeout = 240)
+{
+    char byte;
+    int status = -1, count = 0;
+    const char *why_not = "the clients need more descriptors than they may have";
+    if (!hard_limit_allows(MANY + 32) || !nacre_io_uring.usable(&why_not))
+        cr_skip_test("%s", why_not);
+    struct crowd crowd = crowd_new();
+    struct server *s = small_server();
+    server_set(s, "UseIOCP=True");
+    server_start(s, 1);
+    cr_expect_eq(atomic_load(&s->nacre->shard_count), 4U, "as many workers as the limit asks for");
+    cr_assert_eq(write(crowd.to, &s->port, sizeof s->port), (ssize_t)sizeof s->port);
+    cr_assert_eq(read(crowd.from, &byte, 1), 1, "not all were greeted");
+    cr_expect_eq(nacre_get_ssh_connection_count(s->nacre, &count), 0);
+    cr_expect_eq(count, MANY);
+    cr_expect_lt(entries("/proc/self/fd"), 64U, "the process's table holds next to no connection");
+    cr_assert_eq(write(crowd.to, &byte, 1), 1);
+    cr_assert_eq(waitpid(crowd.pid, &status, 0), crowd.pid);
+    cr_expect_eq(status, 0, "not all were answered");
+    cr_expect(server_wait_empty(s));
+    server_free(s);
+}
+
 /* ---- what the application notices ------------------------------------------------------------------------------ */
 
 static int listen_somewhere(int *port)

@@ -74,8 +74,8 @@ static int build_info(struct request *r)
     char text[512];
     if (r->set != NULL)
         return nacre_fail(NACRE_E_SETTING_READ_ONLY, NULL);
-    (void)snprintf(text, sizeof text, "nacre %s; %s; %s; io=epoll; without io_uring, without krb5", NACRE_VERSION,
-                   nacre_crypto_versions(), nacre_keys_features());
+    (void)snprintf(text, sizeof text, "nacre %s; %s; %s; %s; without krb5", NACRE_VERSION, nacre_crypto_versions(),
+                   nacre_keys_features(), nacre_io_features());
     return answer(r, text);
 }
 
@@ -94,25 +94,73 @@ static int license_info(struct request *r)
     return r->set != NULL ? nacre_fail(NACRE_E_SETTING_READ_ONLY, NULL) : answer(r, "Apache-2.0");
 }
 
+/* The back end that the workers run on, or that they would run on now. Under the server's lock. */
+static const char *io_name(const nacre_server *server)
+{
+    const char *why_not;
+    if (server->shards != NULL)
+        return server->ops->name;
+    const struct io_backend *ops = nacre_io_pick(server->io_asked, &why_not);
+    return ops == NULL ? server->io_asked : ops->name;
+}
+
+/* Workers stay on their back end; asking for the one they have changes nothing. */
+static enum nacre_error ask_io(nacre_server *server, const char *asked)
+{
+    const char *why_not;
+    if (server->shards != NULL)
+        return nacre_io_pick(asked, &why_not) == server->ops ? NACRE_OK : NACRE_E_SETTING_LATE;
+    server->io_asked = asked;
+    return NACRE_OK;
+}
+
 static int io_backend(struct request *r)
 {
     nacre_server *server = r->server;
-    if (r->set != NULL && strcasecmp(r->set, "auto") != 0 && nacre_io_named(r->set) == NULL)
-        return refuse(r, NACRE_E_NOT_SUPPORTED, "this build has auto and epoll");
+    const char *asked = r->set == NULL ? NULL : nacre_io_name(r->set);
+    if (r->set != NULL && asked == NULL)
+        return refuse(r, NACRE_E_NOT_SUPPORTED, nacre_io_features());
     nacre_mutex_lock(&server->lock);
-    const char *name = server->ops == NULL ? nacre_io_pick()->name : server->ops->name;
+    enum nacre_error e = r->set == NULL ? NACRE_OK : ask_io(server, asked);
+    const char *name = io_name(server);
     nacre_mutex_unlock(&server->lock);
-    return answer(r, name);
+    return e == NACRE_OK ? answer(r, name) : nacre_fail(e, NULL);
 }
 
-/* Models of another system: False is what there is, True cannot be had. */
+/* 1: yes, 0: no, -1: neither. */
+static int read_bool(const char *text)
+{
+    static const char *const words[] = {"False", "0", "No", "True", "1", "Yes"};
+    for (int i = 0; i < 6; i++)
+        if (strcasecmp(text, words[i]) == 0)
+            return i / 3;
+    return -1;
+}
+
+/* UseIOCP: the completion model of this system, whatever its name. */
+static int completion_model(struct request *r)
+{
+    nacre_server *server = r->server;
+    const char *name = nacre_io_completion_name();
+    int on = r->set == NULL ? 0 : read_bool(r->set);
+    if (on < 0)
+        return refuse(r, NACRE_E_SETTING_VALUE, "True or False");
+    if (on == 1 && name == NULL)
+        return refuse(r, NACRE_E_NOT_SUPPORTED, nacre_io_features());
+    nacre_mutex_lock(&server->lock);
+    enum nacre_error e = r->set == NULL ? NACRE_OK : ask_io(server, on == 1 ? name : NULL);
+    bool is_on = name != NULL && strcmp(io_name(server), name) == 0;
+    nacre_mutex_unlock(&server->lock);
+    return e == NACRE_OK ? answer(r, is_on ? "True" : "False") : nacre_fail(e, NULL);
+}
+
+/* A model of another system: False is what there is, True cannot be had. */
 static int other_model(struct request *r)
 {
-    static const char *const no[] = {"False", "0", "No"};
-    bool off = r->set == NULL;
-    for (size_t i = 0; !off && i < sizeof no / sizeof *no; i++)
-        off = strcasecmp(r->set, no[i]) == 0;
-    return off ? answer(r, "False") : refuse(r, NACRE_E_NOT_SUPPORTED, "this build does not have that I/O model");
+    int on = r->set == NULL ? 0 : read_bool(r->set);
+    if (on < 0)
+        return refuse(r, NACRE_E_SETTING_VALUE, "True or False");
+    return on == 0 ? answer(r, "False") : refuse(r, NACRE_E_NOT_SUPPORTED, "this system does not have that I/O model");
 }
 
 static int algorithm_profile(struct request *r)
@@ -358,7 +406,7 @@ static const struct {
     {"LicenseInfo", license_info},
     {"RefusedConnections", refused_connections},
     {"IOBackend", io_backend},
-    {"UseIOCP", other_model},
+    {"UseIOCP", completion_model},
     {"UseWindowsMessages", other_model},
     {"AlgorithmProfile", algorithm_profile},
     {"UseInternalSecurityAPI", security},

@@ -3,6 +3,7 @@
  *
  * The shard asks, and wait() later says how it ended. Every call is made on the shard's own thread except wake(). The
  * contract, the same for every back end and tested on each by tests/backend:
+ * - What is asked for begins at the next wait() at the latest.
  * - receive(on) is a standing wish, not one read; off is back pressure. Data arrives in a block of the shard's pool;
  * the reference belongs to the shard, which may keep it. An idle connection owns no receive buffer. `headroom` bytes in
  * front of the data are free for the shard.
@@ -103,11 +104,12 @@ struct io_backend {
     void (*wake)(struct io *io); /* any thread */
 
     /* The descriptors that the instance itself lives on, which a descriptor table of the worker's own has to keep; the
-     * first one must be harmless to read and write. Returns how many. NULL: sockets of this back end take no place in
-     * the process's descriptor table, so its limit says nothing about connections. */
+     * first one must be harmless to read and write. Returns how many. NULL: sockets of this back end
+     * take no place in the process's descriptor table; each instance has a table of its own, as long as the limit. */
     unsigned (*descriptors)(const struct io *io, io_socket out[IO_DESCRIPTORS]);
 };
 
 extern const struct io_backend nacre_io_epoll;
+extern const struct io_backend nacre_io_uring; /* open is NULL where the build is without it */
 
 #endif

@@ -3,25 +3,49 @@
 #include "engine/io_pick.h"
 
 #include <string.h>
+#include <strings.h>
 
 /* Best first. */
 static const struct io_backend *const backends[] = {
+    &nacre_io_uring,
     &nacre_io_epoll,
 };
 
-const struct io_backend *nacre_io_pick(void)
+static const struct io_backend *const by_default = &nacre_io_epoll;
+static const struct io_backend *const completion = &nacre_io_uring;
+static const char automatic[] = "auto";
+
+static bool is_built(const struct io_backend *b)
 {
-    const char *why_not;
-    for (size_t i = 0; i < sizeof backends / sizeof *backends; i++)
-        if (backends[i]->usable(&why_not))
-            return backends[i];
-    return backends[0];
+    return b->open != NULL;
 }
 
-const struct io_backend *nacre_io_named(const char *name)
+const struct io_backend *nacre_io_pick(const char *asked, const char **why_not)
 {
+    bool any = asked != NULL && strcmp(asked, automatic) == 0;
+    const char *name = asked == NULL ? by_default->name : asked;
     for (size_t i = 0; i < sizeof backends / sizeof *backends; i++)
-        if (strcmp(backends[i]->name, name) == 0)
+        if ((any || strcmp(backends[i]->name, name) == 0) && backends[i]->usable(why_not))
             return backends[i];
     return NULL;
+}
+
+const char *nacre_io_name(const char *text)
+{
+    if (strcasecmp(text, automatic) == 0)
+        return automatic;
+    for (size_t i = 0; i < sizeof backends / sizeof *backends; i++)
+        if (is_built(backends[i]) && strcasecmp(backends[i]->name, text) == 0)
+            return backends[i]->name;
+    return NULL;
+}
+
+const char *nacre_io_completion_name(void)
+{
+    return is_built(completion) ? completion->name : NULL;
+}
+
+const char *nacre_io_features(void)
+{
+    return is_built(&nacre_io_uring) ? "io=epoll,io_uring" : "io=epoll, without liburing (no io_uring)";
 }

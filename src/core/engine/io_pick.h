@@ -5,10 +5,17 @@
 
 #include "engine/io.h"
 
-/* The best one that this system permits. */
-const struct io_backend *nacre_io_pick(void);
+/* The one that is asked for: by its name; "auto": the best one that this system permits; NULL: the default. NULL when
+ * it cannot work here; *why_not then says why and what would help. */
+const struct io_backend *nacre_io_pick(const char *asked, const char **why_not);
 
-/* The one of that name, or NULL. */
-const struct io_backend *nacre_io_named(const char *name);
+/* Static text for "auto" or the name of a back end of this build, whatever the case; else NULL. */
+const char *nacre_io_name(const char *text);
+
+/* The name of this system's completion model, which UseIOCP=True asks for; NULL when this build is without it. */
+const char *nacre_io_completion_name(void);
+
+/* What this build has, in words. */
+const char *nacre_io_features(void);
 
 #endif

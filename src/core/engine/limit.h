@@ -9,7 +9,8 @@
 struct limit_plan {
     unsigned workers; /* at least as many as asked for */
     bool own_tables;  /* each worker needs a descriptor table of its own */
-    unsigned room;    /* sockets that fit into the table of one worker; 0: as many as there are connections */
+    unsigned room; /* sockets that fit into the table of one worker, its own or its back end's; 0: as many as there are
+                      connections */
 };
 
 /* Decides how `connections` fit into `workers` or more, raising the process's soft limit as far as needed and the hard
@@ -18,7 +19,6 @@ enum nacre_error nacre_limit_plan(const struct io_backend *ops, unsigned connect
                                   struct limit_plan *plan, char *why, size_t why_size);
 
 /* The same for workers that stand and go by `plan`, which cannot change any more. */
-enum nacre_error nacre_limit_fits(const struct io_backend *ops, unsigned connections, const struct limit_plan *plan,
-                                  char *why, size_t why_size);
+enum nacre_error nacre_limit_fits(unsigned connections, const struct limit_plan *plan, char *why, size_t why_size);
 
 #endif

@@ -45,16 +45,26 @@ static unsigned room_beside(rlim_t limit, unsigned workers)
     return limit > taken ? (unsigned)(limit - taken) : 0;
 }
 
+/* Each instance of the back end has a table of its own anyway, and it is as long as the limit. */
+static enum nacre_error plan_instances(unsigned connections, rlim_t limit, struct limit_plan *plan)
+{
+    plan->room = (unsigned)limit;
+    while (plan->workers < SHARDS_MAX && (uint64_t)plan->room * plan->workers < connections)
+        plan->workers++;
+    return (uint64_t)plan->room * plan->workers >= connections ? NACRE_OK : NACRE_E_MFILE;
+}
+
 enum nacre_error nacre_limit_plan(const struct io_backend *ops, unsigned connections, unsigned workers,
                                   struct limit_plan *plan, char *why, size_t why_size)
 {
     rlim_t need = (rlim_t)connections + BESIDES, hard;
     *plan = (struct limit_plan){.workers = workers};
-    if (ops->descriptors == NULL)
-        return NACRE_OK;
     rlim_t limit = raise_to(need, &hard);
     if (limit == RLIM_INFINITY || limit >= need)
         return NACRE_OK;
+    if (ops->descriptors == NULL)
+        return plan_instances(connections, limit, plan) == NACRE_OK ? NACRE_OK
+                                                                    : refuse(connections, need, hard, why, why_size);
     plan->own_tables = true;
     while (plan->workers < SHARDS_MAX && (uint64_t)room_beside(limit, plan->workers) * plan->workers < connections)
         plan->workers++;
@@ -63,13 +73,10 @@ enum nacre_error nacre_limit_plan(const struct io_backend *ops, unsigned connect
                                                                : refuse(connections, need, hard, why, why_size);
 }
 
-enum nacre_error nacre_limit_fits(const struct io_backend *ops, unsigned connections, const struct limit_plan *plan,
-                                  char *why, size_t why_size)
+enum nacre_error nacre_limit_fits(unsigned connections, const struct limit_plan *plan, char *why, size_t why_size)
 {
     rlim_t need = (rlim_t)connections + BESIDES, hard;
-    if (ops->descriptors == NULL)
-        return NACRE_OK;
-    if (plan->own_tables) {
+    if (plan->room != 0) {
         uint64_t room = (uint64_t)plan->room * plan->workers;
         if (room >= connections)
             return NACRE_OK;

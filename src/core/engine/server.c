@@ -225,8 +225,14 @@ static enum nacre_error plan_workers(struct nacre_server *server, char *why, siz
 {
     unsigned max = (unsigned)server->settings.max_connections.number;
     if (atomic_load_explicit(&server->shard_count, memory_order_acquire) != 0)
-        return nacre_limit_fits(server->ops, max, &server->plan, why, why_size);
-    server->ops = nacre_io_pick();
+        return nacre_limit_fits(max, &server->plan, why, why_size);
+    const char *why_not = "";
+    const struct io_backend *ops = nacre_io_pick(server->io_asked, &why_not);
+    if (ops == NULL) {
+        (void)snprintf(why, why_size, "Cannot listen: %s.", why_not);
+        return NACRE_E_NOT_SUPPORTED;
+    }
+    server->ops = ops;
     return nacre_limit_plan(server->ops, max, wanted_shards(server), &server->plan, why, why_size);
 }
 

@@ -47,6 +47,7 @@ struct nacre_server {
     /* Written while there are no connections and none can come, read-only else; shards stay until nacre_free(). */
     struct nacre_handlers handlers;
     void *context;
+    const char *io_asked; /* static: a back end's name or "auto"; NULL: the default one */
     const struct io_backend *ops;
     struct limit_plan plan; /* what the shards go by */
     struct shard *shards;

@@ -93,6 +93,9 @@ void nacre_sock_close(io_socket s);
 /* The class's code for an error number of the system; NACRE_OK for 0, NACRE_E_INTERNAL for one that has none. */
 enum nacre_error nacre_error_from_errno(int number);
 
+/* True for error numbers of accept() that are of the one connection that was to be accepted: the next may be well. */
+bool nacre_sock_accept_goes_on(int number);
+
 /* The same for what getaddrinfo() returned; looks at errno where that says so. */
 enum nacre_error nacre_error_from_lookup(int result);
 

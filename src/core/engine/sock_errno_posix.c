@@ -94,3 +94,14 @@ enum nacre_error nacre_error_from_lookup(int result)
         return NACRE_E_NO_RECOVERY;
     }
 }
+
+/* accept(2), "Error handling". */
+bool nacre_sock_accept_goes_on(int number)
+{
+    static const int passing[] = {ECONNABORTED, EINTR,      EPROTO,       ENETDOWN,    ENOPROTOOPT, EHOSTDOWN,
+                                  ENONET,       EOPNOTSUPP, EHOSTUNREACH, ENETUNREACH, EPERM,       ETIMEDOUT};
+    for (size_t i = 0; i < sizeof passing / sizeof *passing; i++)
+        if (passing[i] == number)
+            return true;
+    return false;
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The io_uring back end: listening sockets. Accepted sockets are ordinary descriptors until the shard attaches them.
+ *
+ * A socket of one's own is accepted from by one standing request. One that other workers wait on, too, is accepted from
+ * by requests for a single connection: the kernel wakes the first in the queue, and who has had one goes to its end, so
+ * that connections go round. When the system has no descriptor or memory for a connection, the listener rests: asking
+ * again at once would only spin. */
+#include <errno.h>
+#include <stddef.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "engine/sock.h"
+#include "io_uring/uring.h"
+
+enum {
+    ACCEPTS_SHARED = 2, /* in flight: one to have, one to work on */
+};
+
+static const int64_t rest_ns = 100 * 1000 * 1000;
+
+static void rest(struct io *io, uint32_t slot)
+{
+    struct uring_slot *s = uring_slot_at(io, slot);
+    s->rest_until = nacre_clock_ns() + rest_ns;
+    nacre_uring_queue_add(io, &io->resting, slot);
+}
+
+static bool arm(struct io *io, uint32_t slot)
+{
+    struct uring_slot *s = uring_slot_at(io, slot);
+    struct io_uring_sqe *sqe = nacre_uring_request(io, slot, OP_ACCEPT);
+    if (sqe == NULL)
+        return false;
+    if (uring_has(s, SLOT_SHARED))
+        io_uring_prep_accept(sqe, s->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    else
+        io_uring_prep_multishot_accept(sqe, s->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    io_uring_sqe_set_data64(sqe, uring_token(slot, OP_ACCEPT));
+    s->accepts++;
+    return true;
+}
+
+void nacre_uring_work_listener(struct io *io, uint32_t slot, struct uring_out *out)
+{
+    struct uring_slot *s = uring_slot_at(io, slot);
+    if (uring_has(s, SLOT_DETACHED)) {
+        if (s->accepts != 0)
+            return; /* its end queues the slot again */
+        if (uring_out_is_full(out)) {
+            nacre_uring_queue_add(io, &io->work, slot);
+            return;
+        }
+        uring_report(out, IO_GONE, s);
+        nacre_uring_slot_give(io, slot);
+        return;
+    }
+    unsigned wanted = uring_has(s, SLOT_SHARED) ? ACCEPTS_SHARED : 1;
+    while (s->accepts < wanted)
+        if (!arm(io, slot)) {
+            nacre_uring_queue_add(io, &io->work, slot);
+            return;
+        }
+}
+
+void nacre_uring_accepted(struct io *io, uint32_t slot, const struct io_uring_cqe *cqe, struct uring_out *out)
+{
+    struct uring_slot *s = uring_slot_at(io, slot);
+    if ((cqe->flags & IORING_CQE_F_MORE) == 0) {
+        s->accepts--;
+        if (s->accepts == 0)
+            uring_land(s, OP_ACCEPT);
+    }
+    if (uring_has(s, SLOT_DETACHED)) {
+        if (cqe->res >= 0)
+            close(cqe->res);
+    } else if (cqe->res >= 0) {
+        uring_report(out, IO_ACCEPTED, s)->accepted = cqe->res;
+    } else if (cqe->res != -ECANCELED && cqe->res != -EAGAIN && !nacre_sock_accept_goes_on(-cqe->res)) {
+        if (uring_has(s, SLOT_QUEUED))
+            return; /* it rests already */
+        uring_report(out, IO_LISTEN_FAILED, s)->error = nacre_error_from_errno(-cqe->res);
+        rest(io, slot);
+        return;
+    }
+    nacre_uring_queue_add(io, &io->work, slot);
+}
+
+void nacre_uring_end_rest(struct io *io, int64_t now_ns)
+{
+    while (io->resting.first != 0) {
+        if (uring_slot_at(io, io->resting.first - 1)->rest_until > now_ns)
+            return;
+        uint32_t slot = nacre_uring_queue_pop(io, &io->resting);
+        nacre_uring_queue_add(io, &io->work, slot);
+    }
+}

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The io_uring back end: instances, slots, requests, and the table of its functions.
+ *
+ * Sockets that the shard attaches move into the ring's own table of files and leave that of the process, so that
+ * connections do not count against its limit of descriptors. A slot's number is its place in that table; slots past
+ * its end keep their descriptor. */
+#include "io_uring/uring.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "engine/sock.h"
+
+/* ---- instances ------------------------------------------------------------------------------------------------- */
+
+static void uring_close(struct io *io)
+{
+    if (io->have_ring)
+        io_uring_queue_exit(&io->ring);
+    if (io->event >= 0)
+        close(io->event);
+    nacre_uring_buffers_close(io);
+    for (uint32_t i = 0; i < io->made; i += SLAB_SLOTS)
+        free(io->slabs[i / SLAB_SLOTS]);
+    free(io->slabs);
+    free(io);
+}
+
+/* The kernel allows a table as long as the process may have descriptors. */
+static uint32_t files_wanted(const struct io_options *options)
+{
+    struct rlimit limit;
+    uint32_t most = options->max_slots;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < most)
+        most = (uint32_t)limit.rlim_cur;
+    return most;
+}
+
+static enum nacre_error open_ring(struct io *io)
+{
+    int result = nacre_uring_make(&io->ring, SQ_ENTRIES, CQ_ENTRIES);
+    if (result < 0)
+        return nacre_error_from_errno(-result);
+    io->have_ring = true;
+    uint32_t files = files_wanted(&io->options);
+    result = io_uring_register_files_sparse(&io->ring, files);
+    if (result < 0)
+        return nacre_error_from_errno(-result);
+    io->files = files;
+    io->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (io->event < 0)
+        return nacre_error_from_errno(errno);
+    return nacre_uring_buffers_open(io);
+}
+
+static enum nacre_error uring_open(struct io **out, const struct io_options *options)
+{
+    *out = NULL;
+    if (options->pool == NULL || options->receive_bytes == 0 || options->max_slots == 0 ||
+        options->receive_bytes > UINT32_MAX || options->headroom > SIZE_MAX - options->receive_bytes)
+        return NACRE_E_INVAL;
+    struct io *io = (struct io *)aligned_alloc(_Alignof(struct io), sizeof *io);
+    if (io == NULL)
+        return NACRE_E_NOBUFS;
+    memset(io, 0, sizeof *io);
+    io->options = *options;
+    io->event = -1;
+    atomic_init(&io->wake_sent, false);
+    enum nacre_error error = NACRE_E_NOBUFS;
+    io->slabs = (struct uring_slot **)calloc(options->max_slots / SLAB_SLOTS + 1, sizeof(struct uring_slot *));
+    if (io->slabs != NULL)
+        error = open_ring(io);
+    if (error != NACRE_OK) {
+        uring_close(io);
+        return error;
+    }
+    *out = io;
+    return NACRE_OK;
+}
+
+/* ---- slots ----------------------------------------------------------------------------------------------------- */
+
+/* Adds a slab of free slots; false when all are there or memory is out. */
+static bool grow(struct io *io)
+{
+    uint32_t left = io->options.max_slots - io->made;
+    uint32_t count = left < SLAB_SLOTS ? left : SLAB_SLOTS;
+    if (count == 0)
+        return false;
+    struct uring_slot *slab = (struct uring_slot *)calloc(count, sizeof *slab);
+    if (slab == NULL)
+        return false;
+    io->slabs[io->made / SLAB_SLOTS] = slab;
+    for (uint32_t i = count; i-- > 0;) {
+        slab[i].next = io->free_first;
+        io->free_first = io->made + i + 1;
+    }
+    io->made += count;
+    return true;
+}
+
+static enum nacre_error slot_take(struct io *io, uint64_t owner, enum uring_kind kind, uint32_t *slot)
+{
+    if (io->free_first == 0 && !grow(io))
+        return io->made < io->options.max_slots ? NACRE_E_NOBUFS : NACRE_E_TOO_MANY_CONNECTIONS;
+    *slot = io->free_first - 1;
+    struct uring_slot *s = uring_slot_at(io, *slot);
+    io->free_first = s->next;
+    *s = (struct uring_slot){.owner = owner, .kind = (uint8_t)kind, .fd = -1};
+    return NACRE_OK;
+}
+
+void nacre_uring_slot_give(struct io *io, uint32_t slot)
+{
+    struct uring_slot *s = uring_slot_at(io, slot);
+    s->kind = URING_FREE;
+    s->flags = 0;
+    s->next = io->free_first;
+    io->free_first = slot + 1;
+}
+
+struct uring_slot *nacre_uring_slot_find(const struct io *io, uint32_t slot)
+{
+    if (slot >= io->made)
+        return NULL;
+    struct uring_slot *s = uring_slot_at(io, slot);
+    return s->kind == URING_FREE || uring_has(s, SLOT_DETACHED) ? NULL : s;
+}
+
+void nacre_uring_queue_add(struct io *io, struct uring_queue *q, uint32_t slot)
+{
+    struct uring_slot *s = uring_slot_at(io, slot);
+    if (uring_has(s, SLOT_QUEUED))
+        return;
+    uring_set(s, SLOT_QUEUED);
+    s->next = 0;
+    if (q->first == 0)
+        q->first = slot + 1;
+    else
+        uring_slot_at(io, q->last - 1)->next = slot + 1;
+    q->last = slot + 1;
+}
+
+uint32_t nacre_uring_queue_pop(struct io *io, struct uring_queue *q)
+{
+    uint32_t slot = q->first - 1;
+    struct uring_slot *s = uring_slot_at(io, slot);
+    q->first = s->next;
+    uring_clear(s, SLOT_QUEUED);
+    return slot;
+}
+
+/* Takes a slot out of a queue, if it stands there. */
+static void queue_remove(struct io *io, struct uring_queue *q, uint32_t slot)
+{
+    uint32_t before = 0, at = q->first;
+    while (at != 0 && at != slot + 1) {
+        before = at;
+        at = uring_slot_at(io, at - 1)->next;
+    }
+    if (at == 0)
+        return;
+    struct uring_slot *s = uring_slot_at(io, slot);
+    uring_clear(s, SLOT_QUEUED);
+    if (before == 0)
+        q->first = s->next;
+    else
+        uring_slot_at(io, before - 1)->next = s->next;
+    if (s->next == 0)
+        q->last = before;
+}
+
+/* ---- requests -------------------------------------------------------------------------------------------------- */
+
+/* Hands over what is written without waiting for anything. */
+static void submit(struct io *io)
+{
+    (void)io_uring_submit(&io->ring);
+    if (io_uring_sq_ready(&io->ring) == 0)
+        io->arena_used = 0;
+}
+
+bool nacre_uring_have_room(struct io *io, size_t bytes)
+{
+    if (io_uring_sq_space_left(&io->ring) == 0 || io->arena_used + bytes > ARENA_BYTES)
+        submit(io);
+    return io_uring_sq_space_left(&io->ring) != 0 && io->arena_used + bytes <= ARENA_BYTES;
+}
+
+struct io_uring_sqe *nacre_uring_request(struct io *io, uint32_t slot, enum uring_op op)
+{
+    if (!nacre_uring_have_room(io, 0))
+        return NULL;
+    if (op != OP_NONE)
+        uring_take_off(uring_slot_at(io, slot), op);
+    return io_uring_get_sqe(&io->ring);
+}
+
+struct io_uring_sqe *nacre_uring_request_with(struct io *io, uint32_t slot, enum uring_op op, size_t bytes, void **at)
+{
+    bytes = (bytes + 15) / 16 * 16;
+    if (!nacre_uring_have_room(io, bytes))
+        return NULL;
+    *at = io->arena + io->arena_used;
+    io->arena_used += bytes;
+    return nacre_uring_request(io, slot, op);
+}
+
+void nacre_uring_aim(const struct io *io, uint32_t slot, enum uring_op op, struct io_uring_sqe *sqe)
+{
+    if (slot < io->files) {
+        sqe->fd = (int)slot;
+        sqe->flags |= IOSQE_FIXED_FILE;
+    } else {
+        sqe->fd = uring_slot_at(io, slot)->fd;
+    }
+    io_uring_sqe_set_data64(sqe, uring_token(slot, op));
+}
+
+bool nacre_uring_cancel(struct io *io, uint32_t slot, enum uring_op op)
+{
+    struct uring_slot *s = uring_slot_at(io, slot);
+    if ((s->cancelled & 1U << op) != 0)
+        return true;
+    struct io_uring_sqe *sqe = nacre_uring_request(io, slot, OP_NONE);
+    if (sqe == NULL)
+        return false;
+    io_uring_prep_cancel64(sqe, uring_token(slot, op), op == OP_ACCEPT ? IORING_ASYNC_CANCEL_ALL : 0);
+    io_uring_sqe_set_data64(sqe, uring_token(0, OP_NONE));
+    sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
+    s->cancelled = (uint16_t)(s->cancelled | 1U << op);
+    return true;
+}
+
+/* ---- taking over and letting go -------------------------------------------------------------------------------- */
+
+/* Other workers wait on the same socket unless each has its own on the address (SO_REUSEPORT). */
+static bool is_shared(io_socket listener)
+{
+    int on = 0;
+    socklen_t len = sizeof on;
+    return getsockopt(listener, SOL_SOCKET, SO_REUSEPORT, &on, &len) != 0 || on == 0;
+}
+
+static enum nacre_error uring_listen(struct io *io, io_socket listener, uint64_t owner, uint32_t *slot)
+{
+    enum nacre_error error = slot_take(io, owner, URING_LISTENER, slot);
+    if (error != NACRE_OK)
+        return error;
+    struct uring_slot *s = uring_slot_at(io, *slot);
+    s->fd = listener;
+    if (is_shared(listener))
+        uring_set(s, SLOT_SHARED);
+    nacre_uring_queue_add(io, &io->work, *slot);
+    return NACRE_OK;
+}
+
+/* Moves the descriptor into the table of files. On failure it stays the caller's. */
+static enum nacre_error place(struct io *io, uint32_t slot, int fd)
+{
+    if (slot >= io->files) {
+        uring_slot_at(io, slot)->fd = fd;
+        return NACRE_OK;
+    }
+    int result = io_uring_register_files_update(&io->ring, slot, &fd, 1);
+    if (result != 1)
+        return result < 0 ? nacre_error_from_errno(-result) : NACRE_E_NOBUFS;
+    close(fd);
+    return NACRE_OK;
+}
+
+static enum nacre_error uring_attach(struct io *io, io_socket fd, uint64_t owner, uint32_t *slot)
+{
+    if (fd < 0)
+        return NACRE_E_NOTSOCK;
+    enum nacre_error error = slot_take(io, owner, URING_STREAM, slot);
+    if (error != NACRE_OK)
+        return error;
+    error = place(io, *slot, fd);
+    if (error != NACRE_OK)
+        nacre_uring_slot_give(io, *slot);
+    else
+        nacre_uring_queue_add(io, &io->work, *slot);
+    return error;
+}
+
+static enum nacre_error uring_connect(struct io *io, io_socket fd, const struct io_address *to, uint64_t owner,
+                                      uint32_t *slot)
+{
+    if (!nacre_uring_have_room(io, sizeof to->bytes))
+        return NACRE_E_NOBUFS;
+    enum nacre_error error = uring_attach(io, fd, owner, slot);
+    if (error != NACRE_OK)
+        return error;
+    void *at;
+    struct io_uring_sqe *sqe = nacre_uring_request_with(io, *slot, OP_CONNECT, sizeof to->bytes, &at);
+    memcpy(at, to->bytes, sizeof to->bytes);
+    io_uring_prep_connect(sqe, -1, at, to->len);
+    nacre_uring_aim(io, *slot, OP_CONNECT, sqe);
+    uring_set(uring_slot_at(io, *slot), SLOT_CONNECTING);
+    return NACRE_OK;
+}
+
+/* Cancelled here and now: the caller may close the socket next and listen on its address anew. */
+static void stop_accepting(struct io *io, uint32_t slot)
+{
+    struct uring_slot *s = uring_slot_at(io, slot);
+    queue_remove(io, &io->resting, slot);
+    if (s->accepts == 0 || !nacre_uring_cancel(io, slot, OP_ACCEPT))
+        return;
+    (void)io_uring_submit_and_get_events(&io->ring);
+    if (io_uring_sq_ready(&io->ring) == 0)
+        io->arena_used = 0;
+}
+
+static void uring_detach(struct io *io, uint32_t slot)
+{
+    struct uring_slot *s = nacre_uring_slot_find(io, slot);
+    if (s == NULL)
+        return;
+    uring_set(s, SLOT_DETACHED);
+    if (s->kind == URING_LISTENER)
+        stop_accepting(io, slot);
+    else
+        nacre_uring_stop_receiving(io, slot);
+    nacre_uring_queue_add(io, &io->work, slot);
+}
+
+const struct io_backend nacre_io_uring = {
+    .name = "io_uring",
+    .usable = nacre_uring_usable,
+    .open = uring_open,
+    .close = uring_close,
+    .listen = uring_listen,
+    .attach = uring_attach,
+    .connect = uring_connect,
+    .receive = nacre_uring_receive,
+    .send = nacre_uring_send,
+    .shut = nacre_uring_shut,
+    .detach = uring_detach,
+    .wait = nacre_uring_wait,
+    .wake = nacre_uring_wake,
+};
