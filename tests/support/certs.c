@@ -32,8 +32,8 @@ size_t cert_make(const struct nacre_crypto *crypto, const struct key *user, cons
     for (size_t i = 0; i < 3 && plan->principals[i] != NULL; i++)
         wr_cstring(&w, plan->principals[i]);
     wr_string_close(&w, inside);
-    wr_u64(&w, 1000);
-    wr_u64(&w, 2000);
+    wr_u64(&w, plan->valid_before == 0 ? 1000 : plan->valid_after);
+    wr_u64(&w, plan->valid_before == 0 ? 2000 : plan->valid_before);
     inside = wr_string_open(&w);
     put_option(&w, plan->option, plan->value);
     put_option(&w, plan->option2, "x");

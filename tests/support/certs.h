@@ -10,11 +10,12 @@ struct cert_plan {
     const char *ca_alg; /* how the authority signs */
     uint32_t kind;
     const char *principals[3];
-    const char *option, *value; /* critical; NULL: none */
-    const char *option2;        /* another, with the value "x" */
+    const char *option, *value;         /* critical; NULL: none */
+    const char *option2;                /* another, with the value "x" */
+    uint64_t valid_after, valid_before; /* both 0: 1000 and 2000 */
 };
 
-/* Writes the certificate of `user` by `ca`: serial 77, "an id", valid from 1000 to 2000. Returns its length. */
+/* Writes the certificate of `user` by `ca`: serial 77, "an id". Returns its length. */
 size_t cert_make(const struct nacre_crypto *crypto, const struct key *user, const struct key *ca,
                  const struct cert_plan *plan, uint8_t blob[KEY_BLOB_MAX]);
 

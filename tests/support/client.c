@@ -147,6 +147,8 @@ static bool on_ask(void *context, const struct conn_event *q, struct conn_answer
     *answer = (struct conn_answer){.accept = true};
     if (q->type == CONN_HOST_KEY) {
         c->host_key_seen = true;
+        nacre_buf_free(&c->host_key);
+        (void)nacre_buf_append(&c->host_key, q->data.at, q->data.len);
         answer->accept = !c->refuses_host_key;
     }
     if (q->type == CONN_GLOBAL_REQUEST && span_is(q->kind, "hostkeys-00@openssh.com")) {
@@ -294,6 +296,7 @@ void client_init(struct client *c)
     nacre_pool_init(&c->pool, 0);
     nacre_buf_init(&c->in, IN_MAX);
     nacre_buf_init(&c->sent, IN_MAX);
+    nacre_buf_init(&c->host_key, KEY_BLOB_MAX);
     nacre_buf_init(&c->host_keys, CONN_PACKET_MAX);
     nacre_buf_init(&c->global_reply, CONN_PACKET_MAX);
     for (int i = 0; i < CLIENT_CHANNELS; i++) {
@@ -404,6 +407,7 @@ void client_free(struct client *c)
     }
     nacre_buf_free(&c->in);
     nacre_buf_free(&c->sent);
+    nacre_buf_free(&c->host_key);
     nacre_buf_free(&c->host_keys);
     nacre_buf_free(&c->global_reply);
     nacre_pool_destroy(&c->pool);

@@ -65,6 +65,7 @@ struct client {
     unsigned global_replies, global_granted; /* to our global requests */
     uint8_t global_data[16];                 /* of the last reply */
     size_t global_data_len;
+    struct buf host_key;     /* of the last key exchange */
     unsigned announcements;  /* of host keys */
     struct buf host_keys;    /* of the last: "string blob" each */
     struct buf global_reply; /* the last reply, whole */

@@ -265,6 +265,16 @@ bool nacre_key_fingerprint(const struct nacre_crypto *c, struct span blob, char 
     return true;
 }
 
+bool nacre_key_text(const struct key *k, char *out, size_t size)
+{
+    size_t at = strlen(k->type->name) + 1, need = at + (k->blob_len + 2) / 3 * 4 + 1;
+    if (need > size)
+        return false;
+    (void)snprintf(out, size, "%s ", k->type->name);
+    (void)EVP_EncodeBlock((unsigned char *)out + at, k->blob, (int)k->blob_len);
+    return true;
+}
+
 struct key *nacre_key_generate(const struct nacre_crypto *c, const char *type, unsigned bits)
 {
     const struct key_type *t = nacre_keytype_find(span_str(type));

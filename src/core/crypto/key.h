@@ -15,7 +15,8 @@ enum {
     SIGNATURE_MAX = 2200,    /* signature blob on the wire: RSA 16384 and its name */
     KEY_RSA_MIN_BITS = 2048, /* rule R25 */
     KEY_RSA_MAX_BITS = 16384,
-    KEY_CERTIFIED_MAX = 3, /* types of X.509 certificate that one key can have */
+    KEY_TEXT_MAX = 64 + (KEY_BLOB_MAX + 2) / 3 * 4 + 2, /* nacre_key_text() */
+    KEY_CERTIFIED_MAX = 3,                              /* types of X.509 certificate that one key can have */
 };
 
 struct sig_alg {
@@ -98,6 +99,9 @@ bool nacre_key_verify(const struct nacre_crypto *c, const struct key *k, const s
 
 /* "SHA256:" and base64 without padding, NUL-terminated, as ssh-keygen -l prints it. `out` has room for 64 bytes. */
 bool nacre_key_fingerprint(const struct nacre_crypto *c, struct span blob, char out[64]);
+
+/* "ssh-ed25519 AAAA...", the line that public key files have. False: it does not fit. */
+bool nacre_key_text(const struct key *k, char *out, size_t size);
 
 /* A fresh key pair: "ssh-ed25519", "ecdsa-sha2-nistp256/384/521", "ssh-dss", or "ssh-rsa" with `bits`. */
 struct key *nacre_key_generate(const struct nacre_crypto *c, const char *type, unsigned bits);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/secret.h"
+#include "engine/host_keys.h"
 #include "keys/certificate.h"
 #include "keys/store.h"
 
@@ -32,6 +33,7 @@ void nacre_cert_free(struct cert *c)
     free(c->password);
     free(c->subject);
     nacre_key_unref(c->key);
+    nacre_key_unref(c->host_certificate);
     nacre_buf_free(&c->certificate);
     nacre_cert_init(c);
 }
@@ -63,81 +65,104 @@ enum nacre_error nacre_cert_set_password(struct cert *c, const char *password)
     return NACRE_OK;
 }
 
+/* Containers that are there for keys and certificates without a private half. */
+static bool may_be_public(int type)
+{
+    return (type >= STORE_PUBLIC_FILE && type <= STORE_SSH_PUBLIC_FILE) ||
+           (type >= STORE_XML_FILE && type <= STORE_JWK_BLOB) || type == STORE_AUTO;
+}
+
 /* What the container holds for `subject`: the key, the certificate beside it, its full name. */
 static enum nacre_error open_store(const struct cert *c, const struct nacre_crypto *crypto, const char *subject,
-                                   struct key **key, struct buf *der, char *name, size_t name_size, char *why,
-                                   size_t why_size)
+                                   bool public_will_do, struct cert_found *out, char *why, size_t why_size)
 {
+    char name[SUBJECT_MAX] = "";
     const struct store_request request = {.type = (enum store_type)c->type,
                                           .store = c->store == NULL ? span_str("MY") : span_of(c->store, c->store_len),
                                           .password = c->password,
                                           .subject = subject,
-                                          .certificate = der};
-    return nacre_store_open(crypto, &request, key, name, name_size, why, why_size);
-}
-
-/* Puts a key in place of the old one; consumes `key` and what `der` holds. */
-static enum nacre_error replace(struct cert *c, struct key *key, struct buf *der, const char *subject)
-{
-    char *copy = strdup(subject);
-    if (copy == NULL) {
-        nacre_key_unref(key);
-        nacre_buf_free(der);
-        return NACRE_E_NOBUFS;
+                                          .public_only_will_do = public_will_do,
+                                          .certificate = &out->certificate};
+    enum nacre_error e = nacre_store_open(crypto, &request, &out->key, name, sizeof name, why, why_size);
+    if (e != NACRE_OK) {
+        nacre_buf_free(&out->certificate);
+        return e;
     }
-    nacre_key_unref(c->key);
-    free(c->subject);
-    nacre_buf_free(&c->certificate);
-    c->key = key;
-    c->subject = copy;
-    c->certificate = *der;
-    return NACRE_OK;
+    free(out->subject);
+    out->subject = strdup(name);
+    return out->subject == NULL ? NACRE_E_NOBUFS : NACRE_OK;
 }
 
-enum nacre_error nacre_cert_set_subject(struct cert *c, const struct nacre_crypto *crypto, const char *subject,
-                                        char *why, size_t why_size)
+static enum nacre_error start(struct cert_found *out)
 {
-    char found[SUBJECT_MAX] = "";
-    struct key *key = NULL;
-    struct buf der;
-    enum nacre_error e = NACRE_OK;
-    nacre_buf_init(&der, STORE_FILE_MAX);
-    if (subject[0] != '\0')
-        e = open_store(c, crypto, subject, &key, &der, found, sizeof found, why, why_size);
+    *out = (struct cert_found){.subject = strdup("")};
+    nacre_buf_init(&out->certificate, STORE_FILE_MAX);
+    return out->subject == NULL ? NACRE_E_NOBUFS : NACRE_OK;
+}
+
+enum nacre_error nacre_cert_find(const struct cert *c, const struct nacre_crypto *crypto, const char *subject,
+                                 struct cert_found *out, char *why, size_t why_size)
+{
+    enum nacre_error e = start(out);
+    if (e == NACRE_OK && subject[0] != '\0')
+        e = open_store(c, crypto, subject, may_be_public(c->type), out, why, why_size);
     if (e != NACRE_OK)
-        nacre_buf_free(&der);
-    enum nacre_error kept = replace(c, key, &der, found);
-    return e == NACRE_OK ? kept : e;
+        nacre_cert_found_free(out);
+    return e;
 }
 
-enum nacre_error nacre_cert_set_encoded(struct cert *c, const struct nacre_crypto *crypto, struct span der, char *why,
-                                        size_t why_size)
+/* The private key of the certificate; a bare one has no name to be found by. */
+static enum nacre_error find_key(const struct cert *c, const struct nacre_crypto *crypto, struct span der,
+                                 struct cert_found *out, char *why, size_t why_size)
 {
-    char subject[SUBJECT_MAX] = "", name[SUBJECT_MAX];
-    struct key *key = NULL;
-    struct buf own, beside;
-    enum nacre_error e = NACRE_OK;
-    nacre_buf_init(&own, STORE_FILE_MAX);
-    nacre_buf_init(&beside, STORE_FILE_MAX);
-    if (der.len != 0) {
-        e = nacre_buf_append(&own, der.at, der.len) ? NACRE_OK : NACRE_E_NOBUFS;
-        nacre_certificate_name(der, subject, sizeof subject);
-    }
-    if (der.len != 0 && e == NACRE_OK)
-        e = open_store(c, crypto, subject, &key, &beside, name, sizeof name, why, why_size);
-    if (der.len != 0 && e == NACRE_E_NO_CERTIFICATE) /* a bare key has no name to be found by */
-        e = open_store(c, crypto, "*", &key, &beside, name, sizeof name, why, why_size);
-    nacre_buf_free(&beside);
-    if (e == NACRE_OK && key != NULL && !nacre_certificate_fits(der, key)) {
+    char subject[SUBJECT_MAX] = "";
+    nacre_certificate_name(der, subject, sizeof subject);
+    enum nacre_error e = open_store(c, crypto, subject, false, out, why, why_size);
+    if (e == NACRE_E_NO_CERTIFICATE)
+        e = open_store(c, crypto, "*", false, out, why, why_size);
+    if (e != NACRE_OK)
+        return e;
+    if (!nacre_certificate_fits(der, out->key)) {
         (void)snprintf(why, why_size, "The store does not hold the private key of the certificate.");
-        nacre_key_unref(key);
-        key = NULL;
-        e = NACRE_E_NO_CERTIFICATE;
+        return NACRE_E_NO_CERTIFICATE;
     }
+    nacre_buf_free(&out->certificate);
+    free(out->subject);
+    out->subject = strdup(subject);
+    return out->subject != NULL && nacre_buf_append(&out->certificate, der.at, der.len) ? NACRE_OK : NACRE_E_NOBUFS;
+}
+
+enum nacre_error nacre_cert_find_encoded(const struct cert *c, const struct nacre_crypto *crypto, struct span der,
+                                         struct cert_found *out, char *why, size_t why_size)
+{
+    enum nacre_error e = start(out);
+    if (e == NACRE_OK && der.len != 0)
+        e = find_key(c, crypto, der, out, why, why_size);
     if (e != NACRE_OK)
-        nacre_buf_free(&own);
-    enum nacre_error kept = replace(c, key, &own, e == NACRE_OK ? subject : "");
-    return e == NACRE_OK ? kept : e;
+        nacre_cert_found_free(out);
+    return e;
+}
+
+void nacre_cert_swap(struct cert *c, const struct nacre_crypto *crypto, struct cert_found *found)
+{
+    const struct cert_found old = {
+        .key = c->key, .host_certificate = c->host_certificate, .certificate = c->certificate, .subject = c->subject};
+    if (found->host_certificate == NULL && found->key != NULL && old.host_certificate != NULL)
+        found->host_certificate = nacre_cert_attach(crypto, found->key, nacre_key_blob(old.host_certificate));
+    c->key = found->key;
+    c->host_certificate = found->host_certificate;
+    c->certificate = found->certificate;
+    c->subject = found->subject;
+    *found = old;
+}
+
+void nacre_cert_found_free(struct cert_found *found)
+{
+    nacre_key_unref(found->key);
+    nacre_key_unref(found->host_certificate);
+    nacre_buf_free(&found->certificate);
+    free(found->subject);
+    *found = (struct cert_found){.key = NULL};
 }
 
 /* ---- ssh_cert_* ------------------------------------------------------------------------------------------------- */
@@ -230,10 +255,8 @@ int nacre_set_ssh_cert_subject(nacre_server *server, const char *value)
     if (server == NULL || value == NULL)
         return nacre_fail(NACRE_E_INVAL, NULL);
     nacre_mutex_lock(&server->lock);
-    enum nacre_error e = nacre_cert_set_subject(&server->certs[0], server->crypto, value, why, sizeof why);
-    enum nacre_error told = nacre_server_changed(server);
+    enum nacre_error e = nacre_host_key_choose(server, &server->certs[0], value, why, sizeof why);
     nacre_mutex_unlock(&server->lock);
-    e = e == NACRE_OK ? told : e;
     return e == NACRE_OK ? nacre_succeed() : nacre_fail(e, why);
 }
 

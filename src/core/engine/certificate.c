@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/secret.h"
-#include "engine/cert.h"
+#include "engine/host_keys.h"
 #include "keys/store.h"
 
 /* Which field of the public struct a text goes to. */
@@ -162,10 +162,8 @@ int nacre_set_ssh_cert_encoded(nacre_server *server, const void *value, size_t l
         return nacre_fail(NACRE_E_KEY, "ssh_cert_encoded is no certificate in PEM, base64 or DER.");
     }
     nacre_mutex_lock(&server->lock);
-    enum nacre_error e = nacre_cert_set_encoded(&server->certs[0], server->crypto, buf_span(&der), why, sizeof why);
-    enum nacre_error told = nacre_server_changed(server);
+    enum nacre_error e = nacre_host_key_choose_encoded(server, &server->certs[0], buf_span(&der), why, sizeof why);
     nacre_mutex_unlock(&server->lock);
     nacre_buf_free(&der);
-    e = e == NACRE_OK ? told : e;
     return e == NACRE_OK ? nacre_succeed() : nacre_fail(e, why);
 }

@@ -10,6 +10,7 @@
 #include "engine/cert.h"
 #include "engine/clients.h"
 #include "engine/codepage.h"
+#include "engine/host_keys.h"
 #include "engine/io_pick.h"
 #include "engine/security.h"
 #include "keys/store.h"
@@ -229,15 +230,10 @@ static int alt_count(struct request *r)
     if (r->set != NULL && (end == r->set || *end != '\0' || count < 0 || count > ALT_CERTS_MAX))
         return refuse(r, NACRE_E_SETTING_VALUE, "0 to 15");
     nacre_mutex_lock(&server->lock);
-    bool late = r->set != NULL && server->listening;
-    if (r->set != NULL && !late) {
-        for (int i = (int)count; i < server->alt_count; i++)
-            nacre_cert_free(&server->certs[1 + i]);
-        server->alt_count = (int)count;
-    }
+    enum nacre_error e = r->set == NULL ? NACRE_OK : nacre_host_keys_resize(server, (int)count, r->why, sizeof r->why);
     (void)snprintf(text, sizeof text, "%d", server->alt_count);
     nacre_mutex_unlock(&server->lock);
-    return late ? nacre_fail(NACRE_E_SETTING_LATE, NULL) : answer(r, text);
+    return e == NACRE_OK ? answer(r, text) : nacre_fail(e, r->why);
 }
 
 static enum nacre_error set_alt_type(struct cert *c, const char *text)
@@ -258,7 +254,7 @@ static enum nacre_error set_alt_field(struct request *r, struct cert *c)
         return nacre_cert_set_password(c, r->set);
     if (strcasecmp(r->name, "AltSSHCertStoreType") == 0)
         return set_alt_type(c, r->set);
-    return nacre_cert_set_subject(c, r->server->crypto, r->set, r->why, sizeof r->why);
+    return nacre_host_key_choose(r->server, c, r->set, r->why, sizeof r->why);
 }
 
 static int get_alt_field(struct request *r, const struct cert *c)
@@ -284,8 +280,36 @@ static int alt_field(struct request *r)
     if (e != NACRE_OK)
         (void)snprintf(r->why, sizeof r->why, "%s[i]: i is not below AltSSHCertCount.", r->name);
     if (e == NACRE_OK && r->set != NULL)
-        e = server->listening ? NACRE_E_SETTING_LATE : set_alt_field(r, &server->certs[1 + r->index]);
+        e = set_alt_field(r, &server->certs[1 + r->index]);
     int result = e == NACRE_OK ? get_alt_field(r, &server->certs[1 + r->index]) : nacre_fail(e, r->why);
+    nacre_mutex_unlock(&server->lock);
+    return result;
+}
+
+/* One line of text, as its file has it, without comment. */
+static int get_host_certificate(struct request *r, const struct cert *c)
+{
+    char line[KEY_TEXT_MAX] = "";
+    if (c->host_certificate != NULL && !nacre_key_text(c->host_certificate, line, sizeof line))
+        return nacre_fail(NACRE_E_NOBUFS, NULL);
+    return answer(r, line);
+}
+
+/* HostCertificate[i], and without an index when setting: i is found by the key. */
+static int host_certificate(struct request *r)
+{
+    nacre_server *server = r->server;
+    nacre_mutex_lock(&server->lock);
+    bool named = r->indexed && r->index >= 0 && r->index <= server->alt_count;
+    enum nacre_error e =
+        named || (!r->indexed && r->set != NULL && r->set[0] != '\0') ? NACRE_OK : NACRE_E_SETTING_VALUE;
+    if (e != NACRE_OK)
+        (void)snprintf(r->why, sizeof r->why, "HostCertificate[i]: i is 0 for ssh_cert, or 1 to AltSSHCertCount.");
+    if (e == NACRE_OK && r->set != NULL)
+        e = nacre_host_certificate_set(server, named ? (int)r->index : -1, r->set, r->why, sizeof r->why);
+    int result = e != NACRE_OK ? nacre_fail(e, r->why)
+                 : named       ? get_host_certificate(r, &server->certs[r->index])
+                               : answer(r, r->set);
     nacre_mutex_unlock(&server->lock);
     return result;
 }
@@ -417,6 +441,7 @@ static const struct {
     {"AltSSHCertStorePassword", alt_field},
     {"AltSSHCertStoreType", alt_field},
     {"AltSSHCertSubject", alt_field},
+    {"HostCertificate", host_certificate},
     {"ClientSSHVersionString", connection_fact},
     {"NegotiatedStrictKex", connection_fact},
     {"ConnectionUID", connection_fact},

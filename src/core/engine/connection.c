@@ -171,13 +171,32 @@ void nacre_connection_decided(struct connection *c, bool accept)
         nacre_connection_begin(c, NULL);
 }
 
+/* Certificates of OpenSSH's kind have their time; the others' is for whoever trusts their authority to know. */
+static bool is_in_time(const struct key *key, uint64_t now)
+{
+    struct key_cert cert;
+    return nacre_key_is_plain(key) || !nacre_cert_read(nacre_key_blob(key), &cert) ||
+           (now >= cert.valid_after && now < cert.valid_before);
+}
+
+static bool set_host_keys(struct connection *c, struct key *const *keys, size_t count)
+{
+    struct key *usable[PROFILE_KEYS_MAX];
+    size_t used = 0;
+    uint64_t now = (uint64_t)nacre_clock_unix();
+    for (size_t i = 0; i < count && i < PROFILE_KEYS_MAX; i++)
+        if (is_in_time(keys[i], now))
+            usable[used++] = keys[i];
+    return nacre_conn_set_host_keys(c->conn, usable, used);
+}
+
 /* Hands the socket to the back end and says hello. */
 static void run(struct connection *c, struct key *const *keys, size_t key_count)
 {
     struct shard *s = c->shard;
     const struct profile *p = c->profile;
     c->conn = nacre_conn_new(&p->config, &nacre_connection_sink, c, &s->pool);
-    if (c->conn == NULL || !nacre_conn_set_host_keys(c->conn, keys, key_count)) {
+    if (c->conn == NULL || !set_host_keys(c, keys, key_count)) {
         nacre_connection_close(c, NACRE_E_NOBUFS, "out of memory");
         return;
     }

@@ -119,6 +119,7 @@ void nacre_profile_unref(struct profile *p)
         nacre_key_unref(p->keys[i]);
     for (int i = 0; i < p->prompt_count; i++)
         free(p->prompts[i].text);
+    free(p->host_key_names);
     free(p->authorities);
     free(p->allowed);
     free(p->blocked);

@@ -12,7 +12,7 @@
 
 enum {
     PROFILE_CERTS_MAX = 16,
-    PROFILE_KEYS_MAX = PROFILE_CERTS_MAX * (1 + KEY_CERTIFIED_MAX),
+    PROFILE_KEYS_MAX = PROFILE_CERTS_MAX * (2 + KEY_CERTIFIED_MAX), /* each plain, and in its certificates */
     PROMPTS_MAX = 16
 };
 
@@ -29,6 +29,7 @@ struct profile {
     struct nacre_crypto *crypto;
     struct key *keys[PROFILE_KEYS_MAX];
     size_t key_count;
+    char *host_key_names; /* behind config.algorithms.host_key */
     uint8_t *authorities; /* behind config.user_authorities */
     struct prompt prompts[PROMPTS_MAX];
     int prompt_count;

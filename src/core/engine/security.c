@@ -17,9 +17,17 @@ static enum nacre_error read_again(const struct cert *from, const struct nacre_c
         e = nacre_cert_set_password(to, from->password);
     if (e != NACRE_OK || from->key == NULL)
         return e;
-    if (from->certificate.len != 0)
-        return nacre_cert_set_encoded(to, crypto, buf_span(&from->certificate), why, why_size);
-    return nacre_cert_set_subject(to, crypto, "*", why, why_size);
+    struct cert_found found;
+    e = from->certificate.len != 0 && nacre_key_is_private(from->key)
+            ? nacre_cert_find_encoded(to, crypto, buf_span(&from->certificate), &found, why, why_size)
+            : nacre_cert_find(to, crypto, "*", &found, why, why_size);
+    if (e != NACRE_OK)
+        return e;
+    if (from->host_certificate != NULL)
+        found.host_certificate = nacre_cert_attach(crypto, found.key, nacre_key_blob(from->host_certificate));
+    nacre_cert_swap(to, crypto, &found);
+    nacre_cert_found_free(&found);
+    return NACRE_OK;
 }
 
 static enum nacre_error read_all(struct nacre_server *server, const struct nacre_crypto *crypto, struct cert *certs,

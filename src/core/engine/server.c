@@ -10,6 +10,7 @@
 #include "engine/clients.h"
 #include "engine/deliver.h"
 #include "engine/descriptors.h"
+#include "engine/host_keys.h"
 #include "engine/io_pick.h"
 #include "engine/limit.h"
 #include "engine/sock.h"
@@ -236,40 +237,27 @@ static enum nacre_error plan_workers(struct nacre_server *server, char *why, siz
     return nacre_limit_plan(server->ops, max, wanted_shards(server), &server->plan, why, why_size);
 }
 
-/* The server's keys, and each again in the X.509 certificate beside it; all referenced. */
-static size_t collect_keys(const struct nacre_server *server, struct key *keys[PROFILE_KEYS_MAX])
-{
-    size_t count = 0;
-    for (int i = 0; i <= server->alt_count; i++) {
-        const struct cert *c = &server->certs[i];
-        struct span leaf = buf_span(&c->certificate);
-        if (c->key == NULL)
-            continue;
-        keys[count++] = nacre_key_ref(c->key);
-        if (leaf.len != 0)
-            count += nacre_key_certified_all(server->crypto, c->key, &leaf, 1, keys + count);
-    }
-    return count;
-}
-
 struct profile *nacre_server_profile(struct nacre_server *server)
 {
     struct key *keys[PROFILE_KEYS_MAX] = {NULL};
-    size_t count = collect_keys(server, keys);
+    size_t count = nacre_host_keys_collect(server, keys);
     struct profile *p =
         nacre_profile_new(&server->settings, server->crypto, keys, count, server->prompts, server->prompt_count,
                           server->handlers.on_log != NULL, server->handlers.on_ssh_status != NULL);
+    if (p != NULL)
+        p->host_key_names = nacre_host_keys_algorithms(server->crypto, server->settings.host_key.text, keys, count);
     for (size_t i = 0; i < count; i++)
         nacre_key_unref(keys[i]);
     if (p == NULL)
         return NULL;
+    p->config.algorithms.host_key = p->host_key_names;
     p->authorities = malloc(server->user_authorities.len + 1);
     if (p->authorities != NULL && server->user_authorities.len != 0)
         memcpy(p->authorities, server->user_authorities.at, server->user_authorities.len);
     p->config.user_authorities = span_of(p->authorities, server->user_authorities.len);
     p->allowed = strdup(server->allowed == NULL ? server->settings.allowed.text : server->allowed);
     p->blocked = strdup(server->blocked == NULL ? server->settings.blocked.text : server->blocked);
-    if (p->authorities != NULL && p->allowed != NULL && p->blocked != NULL)
+    if (p->host_key_names != NULL && p->authorities != NULL && p->allowed != NULL && p->blocked != NULL)
         return p;
     nacre_profile_unref(p);
     return NULL;
@@ -372,45 +360,19 @@ static void tell_unlisten(struct nacre_server *server, unsigned shards)
     }
 }
 
-static bool has_key(const struct nacre_server *server)
-{
-    for (int i = 0; i <= server->alt_count; i++)
-        if (server->certs[i].key != NULL)
-            return true;
-    return server->handlers.on_connected != NULL; /* it may bring one for each connection */
-}
-
-/* One of the keys can sign with an algorithm that is offered; else no client could ever be answered. */
-static bool has_fitting_key(const struct profile *p)
-{
-    struct span rest = span_str(p->settings.host_key.text), name;
-    while (nacre_names_next(&rest, &name)) {
-        const struct sig_alg *alg = nacre_sig_find(p->crypto, name);
-        for (size_t i = 0; alg != NULL && i < p->key_count; i++)
-            if (nacre_key_fits(p->keys[i], alg))
-                return true;
-    }
-    return false;
-}
-
 static enum nacre_error start_locked(struct nacre_server *server, char *why, size_t why_size)
 {
     if (server->listening)
         return NACRE_E_LISTENING;
-    if (!has_key(server))
-        return NACRE_E_NO_CERTIFICATE;
-    enum nacre_error e = plan_workers(server, why, why_size);
+    enum nacre_error e = nacre_host_keys_check(server, why, why_size);
+    if (e != NACRE_OK)
+        return e;
+    e = plan_workers(server, why, why_size);
     if (e != NACRE_OK)
         return e;
     struct profile *profile = nacre_server_profile(server);
     if (profile == NULL)
         return NACRE_E_NOBUFS;
-    if (server->handlers.on_connected == NULL && !has_fitting_key(profile)) {
-        (void)snprintf(why, why_size, "No host key can sign with an algorithm of SSHPublicKeyAlgorithms (%.120s).",
-                       profile->settings.host_key.text);
-        nacre_profile_unref(profile);
-        return NACRE_E_NO_CERTIFICATE;
-    }
     if (atomic_load_explicit(&server->shard_count, memory_order_acquire) == 0)
         e = make_shards(server, profile, why, why_size);
     else

@@ -23,7 +23,8 @@ struct cert {
     size_t store_len;
     char *password, *subject;
     struct key *key;
-    struct buf certificate; /* DER of the X.509 certificate beside the key; empty: none */
+    struct key *host_certificate; /* the key again in its OpenSSH certificate; NULL: none */
+    struct buf certificate;       /* DER of the X.509 certificate beside the key; empty: none */
 };
 
 struct nacre_server {
