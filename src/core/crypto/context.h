@@ -26,11 +26,8 @@ enum {
 
 struct nacre_crypto {
     /* Set by nacre_crypto_open() and only read after it. */
-    OSSL_LIB_CTX *lib;       /* NULL: the system's default context */
-    OSSL_PROVIDER *provider; /* of a context of our own */
-    OSSL_PROVIDER *encoders; /* beside the FIPS provider: key files, no algorithms */
-    OSSL_LIB_CTX *legacy;    /* with the legacy provider; NULL: not needed so far, or not there */
-    OSSL_PROVIDER *legacy_provider;
+    OSSL_LIB_CTX *lib;    /* NULL: the system's default context; else the process's */
+    OSSL_LIB_CTX *legacy; /* with the legacy provider, the process's; NULL: not needed so far, or not there */
     bool legacy_tried;
     bool fips; /* nothing from outside the library context */
     EVP_MD *md[HASH_COUNT];

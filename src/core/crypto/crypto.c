@@ -32,46 +32,95 @@ static const struct {
     [HASH_SHA512] = {"SHA2-512", 64}, [HASH_MD5] = {"MD5", 16},         [HASH_RIPEMD160] = {"RIPEMD-160", 20},
 };
 
-static void crypto_free(struct nacre_crypto *c)
+/* ---- library contexts ------------------------------------------------------------------------------------------- */
+
+/* Contexts besides the system's are made once for the process and never freed: a thread that has used one keeps state
+ * of it until the thread ends, in workers and in threads of the application alike, and the library follows it then. */
+struct library {
+    OSSL_LIB_CTX *lib;
+    OSSL_PROVIDER *providers[2];
+};
+
+static void library_free(struct library *l)
 {
-    nacre_algs_release(c);
-    for (size_t i = 0; i < HASH_COUNT; i++)
-        EVP_MD_free(c->md[i]);
-    if (c->provider != NULL)
-        OSSL_PROVIDER_unload(c->provider);
-    if (c->encoders != NULL)
-        OSSL_PROVIDER_unload(c->encoders);
-    OSSL_LIB_CTX_free(c->lib);
-    if (c->legacy_provider != NULL)
-        OSSL_PROVIDER_unload(c->legacy_provider);
-    OSSL_LIB_CTX_free(c->legacy);
-    free(c);
+    for (size_t i = 0; i < 2; i++)
+        if (l->providers[i] != NULL)
+            OSSL_PROVIDER_unload(l->providers[i]);
+    OSSL_LIB_CTX_free(l->lib);
+    free(l);
+}
+
+/* The first provider must load, and the second if it is named. */
+static struct library *library_new(const char *first, const char *second, const char *properties)
+{
+    struct library *l = calloc(1, sizeof *l);
+    if (l == NULL)
+        return NULL;
+    l->lib = OSSL_LIB_CTX_new();
+    l->providers[0] = l->lib == NULL ? NULL : OSSL_PROVIDER_load(l->lib, first);
+    l->providers[1] = l->providers[0] == NULL || second == NULL ? NULL : OSSL_PROVIDER_load(l->lib, second);
+    if (l->providers[0] != NULL && (second == NULL || l->providers[1] != NULL) &&
+        (properties == NULL || EVP_set_default_properties(l->lib, properties) == 1))
+        return l;
+    library_free(l);
+    return NULL;
+}
+
+/* The one at `place`, made now by whoever comes first; of several at once one wins. NULL: it cannot be made. */
+static OSSL_LIB_CTX *library(_Atomic(struct library *) *place, const char *first, const char *second,
+                             const char *properties)
+{
+    struct library *l = atomic_load_explicit(place, memory_order_acquire), *none = NULL;
+    if (l != NULL)
+        return l->lib;
+    l = library_new(first, second, properties);
+    if (l == NULL)
+        return NULL;
+    /* Release: whoever finds it sees it whole. */
+    if (atomic_compare_exchange_strong_explicit(place, &none, l, memory_order_acq_rel, memory_order_acquire))
+        return l->lib;
+    library_free(l);
+    return none->lib;
 }
 
 static bool open_own(struct nacre_crypto *c)
 {
-    c->lib = OSSL_LIB_CTX_new();
-    if (c->lib == NULL)
-        return false;
-    c->provider = OSSL_PROVIDER_load(c->lib, "default");
-    return c->provider != NULL;
+    static _Atomic(struct library *) own;
+    c->lib = library(&own, "default", NULL, NULL);
+    return c->lib != NULL;
+}
+
+static bool open_fips(struct nacre_crypto *c)
+{
+    static _Atomic(struct library *) fips;
+    c->lib = library(&fips, "fips", "base", "fips=yes");
+    return c->lib != NULL;
+}
+
+static bool open_system(struct nacre_crypto *c)
+{
+    c->lib = NULL;
+    return true;
 }
 
 /* A context with the legacy provider and nothing else, so that neither ours nor the system's ever holds it. */
 static OSSL_LIB_CTX *legacy_context(struct nacre_crypto *c)
 {
-    if (c->fips || c->legacy_tried)
-        return c->legacy;
+    static _Atomic(struct library *) legacy;
+    if (!c->fips && !c->legacy_tried)
+        c->legacy = library(&legacy, "legacy", NULL, NULL);
     c->legacy_tried = true;
-    c->legacy = OSSL_LIB_CTX_new();
-    if (c->legacy == NULL)
-        return NULL;
-    c->legacy_provider = OSSL_PROVIDER_load(c->legacy, "legacy");
-    if (c->legacy_provider == NULL) {
-        OSSL_LIB_CTX_free(c->legacy);
-        c->legacy = NULL;
-    }
     return c->legacy;
+}
+
+/* ---- life ------------------------------------------------------------------------------------------------------- */
+
+static void crypto_free(struct nacre_crypto *c)
+{
+    nacre_algs_release(c);
+    for (size_t i = 0; i < HASH_COUNT; i++)
+        EVP_MD_free(c->md[i]);
+    free(c);
 }
 
 EVP_MD *nacre_fetch_md(struct nacre_crypto *c, const char *name)
@@ -86,22 +135,6 @@ EVP_CIPHER *nacre_fetch_cipher(struct nacre_crypto *c, const char *name)
     EVP_CIPHER *cipher = EVP_CIPHER_fetch(c->lib, name, NULL);
     OSSL_LIB_CTX *legacy = cipher != NULL ? NULL : legacy_context(c);
     return legacy == NULL ? cipher : EVP_CIPHER_fetch(legacy, name, NULL);
-}
-
-static bool open_system(struct nacre_crypto *c)
-{
-    c->lib = NULL;
-    return true;
-}
-
-static bool open_fips(struct nacre_crypto *c)
-{
-    c->lib = OSSL_LIB_CTX_new();
-    if (c->lib == NULL)
-        return false;
-    c->provider = OSSL_PROVIDER_load(c->lib, "fips");
-    c->encoders = c->provider == NULL ? NULL : OSSL_PROVIDER_load(c->lib, "base");
-    return c->encoders != NULL && EVP_set_default_properties(c->lib, "fips=yes") == 1;
 }
 
 static struct nacre_crypto *crypto_open(bool (*open)(struct nacre_crypto *c))
