@@ -8,22 +8,7 @@ need ssh-keygen openssl
 here=$(cd "$(dirname "$0")" && pwd)
 peer=$1
 
-KEX="curve25519-sha256 curve25519-sha256@libssh.org ecdh-sha2-nistp256 ecdh-sha2-nistp384 ecdh-sha2-nistp521
-    diffie-hellman-group14-sha256 diffie-hellman-group16-sha512 diffie-hellman-group18-sha512
-    diffie-hellman-group-exchange-sha256 diffie-hellman-group-exchange-sha1 diffie-hellman-group14-sha1
-    diffie-hellman-group1-sha1"
-CIPHERS="aes256-ctr aes192-ctr aes128-ctr aes256-cbc aes192-cbc aes128-cbc 3des-ctr 3des-cbc blowfish-cbc arcfour256
-    arcfour128 arcfour cast128-cbc aes256-gcm@openssh.com aes128-gcm@openssh.com chacha20-poly1305@openssh.com"
-MACS="hmac-sha2-256 hmac-sha2-512 hmac-sha1 hmac-md5 hmac-ripemd160 hmac-sha1-96 hmac-md5-96 hmac-sha2-256-96
-    hmac-sha2-512-96 hmac-ripemd160-96 hmac-sha2-256-etm@openssh.com hmac-sha2-512-etm@openssh.com"
-COMPS="none zlib zlib@openssh.com"
-HOST_KEYS="ssh-ed25519 ecdsa-sha2-nistp256 ecdsa-sha2-nistp384 ecdsa-sha2-nistp521 rsa-sha2-256 rsa-sha2-512 ssh-rsa
-    ssh-dss x509v3-rsa2048-sha256 x509v3-ssh-rsa x509v3-ecdsa-sha2-nistp256 x509v3-ecdsa-sha2-nistp384
-    x509v3-ecdsa-sha2-nistp521 x509v3-sign-rsa x509v3-sign-dss"
-# ML-KEM is a matter of OpenSSL, UMAC of the build.
-"$NACRED" --version | grep -qE 'OpenSSL (3\.([5-9]|[1-9][0-9])|[4-9])' && KEX="mlkem768x25519-sha256 $KEX"
-"$NACRED" --version | grep -q 'without nettle' ||
-    MACS="$MACS umac-64@openssh.com umac-128@openssh.com umac-64-etm@openssh.com umac-128-etm@openssh.com"
+. "$here/matrix_names.sh"
 
 listed()
 {
@@ -32,6 +17,28 @@ listed()
 }
 
 MISSING=""
+CELLS=$T/cells
+: >"$CELLS"
+[ -z "${NACRE_CELLS:-}" ] || rm -f "$NACRE_CELLS/$peer"
+
+# try KIND ALGORITHM COMMAND...: one cell.
+try()
+{
+    local before=$PASSED what
+
+    what=$(printf '%-16s %-10s %s' "$peer" "$1" "$2")
+    check "$what" "${@:3}"
+    [ "$PASSED" -eq "$before" ] || echo "ok      $what" >>"$CELLS"
+}
+
+# has OFFERED ALGORITHM: whether it is among those names.
+has()
+{
+    case " $(echo "$1" | tr '\n,' '  ') " in
+    *" $2 "*) return 0 ;;
+    *) return 1 ;;
+    esac
+}
 
 # cell KIND ALGORITHM OFFERED COMMAND...: OFFERED are the names the peer has.
 cell()
@@ -39,10 +46,11 @@ cell()
     local kind=$1 algorithm=$2 offered=$3
 
     shift 3
-    case " $(echo "$offered" | tr '\n,' '  ') " in
-    *" $algorithm "*) check "$(printf '%-16s %-10s %s' "$peer" "$kind" "$algorithm")" "$@" ;;
-    *) MISSING="$MISSING $algorithm" ;;
-    esac
+    if has "$offered" "$algorithm"; then
+        try "$kind" "$algorithm" "$@"
+    else
+        MISSING="$MISSING $algorithm"
+    fi
 }
 
 # make_certificate NAME: a certificate behind the private key NAME of the server.
@@ -58,19 +66,17 @@ start_whole_server()
 {
     make_keys
     make_host_keys
-    openssl genpkey -genparam -algorithm DSA -pkeyopt dsa_paramgen_bits:1024 -pkeyopt dsa_paramgen_q_bits:160 \
-        -out "$T/dsa_parameters" 2>/dev/null &&
-        openssl genpkey -paramfile "$T/dsa_parameters" -out "$T/host_dsa" 2>/dev/null || exit 1
+    make_host_certificates
     ssh-keygen -q -t dsa -N '' -f "$T/dsa" -C test >/dev/null 2>&1 && cat "$T/dsa.pub" >>"$T/authorized_keys"
     for name in host_rsa host_dsa host_ecdsa256 host_ecdsa384 host_ecdsa521; do
-        make_certificate $name
         mv "$T/$name.both" "$T/$name"
     done
     user_certificates
-    start_server --exec --host-key "$T/host_dsa" --set AlgorithmProfile=compatible \
+    ssh-keygen -q -t ed25519 -N '' -f "$T/ca" -C ca || exit 1
+    start_server --exec --user-ca "$T/ca.pub" --host-key "$T/host_dsa" --set AlgorithmProfile=compatible \
         --set "SSHKeyExchangeAlgorithms=$(listed "$KEX")" --set "SSHEncryptionAlgorithms=$(listed "$CIPHERS")" \
         --set "SSHMacAlgorithms=$(listed "$MACS")" --set "SSHCompressionAlgorithms=$(listed "$COMPS")" \
-        --set "SSHPublicKeyAlgorithms=$(listed "$HOST_KEYS")" --set "SSHPubKeyAuthSigAlgorithms=$(listed "$HOST_KEYS")"
+        --set "SSHPublicKeyAlgorithms=$(listed "$HOST_KEYS")" --set "SSHPubKeyAuthSigAlgorithms=$(listed "$USER_KEYS")"
 }
 
 # Self-signed certificates of the users' keys, as lines of authorized_keys: "string name, uint32 1, string DER, uint32 0".
@@ -110,31 +116,68 @@ with_rekeys()
     with_ssh -o RekeyLimit=16K "$@"
 }
 
+# Each pair of two kinds that meet in the protocol: cipher, MAC and compression in a packet, the method and the host's key in
+# the exchange hash, the host's key and the user's (which signs the session id).
 openssh()
 {
-    local a m
+    local a b c kex ciphers macs sigs
 
     need ssh
     start_whole_server
+    kex=$(ssh -Q kex) ciphers=$(ssh -Q cipher) macs=$(ssh -Q mac) sigs=$(ssh -Q key-sig)
     for a in $KEX; do
-        cell kex "$a" "$(ssh -Q kex)" with_rekeys -o "KexAlgorithms=$a"
+        cell kex "$a" "$kex" with_rekeys -o "KexAlgorithms=$a"
     done
     for a in $CIPHERS; do
-        cell cipher "$a" "$(ssh -Q cipher)" with_ssh -o "Ciphers=$a"
+        cell cipher "$a" "$ciphers" with_rekeys -o "Ciphers=$a"
+        cell cipher+comp "$a" "$ciphers" with_ssh -C -o "Ciphers=$a"
     done
+    cell comp none none with_ssh
+    cell comp zlib@openssh.com "$(ssh -Q compression)" with_ssh -C
     for a in $MACS; do
-        for m in aes128-ctr aes128-cbc 3des-cbc; do
-            cell "mac+$m" "$a" "$(ssh -Q mac)" with_rekeys -o "MACs=$a" -o "Ciphers=$m"
+        cell mac "$a" "$macs" with_rekeys -o "MACs=$a" -o Ciphers=aes128-ctr
+        has "$macs" "$a" || continue
+        for b in $CIPHERS; do
+            case $b in
+            *gcm* | chacha20*) continue ;;
+            esac
+            has "$ciphers" "$b" || continue
+            for c in no yes; do
+                try "mac+comp=$c" "$a with $b" with_ssh -o "MACs=$a" -o "Ciphers=$b" -o Compression=$c
+            done
         done
     done
-    cell comp zlib@openssh.com "$(ssh -Q compression)" with_ssh -C
     for a in $HOST_KEYS; do
-        cell host-key "$a" "$(ssh -Q key-sig)" with_ssh -o "HostKeyAlgorithms=$a"
+        cell host-key "$a" "$sigs" with_ssh -o "HostKeyAlgorithms=$a"
+        has "$sigs" "$a" || continue
+        for b in $KEX; do
+            ! has "$kex" "$b" || try host-key+kex "$a with $b" with_ssh -o "HostKeyAlgorithms=$a" -o "KexAlgorithms=$b"
+        done
     done
     for a in ed25519:ssh-ed25519 ecdsa256:ecdsa-sha2-nistp256 ecdsa384:ecdsa-sha2-nistp384 ecdsa521:ecdsa-sha2-nistp521 \
         rsa:rsa-sha2-256 rsa:rsa-sha2-512 rsa:ssh-rsa dsa:ssh-dss; do
-        SSH_KEY=$T/${a%:*}
-        cell user-key "${a#*:}" "$(ssh -Q key-sig)" with_ssh -o "PubkeyAcceptedAlgorithms=${a#*:}"
+        SSH_KEY=$T/${a%:*} a=${a#*:}
+        cell user-key "$a" "$sigs" with_ssh -o "PubkeyAcceptedAlgorithms=$a"
+        for b in $HOST_KEYS; do
+            ! has "$sigs" "$a" || ! has "$sigs" "$b" ||
+                try user-key+host "$a with $b" with_ssh -o "PubkeyAcceptedAlgorithms=$a" -o "HostKeyAlgorithms=$b"
+        done
+    done
+    openssh_certificates
+}
+
+# OpenSSH's certificates, each of a copy of the key, since clients take what lies beside one.
+openssh_certificates()
+{
+    local a key
+
+    for a in ed25519:ssh-ed25519 ecdsa256:ecdsa-sha2-nistp256 ecdsa384:ecdsa-sha2-nistp384 ecdsa521:ecdsa-sha2-nistp521 \
+        rsa:rsa-sha2-256 rsa:rsa-sha2-512; do
+        key=${a%:*} a=${a#*:}-cert-v01@openssh.com
+        cp "$T/$key" "$T/certified_$key" && cp "$T/$key.pub" "$T/certified_$key.pub" &&
+            ssh-keygen -q -s "$T/ca" -I "an id" -n "$USER_NAME" "$T/certified_$key.pub" || exit 1
+        SSH_KEY=$T/certified_$key
+        cell user-key "$a" "$(ssh -Q key-sig)" with_ssh -o "PubkeyAcceptedAlgorithms=$a"
     done
 }
 
@@ -160,6 +203,12 @@ dropbear()
     for a in $MACS; do
         cell mac "$a" "$macs" with_dropbear -c aes128-ctr -m "$a"
     done
+    for a in ed25519:ssh-ed25519 ecdsa256:ecdsa-sha2-nistp256 ecdsa384:ecdsa-sha2-nistp384 ecdsa521:ecdsa-sha2-nistp521 \
+        rsa:rsa-sha2-256; do
+        dropbearconvert openssh dropbear "$T/${a%:*}" "$T/db" >/dev/null 2>&1
+        try user-key "${a#*:}" with_dropbear
+        check "it is what logged in" grep -q "publickey ${a#*:}" "$T/server.log"
+    done
 }
 
 # PuTTY takes its preferences from a saved session; those behind WARN are not used in batch mode.
@@ -171,7 +220,7 @@ with_putty()
         printf '%s\n' "$1"
     } >"$T/.putty/sessions/cell"
     # shellcheck disable=SC2086 # a list of options
-    timeout 60 plink -batch -no-antispoof -load cell $FINGERPRINTS -i "$T/ed25519.ppk" -l "$USER_NAME" cat <"$T/some" \
+    timeout 60 plink -batch -no-antispoof -load cell $FINGERPRINTS -i "${PUTTY_KEY:-$T/ed25519.ppk}" -l "$USER_NAME" cat <"$T/some" \
         >"$T/out" 2>"$T/err" && cmp "$T/some" "$T/out"
 }
 
@@ -185,11 +234,24 @@ putty()
     FINGERPRINTS=$(timeout 30 ssh-keyscan -p "$PORT" -t ed25519,ecdsa,rsa 127.0.0.1 2>/dev/null | ssh-keygen -lf - |
         awk '{ print "-hostkey", $2 }' | tr '\n' ' ')
     for a in aes:aes256-ctr 3des:3des-ctr blowfish:blowfish-cbc arcfour:arcfour256 chacha20:chacha20-poly1305@openssh.com; do
-        cell cipher "${a#*:}" "${a#*:}" with_putty "Cipher=${a%%:*},WARN"
+        try cipher "${a#*:}" with_putty "Cipher=${a%%:*},WARN"
     done
     for a in ecdh:curve25519-sha256 dh-gex-sha1:diffie-hellman-group-exchange-sha256 \
-        dh-group14-sha1:diffie-hellman-group14-sha256 dh-group1-sha1:diffie-hellman-group1-sha1; do
-        cell kex "${a#*:}" "${a#*:}" with_putty "KEX=${a%%:*},WARN"
+        dh-group14-sha1:diffie-hellman-group14-sha256 dh-group1-sha1:diffie-hellman-group1-sha1 \
+        dh-group16-sha512:diffie-hellman-group16-sha512 dh-group18-sha512:diffie-hellman-group18-sha512; do
+        # The larger groups came with 0.78.
+        ! grep -a -q "${a%%:*}" "$(command -v plink)" || try kex "${a#*:}" with_putty "KEX=${a%%:*},WARN"
+    done
+    for a in ed25519:ssh-ed25519 ecdsa:ecdsa-sha2-nistp256 rsa:rsa-sha2-512; do
+        try host-key "${a#*:}" with_putty "HostKey=${a%%:*},WARN
+PreferKnownHostKeys=0"
+    done
+    try comp zlib@openssh.com with_putty Compression=1
+    for a in ecdsa256:ecdsa-sha2-nistp256 ecdsa384:ecdsa-sha2-nistp384 ecdsa521:ecdsa-sha2-nistp521 rsa:rsa-sha2-512 dsa:ssh-dss; do
+        puttygen "$T/${a%:*}" -o "$T/${a%:*}.ppk" </dev/null >/dev/null 2>&1 || continue
+        PUTTY_KEY=$T/${a%:*}.ppk
+        try user-key "${a#*:}" with_putty Compression=0
+        check "it is what logged in" grep -q "publickey ${a#*:}" "$T/server.log"
     done
 }
 
@@ -201,6 +263,7 @@ run()
     timeout "${LIMIT:-500}" "$@" >"$T/scripted.out" 2>"$T/scripted.err"
     status=$?
     cat "$T/scripted.out"
+    grep '^ok ' "$T/scripted.out" >>"$CELLS"
     good=$(grep -c '^ok ' "$T/scripted.out")
     bad=$(grep -c '^FAILED ' "$T/scripted.out")
     [ "$status" -eq 0 ] || [ "$bad" -gt 0 ] || {
@@ -311,7 +374,7 @@ jsch()
 
 bench()
 {
-    timeout 60 "$NACRE_BENCH" bulk --no-progress --target "127.0.0.1:$PORT" --user "$(id -un)" --key "$T/ed25519" \
+    timeout 60 "$NACRE_BENCH" bulk --no-progress --target "127.0.0.1:$PORT" --user "${BENCH_USER:-$(id -un)}" --key "$T/ed25519" \
         --direction both --verify --command cat -n 256K "$@"
 }
 
@@ -320,7 +383,8 @@ bench_cells()
     local a kex=$1 ciphers=$2 macs=$3 comps=$4 keys=$5
 
     for a in $KEX; do
-        cell kex "$a" "$kex" bench --kex "$a" --rekey 100K
+        # shellcheck disable=SC2086 # an option or none
+        cell kex "$a" "$kex" bench --kex "$a" ${REKEY---rekey 100K}
     done
     for a in $CIPHERS; do
         cell cipher "$a" "$ciphers" bench --cipher "$a"
@@ -334,6 +398,14 @@ bench_cells()
     for a in $HOST_KEYS; do
         cell host-key "$a" "$keys" bench --host-key-algorithm "$a"
     done
+}
+
+# Our own client role against our own server: the only peer of some names.
+own()
+{
+    start_whole_server
+    BENCH_USER=$USER_NAME
+    bench_cells "$KEX" "$CIPHERS" "$MACS" "$COMPS" "$HOST_KEYS"
 }
 
 # The peer runs as whoever runs this and logs that account in.
@@ -427,11 +499,61 @@ dropbear_server()
         "ssh-ed25519 ecdsa-sha2-nistp256 rsa-sha2-256"
 }
 
+make_host_certificates()
+{
+    local name
+
+    openssl genpkey -genparam -algorithm DSA -pkeyopt dsa_paramgen_bits:1024 -pkeyopt dsa_paramgen_q_bits:160 \
+        -out "$T/dsa_parameters" 2>/dev/null &&
+        openssl genpkey -paramfile "$T/dsa_parameters" -out "$T/host_dsa" 2>/dev/null || exit 1
+    for name in host_rsa host_dsa host_ecdsa256 host_ecdsa384 host_ecdsa521; do
+        make_certificate $name
+    done
+}
+
+offered_by_peer()
+{
+    sed -n "s/^$1 //p" "$T/peer.log"
+}
+
+# start_asyncssh plain|certificates
+start_asyncssh()
+{
+    /usr/bin/python3 -W ignore "$here/asyncssh_server.py" "$T" "$1" >"$T/peer.log" 2>&1 </dev/null &
+    PIDS="$PIDS $!"
+    wait_for_port "$T/peer.log" $!
+}
+
+asyncssh_server()
+{
+    local a keys
+
+    /usr/bin/python3 -W ignore -c 'import asyncssh' 2>/dev/null || skip "python3-asyncssh is not installed"
+    make_keys
+    make_host_keys
+    make_host_certificates
+    start_asyncssh certificates
+    for a in $HOST_KEYS; do
+        keys=$(offered_by_peer host-key)
+        case $a in
+        x509v3-sign-*) MISSING="$MISSING $a" ;;
+        x509v3-*) cell host-key "$a" "$keys" bench --host-key-algorithm "$a" ;;
+        esac
+    done
+    start_asyncssh plain
+    HOST_KEYS=$(echo "$HOST_KEYS" | tr -s ' \n' '\n\n' | grep -v x509)
+    # Versions up to 2.10 at least send data behind their own KEXINIT, which RFC 4253 section 7.1 forbids and we refuse.
+    REKEY=""
+    bench_cells "$(offered_by_peer kex)" "$(offered_by_peer cipher)" "$(offered_by_peer mac)" "$(offered_by_peer comp)" \
+        "$(offered_by_peer host-key)"
+}
+
 case $peer in
-openssh | dropbear | putty | asyncssh | paramiko | jsch | libssh | libssh2 | twisted | go | erlang | sshd | dropbear_server)
+openssh | dropbear | putty | asyncssh | paramiko | jsch | libssh | libssh2 | twisted | go | erlang | sshd | dropbear_server | asyncssh_server | own)
     "$peer"
     ;;
 *) skip "no such peer: $peer" ;;
 esac
+[ -z "${NACRE_CELLS:-}" ] || { mkdir -p "$NACRE_CELLS" && cp "$CELLS" "$NACRE_CELLS/$peer"; }
 [ -z "$MISSING" ] || echo "not offered by $peer:$MISSING"
 finish

@@ -25,6 +25,18 @@ make()
     }
 }
 
+[ -z "${NACRE_CELLS:-}" ] || rm -f "$NACRE_CELLS/security_keys"
+
+# cell NAME COMMAND...: a cell of the matrix (matrix.sh).
+cell()
+{
+    local before=$PASSED what
+
+    what=$(printf '%-16s %-10s %s' security_keys user-key "$1")
+    check "$what" "${@:2}"
+    [ "$PASSED" -eq "$before" ] || echo "ok      $what" >>"$T/cells"
+}
+
 make_keys
 for type in ed25519 ecdsa; do
     make sk_$type $type-sk
@@ -66,11 +78,10 @@ refused_by_server()
 
 for type in ed25519:sk-ssh-ed25519 ecdsa:sk-ecdsa-sha2-nistp256; do
     name=${type#*:} type=${type%:*}
-    cell="openssh          user-key   $name"
-    check "$cell@openssh.com" through "$T/some" login sk_$type cat
+    cell "$name@openssh.com" through "$T/some" login sk_$type cat
     check "it is what logged in" grep -q "publickey $name@openssh.com" "$T/server.log"
-    check "$cell@openssh.com, of another application" prints hello login sk_${type}_app echo hello
-    check "$cell-cert-v01@openssh.com" through "$T/some" login sk_${type}_certified cat
+    check "$name: of another application" prints hello login sk_${type}_app echo hello
+    cell "$name-cert-v01@openssh.com" through "$T/some" login sk_${type}_certified cat
     check "it is what logged in" grep -q "publickey $name-cert-v01@openssh.com" "$T/server.log"
     check "$name: not in authorized_keys" refused_by_server login sk_${type}_unknown true
     check "$name: made for use without a touch" refused_by_server login sk_${type}_untouched true
@@ -82,4 +93,5 @@ for type in ed25519:sk-ssh-ed25519 ecdsa:sk-ecdsa-sha2-nistp256; do
     NACRE_SK_PIN=other check "$name: wrong PIN" refused login sk_${type}_verified true
 done
 check "an authority's key may be a security key" prints hello login stranger echo hello
+[ -z "${NACRE_CELLS:-}" ] || { mkdir -p "$NACRE_CELLS" && cp "$T/cells" "$NACRE_CELLS/security_keys"; }
 finish

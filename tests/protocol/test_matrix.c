@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#include <openssl/opensslv.h>
+
 #include "ssh/conn_priv.h"
 #include "support/pair.h"
 #include "wire/namelist.h"
@@ -97,32 +99,50 @@ Test(matrix, r36_no_mac_in_common_ends_a_cipher_that_needs_one)
     pair_free(p);
 }
 
+static size_t kex_names(const struct nacre_crypto *crypto, char names[32][80])
+{
+    static const char *const expected[] = {"diffie-hellman-group-exchange-sha256", "diffie-hellman-group-exchange-sha1",
+                                           "diffie-hellman-group1-sha1", "diffie-hellman-group18-sha512",
+                                           "ecdh-sha2-nistp521"};
+    struct span all = span_str(nacre_algs_usable(crypto, ALG_KEX)), list = all, name;
+    size_t count = 0;
+
+    while (nacre_names_next(&list, &name))
+        name_of(name, names[count++]);
+    for (size_t i = 0; i < sizeof expected / sizeof *expected; i++)
+        cr_assert(nacre_names_has(all, span_str(expected[i])), "%s", expected[i]);
+    cr_assert_eq(nacre_names_has(all, span_str("mlkem768x25519-sha256")), OPENSSL_VERSION_NUMBER >= 0x30500000L);
+    return count;
+}
+
 /* Rule R34: the hash of the second exchange is longer, shorter or the same, its session id stays the first one's. */
 Test(matrix, r34_rekey_across_every_ordered_pair_of_methods)
 {
     struct pair *p = pair_new();
     static char names[32][80];
-    struct span list = span_str(nacre_algs_usable(p->crypto, ALG_KEX)), name;
-    size_t count = 0, done = 1;
+    static bool seen[32][32]; /* from, to */
+    size_t count = kex_names(p->crypto, names), done = 1, last = 0;
 
-    while (nacre_names_next(&list, &name))
-        name_of(name, names[count++]);
     p->client.config.algorithms.kex = names[0];
     p->server.echoes = true;
     pair_login(p);
     uint32_t channel = pair_open(p);
     for (size_t i = 0; i < count; i++) {
         for (size_t j = 0; j < 2 * count; j++, done++) {
-            const char *method = names[j % 2 == 0 ? i : j / 2];
-            p->client.config.algorithms.kex = method;
+            size_t next = j % 2 == 0 ? i : j / 2;
+            p->client.config.algorithms.kex = names[next];
             cr_assert_eq(nacre_conn_rekey(p->client.conn, p->now_ns), NACRE_OK);
             cr_assert_eq(pair_send(&p->client, channel, 0, "through", 7), NACRE_OK);
             pair_run(p);
-            cr_assert_eq(p->client.data_bytes, 7 * done, "%s to %s: %s / %s", names[i], method, why(&p->server),
+            cr_assert_eq(p->client.data_bytes, 7 * done, "%s to %s: %s / %s", names[last], names[next], why(&p->server),
                          why(&p->client));
+            seen[last][next] = true;
+            last = next;
         }
     }
     cr_assert_eq(side_count(&p->server, CONN_KEX_DONE), done);
+    for (size_t i = 0; i < count * count; i++)
+        cr_assert(seen[i / count][i % count], "%s to %s", names[i / count], names[i % count]);
     pair_free(p);
 }
 

@@ -2,11 +2,8 @@
 /* Keys in X.509 certificates, RFC 6187 and its predecessors. */
 #include <criterion/criterion.h>
 
-#include <openssl/x509.h>
-#include <openssl/x509v3.h>
-
 #include "crypto/algs.h"
-#include "crypto/context.h"
+#include "support/x509.h"
 #include "unit/crypto/bytes.h"
 #include "wire/wr.h"
 
@@ -51,27 +48,11 @@ static struct key *plain_key(const char *name)
     return k;
 }
 
-/* A certificate of the key that it signs itself; `usage` NULL: without that extension. */
-static size_t certify(const struct key *k, const char *usage, uint8_t *out)
+static size_t certify(const struct key *k, const char *usage, uint8_t out[X509_DER_MAX])
 {
-    EVP_PKEY *pkey = nacre_key_native(k);
-    X509 *x = X509_new_ex(crypto->lib, NULL);
-    uint8_t *at = out;
-    cr_assert(X509_set_version(x, 2) && ASN1_INTEGER_set(X509_get_serialNumber(x), 1));
-    cr_assert(X509_gmtime_adj(X509_getm_notBefore(x), 0) && X509_gmtime_adj(X509_getm_notAfter(x), 86400));
-    cr_assert(
-        X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_ASC, (const uint8_t *)"test", -1, -1, 0));
-    cr_assert(X509_set_issuer_name(x, X509_get_subject_name(x)) && X509_set_pubkey(x, pkey));
-    if (usage != NULL) {
-        X509_EXTENSION *e = X509V3_EXT_conf_nid(NULL, NULL, NID_key_usage, usage);
-        cr_assert(e != NULL && X509_add_ext(x, e, -1));
-        X509_EXTENSION_free(e);
-    }
-    cr_assert(X509_sign(x, pkey, crypto->md[HASH_SHA256]) != 0);
-    int len = i2d_X509(x, &at);
-    cr_assert(len > 0);
-    X509_free(x);
-    return (size_t)len;
+    size_t len = x509_self_signed(crypto, k, usage, out);
+    cr_assert_neq(len, 0);
+    return len;
 }
 
 static const struct span data = {(const uint8_t *)"what is signed", 14};
