@@ -198,6 +198,42 @@ Test(class_ways, r06_a_deferred_yes_admits_the_host_that_signed_only, .timeout =
     server_free(s);
 }
 
+/* A first factor that leads to a host, on this connection alone; reports of signatures come in between. */
+static void password_then_host(nacre_server *n, struct nacre_ssh_user_auth_request *e, void *context)
+{
+    (void)n;
+    (void)context;
+    if (strcmp(e->auth_method, "sigstatus") == 0) {
+        look(e, false);
+        return;
+    }
+    e->accept = strcmp(e->auth_method, "hostbased") == 0;
+    e->partial_success = strcmp(e->auth_method, "password") == 0;
+    e->available_methods = e->partial_success ? "hostbased" : NULL;
+}
+
+Test(class_ways, a_host_may_be_the_second_factor, .timeout = 60)
+{
+    struct server *s = server_new();
+    struct client c;
+    s->handlers.on_ssh_user_auth_request = password_then_host;
+    server_set(s, "FireAuthRequestAfterSig=True");
+    server_start(s, 1);
+    connect_to(&c, s);
+    cr_assert_not(by_host(&c, "a", "user"));
+    cr_assert_not(client_login(&c, "user", "pw"));
+    cr_assert(c.partial);
+    cr_expect_str_eq(c.methods, "hostbased");
+    cr_assert(by_host(&c, "a", "user"));
+    (void)wait_question(&c, 1); /* reports do not hold up the login */
+    struct view v = looked();
+    cr_expect_str_eq(v.method, "sigstatus");
+    cr_expect_str_eq(v.param, "1");
+    cr_expect_eq(v.count, 1);
+    client_free(&c);
+    server_free(s);
+}
+
 /* ---- changes of passwords --------------------------------------------------------------------------------------- */
 
 static void expires(nacre_server *n, struct nacre_ssh_user_auth_request *e, void *context)
