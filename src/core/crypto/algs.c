@@ -140,7 +140,7 @@ static const char *row_name(enum alg_kind kind, size_t row)
 static int row_find(const struct nacre_crypto *c, enum alg_kind kind, struct span name)
 {
     for (size_t i = 0; i < rows_of[kind]; i++) {
-        if (c->usable[kind][i] && span_is(name, row_name(kind, i)))
+        if (c->usable[kind][i] && c->name_len[kind][i] == name.len && memcmp(row_name(kind, i), name.at, name.len) == 0)
             return (int)i;
     }
     return -1;
@@ -290,11 +290,13 @@ static bool probe_row(struct nacre_crypto *c, enum alg_kind kind, size_t row)
 bool nacre_algs_probe(struct nacre_crypto *c)
 {
     c->poly1305 = EVP_MAC_fetch(c->lib, "POLY1305", NULL);
+    c->ed25519 = EVP_PKEY_CTX_new_from_name(c->lib, "ED25519", NULL);
     c->mlkem = EVP_PKEY_CTX_new_from_name(c->lib, nacre_mlkem_name, NULL);
     for (enum alg_kind kind = ALG_KEX; kind < ALG_KINDS; kind++) {
         size_t used = 0;
         for (size_t i = 0; i < rows_of[kind]; i++) {
             c->usable[kind][i] = probe_row(c, kind, i);
+            c->name_len[kind][i] = (uint8_t)strlen(row_name(kind, i));
             if (!c->usable[kind][i])
                 continue;
             int n =
@@ -315,6 +317,9 @@ void nacre_algs_release(struct nacre_crypto *c)
         EVP_PKEY_CTX_free(c->kex[i]);
     for (size_t i = 0; i < CIPHER_ROWS; i++)
         EVP_CIPHER_free(c->cipher[i]);
+    for (size_t i = 0; i < SPARE_KEYS; i++)
+        EVP_PKEY_free(atomic_load_explicit(&c->spare[i], memory_order_relaxed)); /* nobody else is left */
+    EVP_PKEY_CTX_free(c->ed25519);
     EVP_PKEY_CTX_free(c->mlkem);
     EVP_MAC_free(c->poly1305);
 }

@@ -21,6 +21,9 @@ enum {
     ALG_ROWS_MAX = 32
 };
 enum {
+    SPARE_KEYS = 8
+};
+enum {
     ALG_NAMES_MAX = 1280
 };
 
@@ -35,11 +38,15 @@ struct nacre_crypto {
     EVP_CIPHER *cipher[CIPHER_ROWS];
     EVP_PKEY_CTX *kex[KEX_ROWS]; /* for the row's keys: to be duplicated, never used itself */
     EVP_PKEY_CTX *mlkem;         /* for ML-KEM-768 keys: to be duplicated; NULL: the library has none */
+    EVP_PKEY_CTX *ed25519;       /* for ssh-ed25519 keys: to be duplicated; NULL: the library has none */
     bool usable[ALG_KINDS][ALG_ROWS_MAX];
+    uint8_t name_len[ALG_KINDS][ALG_ROWS_MAX];
     char names[ALG_KINDS][ALG_NAMES_MAX];
 
     /* Any thread. */
     _Atomic unsigned refs;
+    _Atomic(EVP_PKEY *)
+        spare[SPARE_KEYS]; /* X25519 keys to put peers' values into; whoever takes one out has it alone */
 };
 
 /* Fetches what the rows need, notes which of them work and lists their names. False: not one row of some kind does. */

@@ -3,6 +3,7 @@
 #include "crypto/keytype.h"
 
 #include <openssl/core_names.h>
+#include <openssl/params.h>
 
 #include "base/secret.h"
 
@@ -11,12 +12,27 @@ enum {
     ED25519_SIGNATURE = 64
 };
 
+/* From the context's template, so that no method is looked up by name. */
+static EVP_PKEY *public_key(const struct nacre_crypto *c, struct span public)
+{
+    EVP_PKEY *pkey = NULL;
+    OSSL_PARAM p[] = {
+        OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, (void *)(uintptr_t) public.at, public.len),
+        OSSL_PARAM_construct_end()};
+    EVP_PKEY_CTX *x = c->ed25519 == NULL ? NULL : EVP_PKEY_CTX_dup(c->ed25519);
+    if (x == NULL || EVP_PKEY_fromdata_init(x) != 1 || EVP_PKEY_fromdata(x, &pkey, EVP_PKEY_PUBLIC_KEY, p) != 1)
+        pkey = NULL;
+    EVP_PKEY_CTX_free(x);
+    return pkey;
+}
+
 static EVP_PKEY *ed25519_parse(const struct nacre_crypto *c, const struct key_type *t, struct rd *r)
 {
+    (void)t;
     struct span public = rd_string(r, ED25519_KEY);
     if (public.len != ED25519_KEY)
         return NULL;
-    return EVP_PKEY_new_raw_public_key_ex(c->lib, t->library, NULL, public.at, public.len);
+    return public_key(c, public);
 }
 
 static bool ed25519_write(const struct key_type *t, const EVP_PKEY *pkey, struct wr *w)

@@ -73,11 +73,12 @@ enum step nacre_send_pk_ok(struct conn *c);
 /* Asks for another password instead of letting in by this one. */
 enum step nacre_auth_ask_new_password(struct conn *c, const char *prompt);
 
-/* A key worth asking about: an accepted algorithm, and a well-formed key of its type (rules R9, R25). */
-bool nacre_auth_key_is_usable(struct conn *c, const struct sig_alg *alg);
+/* The request's key when it is worth asking about: an accepted algorithm, and a well-formed key of its type (rules R9,
+ * R25). NULL: it is not; else a reference that is the caller's. */
+struct key *nacre_auth_key(struct conn *c, const struct sig_alg *alg);
 
-/* Checks the request's signature with its key, then asks the application or refuses. */
-enum step nacre_auth_verify(struct conn *c, const struct sig_alg *alg);
+/* Checks the request's signature with its key, whose reference it takes over, then asks the application or refuses. */
+enum step nacre_auth_verify(struct conn *c, const struct sig_alg *alg, struct key *key);
 
 /* Tells what became of the check of a signature. */
 void nacre_auth_inform(struct conn *c);

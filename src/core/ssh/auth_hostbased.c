@@ -50,7 +50,8 @@ enum step nacre_auth_hostbased_request(struct conn *c, struct rd *r)
     const struct sig_alg *alg = nacre_sig_find(c->config->crypto, q->key_algorithm);
     /* No authority is trusted to certify hosts. */
     if (!take_client_host(&q->client_host) || q->client_user.len == 0 || span_has_nul(q->client_user) ||
-        !nacre_auth_key_is_usable(c, alg) || nacre_cert_read(q->param, &cert))
+        nacre_cert_read(q->param, &cert))
         return nacre_auth_refuse(c, false);
-    return nacre_auth_verify(c, alg);
+    struct key *key = nacre_auth_key(c, alg);
+    return key == NULL ? nacre_auth_refuse(c, false) : nacre_auth_verify(c, alg, key);
 }

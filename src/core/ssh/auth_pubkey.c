@@ -39,16 +39,17 @@ static bool certificate_is_acceptable(const struct conn *c, struct auth_request 
                                   nacre_cert_names(&q->cert, q->user) && nacre_cert_options_known(&q->cert));
 }
 
-bool nacre_auth_key_is_usable(struct conn *c, const struct sig_alg *alg)
+struct key *nacre_auth_key(struct conn *c, const struct sig_alg *alg)
 {
     const struct auth_request *q = &c->auth->request;
     struct key *key = alg == NULL || !nacre_names_has(span_str(c->config->algorithms.user_signature), q->key_algorithm)
                           ? NULL
                           : nacre_key_from_blob(c->config->crypto, q->param);
-    bool fits = key != NULL && nacre_key_fits(key, alg);
 
+    if (key != NULL && nacre_key_fits(key, alg))
+        return key;
     nacre_key_unref(key);
-    return fits;
+    return NULL;
 }
 
 static enum step on_request(struct conn *c, struct rd *r, const struct key *bound_to)
@@ -63,11 +64,12 @@ static enum step on_request(struct conn *c, struct rd *r, const struct key *boun
         return nacre_auth_refuse(c, false);
     }
     const struct sig_alg *alg = nacre_sig_find(c->config->crypto, q->key_algorithm);
-    if (!nacre_auth_key_is_usable(c, alg) || !certificate_is_acceptable(c, q))
-        return nacre_auth_refuse(c, false);
-    if (q->query && !q->is_certificate)
-        return nacre_auth_ask(c);
-    return nacre_auth_verify(c, alg);
+    struct key *key = nacre_auth_key(c, alg);
+    bool acceptable = key != NULL && certificate_is_acceptable(c, q);
+    if (acceptable && (!q->query || q->is_certificate))
+        return nacre_auth_verify(c, alg, key);
+    nacre_key_unref(key);
+    return acceptable ? nacre_auth_ask(c) : nacre_auth_refuse(c, false);
 }
 
 enum step nacre_auth_pubkey_request(struct conn *c, struct rd *r)

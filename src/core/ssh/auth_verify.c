@@ -15,7 +15,8 @@ struct verify_work {
     const struct nacre_crypto *crypto;
     const struct sig_alg *alg;
     struct buf signed_data; /* session id as a string, and the request up to the signature */
-    struct buf blob, signature;
+    struct buf signature;
+    struct key *key;
     bool query; /* nothing was signed: only a certificate is checked */
     bool good;
 };
@@ -25,7 +26,7 @@ static void verify_free(struct work *work)
     struct verify_work *w = CONTAINER_OF(work, struct verify_work, work);
 
     nacre_buf_free(&w->signed_data);
-    nacre_buf_free(&w->blob);
+    nacre_key_unref(w->key);
     nacre_buf_free(&w->signature);
     free(w);
 }
@@ -33,17 +34,15 @@ static void verify_free(struct work *work)
 static void verify_run(struct work *work)
 {
     struct verify_work *w = CONTAINER_OF(work, struct verify_work, work);
-    struct key *key = nacre_key_from_blob(w->crypto, buf_span(&w->blob));
     struct key_cert cert;
 
     w->good =
-        key != NULL && nacre_key_fits(key, w->alg) &&
-        (w->query || nacre_key_verify(w->crypto, key, w->alg, buf_span(&w->signed_data), buf_span(&w->signature))) &&
-        (!nacre_cert_read(buf_span(&w->blob), &cert) || nacre_cert_is_signed(w->crypto, &cert));
-    nacre_key_unref(key);
+        (w->query || nacre_key_verify(w->crypto, w->key, w->alg, buf_span(&w->signed_data), buf_span(&w->signature))) &&
+        (!nacre_cert_read(nacre_key_blob(w->key), &cert) || nacre_cert_is_signed(w->crypto, &cert));
 }
 
-static struct verify_work *verify_new(struct conn *c, const struct sig_alg *alg)
+/* Takes over the reference to the key when it succeeds. */
+static struct verify_work *verify_new(struct conn *c, const struct sig_alg *alg, struct key *key)
 {
     const struct auth_request *q = &c->auth->request;
     struct verify_work *w = calloc(1, sizeof *w);
@@ -56,14 +55,14 @@ static struct verify_work *verify_new(struct conn *c, const struct sig_alg *alg)
     w->alg = alg;
     w->query = q->query;
     nacre_buf_init(&w->signed_data, CONN_PACKET_MAX + HASH_MAX + 4);
-    nacre_buf_init(&w->blob, KEY_BLOB_MAX);
     nacre_buf_init(&w->signature, SIGNATURE_MAX);
     if (nacre_buf_append(&w->signed_data, length, sizeof length) &&
         nacre_buf_append(&w->signed_data, c->session_id, c->session_id_len) &&
         nacre_buf_append(&w->signed_data, q->signed_part.at, q->signed_part.len) &&
-        nacre_buf_append(&w->blob, q->param.at, q->param.len) &&
-        nacre_buf_append(&w->signature, q->signature.at, q->signature.len))
+        nacre_buf_append(&w->signature, q->signature.at, q->signature.len)) {
+        w->key = key;
         return w;
+    }
     verify_free(&w->work);
     return NULL;
 }
@@ -95,10 +94,12 @@ static enum step verify_done(struct conn *c, struct work *work)
     return nacre_auth_refuse(c, false);
 }
 
-enum step nacre_auth_verify(struct conn *c, const struct sig_alg *alg)
+enum step nacre_auth_verify(struct conn *c, const struct sig_alg *alg, struct key *key)
 {
-    struct verify_work *w = verify_new(c, alg);
+    struct verify_work *w = verify_new(c, alg, key);
 
-    return w == NULL ? nacre_conn_fail(c, NACRE_E_NOBUFS, "out of memory for authentication")
-                     : nacre_conn_work(c, &w->work, verify_done);
+    if (w != NULL)
+        return nacre_conn_work(c, &w->work, verify_done);
+    nacre_key_unref(key);
+    return nacre_conn_fail(c, NACRE_E_NOBUFS, "out of memory for authentication");
 }

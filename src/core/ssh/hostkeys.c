@@ -7,6 +7,7 @@
 #include "ssh/hostkeys.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "wire/namelist.h"
 
@@ -38,6 +39,10 @@ static bool peer_chokes(const struct conn *c)
                                            "SSH-*-TTSSH/2.72*", "SSH-*-TeraTerm SSH*", "SSH-*-Cisco-1.*"};
     struct span peer = span_str(c->peer_version);
 
+    /* All others are through with one look. */
+    if (strstr(c->peer_version, "-TTSSH/") == NULL && strstr(c->peer_version, "-TeraTerm SSH") == NULL &&
+        strstr(c->peer_version, "-Cisco-1.") == NULL)
+        return false;
     for (size_t i = 0; i < sizeof versions / sizeof *versions; i++) {
         if (nacre_glob(versions[i], peer, false))
             return true;
