@@ -49,7 +49,8 @@ bool nacre_cond_wait(plat_cond *c, plat_mutex *m, int64_t until_ns);
 void nacre_cond_signal(plat_cond *c);
 void nacre_cond_broadcast(plat_cond *c);
 
-/* Starts a thread with every signal blocked, named for debuggers (15 bytes count). False when the system refuses. */
+/* Starts a thread with every signal blocked that others may send, named for debuggers (15 bytes count). False when the
+ * system refuses. */
 bool nacre_thread_start(plat_thread *t, void (*run)(void *), void *argument, const char *name);
 void nacre_thread_join(plat_thread t);
 

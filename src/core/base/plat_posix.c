@@ -167,6 +167,16 @@ static void *thread_main(void *p)
     return NULL;
 }
 
+/* A thread inherits its maker's mask; signals belong to the application's own threads. Those that a thread raises by
+ * what it does itself stay: blocked, they would end the process without the handler that says where it was. */
+static void block_signals(sigset_t *all)
+{
+    static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS};
+    sigfillset(all);
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        sigdelset(all, own[i]);
+}
+
 bool nacre_thread_start(plat_thread *t, void (*run)(void *), void *argument, const char *name)
 {
     struct start *s = (struct start *)calloc(1, sizeof *s);
@@ -175,9 +185,8 @@ bool nacre_thread_start(plat_thread *t, void (*run)(void *), void *argument, con
     s->run = run;
     s->argument = argument;
     strncpy(s->name, name, sizeof s->name - 1);
-    /* A thread inherits its maker's mask; signals belong to the application's own threads. */
     sigset_t all, before;
-    sigfillset(&all);
+    block_signals(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int failed = pthread_create(t, NULL, thread_main, s);
     pthread_sigmask(SIG_SETMASK, &before, NULL);

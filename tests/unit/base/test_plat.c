@@ -49,7 +49,8 @@ static void run(void *argument)
     sigset_t mask;
     pthread_sigmask(SIG_SETMASK, NULL, &mask);
     nacre_mutex_lock(&s->lock);
-    s->signals_blocked = sigismember(&mask, SIGTERM) == 1 && sigismember(&mask, SIGUSR1) == 1;
+    s->signals_blocked = sigismember(&mask, SIGTERM) == 1 && sigismember(&mask, SIGUSR1) == 1 &&
+                         sigismember(&mask, SIGSEGV) == 0; /* it is how a crash gets its report */
     pthread_getname_np(pthread_self(), s->name, sizeof s->name);
     s->value = 1;
     nacre_cond_signal(&s->changed);
