@@ -1,14 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Wiping and comparing secrets. */
 #include "base/secret.h"
-
-#include <string.h>
-
-void nacre_wipe(void *at, size_t len)
-{
-    if (len != 0)
-        explicit_bzero(at, len);
-}
 
 bool nacre_secret_eq(const void *a, const void *b, size_t len)
 {

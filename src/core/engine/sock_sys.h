@@ -17,6 +17,13 @@ enum {
     SOCK_NO_MORE = SD_SEND
 };
 
+/* Windows 10 1709 and newer; not every compiler's headers have them. */
+#ifndef TCP_KEEPIDLE
+#define TCP_KEEPIDLE 3
+#define TCP_KEEPCNT 16
+#define TCP_KEEPINTVL 17
+#endif
+
 /* afunix.h, which not every compiler for Windows has. */
 struct sockaddr_un {
     ADDRESS_FAMILY sun_family;
