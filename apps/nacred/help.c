@@ -10,6 +10,7 @@ const char nacred_help[] =
     "                               (default 127.0.0.1:2222)\n"
     "  --host-key FILE              private host key; made (ed25519) when missing; may be repeated\n"
     "                               (default: a key that lives as long as the process)\n"
+    "  --host-certificate FILE      OpenSSH certificate of one of the host keys; may be repeated\n"
     "\n"
     "Who may log in\n"
     "  --user NAME:PASSWORD         a user with a password; may be repeated\n"

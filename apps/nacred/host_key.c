@@ -121,6 +121,17 @@ static int set_key(nacre_server *server, const char *path, int type, size_t inde
     return index == 0 ? set_first(server, path, type) : set_alternative(server, path, type, index - 1);
 }
 
+static bool has_private_half(struct app *app, size_t index)
+{
+    struct nacre_certificate certificate;
+
+    if (nacre_get_certificate(app->server, (int)index, &certificate) != 0)
+        return false;
+    bool there = certificate.private_key_available;
+    nacre_certificate_free(&certificate);
+    return there;
+}
+
 static bool use_file(struct app *app, const char *path, size_t index)
 {
     nacre_server *server = app->server;
@@ -136,6 +147,8 @@ static bool use_file(struct app *app, const char *path, size_t index)
         result = 0;
     if (result)
         return complain(path, nacre_last_error(server));
+    if (!has_private_half(app, index))
+        return complain(path, "holds a public key only");
     if (made && nacre_get_host_key_fingerprint(server, (int)index, fingerprint, sizeof fingerprint) == 0)
         printf("nacred: made host key %s (ed25519), fingerprint %s\n", path, fingerprint);
     return true;
@@ -162,20 +175,62 @@ static bool use_memory(struct app *app)
     return true;
 }
 
-bool nacred_host_keys_set(struct app *app)
+static bool has_key(struct app *app, int index)
 {
-    const struct strings *paths = &app->options.host_keys;
-    char count[48];
+    char fingerprint[128];
 
-    if (paths->count == 0)
-        return use_memory(app);
-    if (paths->count > 1) {
-        snprintf(count, sizeof count, "AltSSHCertCount=%zu", paths->count - 1);
-        if (nacre_config(app->server, count, NULL, 0) != 0)
-            return complain(paths->list[1], nacre_last_error(app->server));
+    return nacre_get_host_key_fingerprint(app->server, index, fingerprint, sizeof fingerprint) == 0;
+}
+
+/* How many alternative keys there are. */
+static size_t alternatives(struct app *app)
+{
+    char count[16];
+
+    return nacre_config(app->server, "AltSSHCertCount", count, sizeof count) == 0 ? strtoul(count, NULL, 10) : 0;
+}
+
+/* The place for one more key: the first when it is free, else a new one behind all others. */
+static bool make_place(struct app *app, size_t *index)
+{
+    char setting[48];
+
+    *index = has_key(app, 0) ? alternatives(app) + 1 : 0;
+    snprintf(setting, sizeof setting, "AltSSHCertCount=%zu", *index);
+    return *index == 0 || nacre_config(app->server, setting, NULL, 0) == 0;
+}
+
+static bool use_certificate(struct app *app, const char *path)
+{
+    size_t size = strlen(path) + sizeof "HostCertificate=";
+    char *setting = malloc(size);
+    int result = setting ? 0 : NACRE_E_NOBUFS;
+
+    if (setting) {
+        snprintf(setting, size, "HostCertificate=%s", path);
+        result = nacre_config(app->server, setting, NULL, 0);
     }
-    for (size_t i = 0; i < paths->count; i++)
-        if (!use_file(app, paths->list[i], i))
+    free(setting);
+    if (result)
+        fprintf(stderr, "nacred: host certificate '%s': %s\n", path, nacre_last_error(app->server));
+    return result == 0;
+}
+
+bool nacred_host_keys_set(struct app *app, bool others)
+{
+    const struct options *options = &app->options;
+    size_t index;
+
+    if (options->host_keys.count == 0 && !others && !use_memory(app))
+        return false;
+    for (size_t i = 0; i < options->host_keys.count; i++) {
+        if (!make_place(app, &index))
+            return complain(options->host_keys.list[i], nacre_last_error(app->server));
+        if (!use_file(app, options->host_keys.list[i], index))
+            return false;
+    }
+    for (size_t i = 0; i < options->host_certificates.count; i++)
+        if (!use_certificate(app, options->host_certificates.list[i]))
             return false;
     return true;
 }

@@ -5,8 +5,9 @@
 
 #include "app.h"
 
-/* Gives the server the keys of --host-key, after making those that are missing; without any, a key in memory. False
- * after saying why on stderr. */
-bool nacred_host_keys_set(struct app *app);
+/* Gives the server the keys of --host-key, after making those that are missing, in the places that are free; without
+ * any, and without `others` that settings name, one in memory; then the certificates of --host-certificate. False after
+ * saying why on stderr. */
+bool nacred_host_keys_set(struct app *app, bool others);
 
 #endif

@@ -93,12 +93,19 @@ static bool make_demo_user(struct app *app, char password[25])
     return wrong ? complain("--demo-user", wrong) : true;
 }
 
-static bool apply_settings(struct app *app)
+static bool is_about_keys(const char *setting)
+{
+    return nacred_setting_begins(setting, "ssh_cert_") || nacred_setting_begins(setting, "AltSSHCert");
+}
+
+/* Those about the server's keys, or the others, in order. */
+static bool apply_settings(struct app *app, bool about_keys)
 {
     const struct strings *settings = &app->options.settings;
-    int timeout = 0;
 
     for (size_t i = 0; i < settings->count; i++) {
+        if (is_about_keys(settings->list[i]) != about_keys)
+            continue;
         int result = nacred_setting_set(app->server, settings->list[i]);
 
         if (result) {
@@ -107,11 +114,17 @@ static bool apply_settings(struct app *app)
             return false;
         }
     }
-    if (nacre_get_default_timeout(app->server, &timeout) == 0 && timeout != 0) {
-        nacred_log(LOG_LEVEL_WARNING, NULL, "settings", "default_timeout stays 0: nacred never waits in a send");
-        nacre_set_default_timeout(app->server, 0);
-    }
     return true;
+}
+
+static void keep_timeout(struct app *app)
+{
+    int timeout = 0;
+
+    if (nacre_get_default_timeout(app->server, &timeout) != 0 || timeout == 0)
+        return;
+    nacred_log(LOG_LEVEL_WARNING, NULL, "settings", "default_timeout stays 0: nacred never waits in a send");
+    nacre_set_default_timeout(app->server, 0);
 }
 
 static bool setting_is_given(const struct app *app, const char *name)
@@ -122,7 +135,7 @@ static bool setting_is_given(const struct app *app, const char *name)
     return false;
 }
 
-/* Our own defaults first, so that --set has the last word. */
+/* Our own defaults first, so that --set has the last word; but a key that was named in any way is kept. */
 static bool set_up_server(struct app *app)
 {
     nacre_server *server = app->server;
@@ -146,9 +159,11 @@ static bool set_up_server(struct app *app)
         result = nacred_handlers_set(app, setting_is_given(app, "LogLevel="));
     if (result)
         return server_complain(app, "cannot set up the server", result);
-    if ((app->options.host_keys.count > 0 || !setting_is_given(app, "ssh_cert_")) && !nacred_host_keys_set(app))
+    bool others = setting_is_given(app, "ssh_cert_") || setting_is_given(app, "AltSSHCert");
+    if (!apply_settings(app, true) || !nacred_host_keys_set(app, others) || !apply_settings(app, false))
         return false;
-    return apply_settings(app);
+    keep_timeout(app);
+    return true;
 }
 
 static void warn_of_closed_doors(const struct app *app)

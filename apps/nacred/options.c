@@ -99,6 +99,11 @@ static bool take_host_key(struct parse *p, char *value)
     return strings_add(p, &p->options->host_keys, value);
 }
 
+static bool take_host_certificate(struct parse *p, char *value)
+{
+    return strings_add(p, &p->options->host_certificates, value);
+}
+
 static bool set_password(struct parse *p, const char *name, const char *text, size_t len)
 {
     const char *why = nacred_users_set_password(&p->options->users, name, text, len);
@@ -270,6 +275,7 @@ static bool take_help(struct parse *p, char *value)
 static const struct option_row option_rows[] = {
     {"listen",               VALUE_NEEDED,   take_listen},
     {"host-key",             VALUE_NEEDED,   take_host_key},
+    {"host-certificate",     VALUE_NEEDED,   take_host_certificate},
     {"user",                 VALUE_NEEDED,   take_user},
     {"demo-user",            VALUE_NEEDED,   take_demo_user},
     {"authorized-keys",      VALUE_NEEDED,   take_authorized_keys},
@@ -342,6 +348,7 @@ void nacred_options_free(struct options *options)
     }
     free(options->settings.list);
     free(options->host_keys.list);
+    free(options->host_certificates.list);
     free(options->key_files.list);
     free(options->user_cas.list);
     free(options->trusted_hosts.list);

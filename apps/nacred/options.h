@@ -23,6 +23,7 @@ struct options {
     char host[256]; /* without the brackets of an IPv6 address */
     int port;
     struct strings host_keys;
+    struct strings host_certificates; /* files, one OpenSSH certificate each */
     struct users users;
     struct strings key_files;     /* [NAME:]FILE */
     struct strings user_cas;      /* files of authorities for users' certificates */

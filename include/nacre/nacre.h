@@ -549,8 +549,18 @@ NACRE_API int nacre_get_prompt(nacre_server *server, int prompt_index, struct na
 NACRE_API int nacre_set_prompt(nacre_server *server, int prompt_index, const struct nacre_prompt *value);
 
 /* The server's host key. Set store, type and password first, the subject last: setting the subject opens the container
- * ("*" takes what it holds) and fails with a KEY error when there is no private key to be had. The key in use changes
- * for new connections. The password is write-only: reading it gives "" or asterisks. */
+ * and takes the certificate of that subject, else one whose subject contains it, "*" the first; "" drops the key. The
+ * property then reads as the whole subject. The types for public keys and certificates (8 to 13), XML, JWK and auto may
+ * give a public key: nacre_get_certificate() tells about it, and nacre_start_listening() refuses it with
+ * NO_CERTIFICATE. Errors: KEY, KEY_PASSWORD, KEY_TYPE, NO_CERTIFICATE, NOT_SUPPORTED, the system's for files; the key
+ * is dropped then and the subject is "", the one exception to "a call that fails has changed nothing".
+ *
+ * While listening, a change is for new connections: those that are there keep their keys, in re-exchanges as well. The
+ * key then serves until another has taken its place: a failure leaves it in use, and so does a key that no algorithm of
+ * SSHPublicKeyAlgorithms can use. AltSSHCertCount and the other AltSSHCert settings work the same way. To let clients
+ * learn a key before it is needed, offer it as AltSSHCert for a while, see AnnounceHostKeys.
+ *
+ * The password is write-only: reading it gives "" or asterisks. */
 NACRE_API int nacre_get_ssh_cert_store(nacre_server *server, void *value, size_t *len); /* *len: room in, bytes out */
 NACRE_API int nacre_set_ssh_cert_store(nacre_server *server, const void *value, size_t len);
 NACRE_API int nacre_get_ssh_cert_store_password(nacre_server *server, char *value, size_t size);
