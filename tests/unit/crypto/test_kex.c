@@ -4,6 +4,7 @@
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
 
+#include "base/plat.h"
 #include "crypto/kex_agree.h"
 #include "unit/crypto/bytes.h"
 
@@ -30,10 +31,10 @@ struct side {
 
 static void start(struct side *s, const char *name)
 {
-    static struct kex_group group;
-    cr_assert(nacre_kex_group_choose(2048, 2048, 8192, &group));
+    struct kex_group group;
     s->alg = nacre_kex_find(crypto, span_str(name));
     cr_assert_not_null(s->alg, "%s", name);
+    cr_assert(!s->alg->asks_group || nacre_kex_group_choose(2048, 2048, 8192, &group));
     nacre_buf_init(&s->public, KEX_PUBLIC_MAX);
     s->state = s->alg->ops->start(crypto, s->alg, s->alg->asks_group ? &group : NULL, &s->public);
     cr_assert_not_null(s->state);
@@ -128,6 +129,41 @@ Test(kex, r35_x25519_refuses_points_of_small_order_and_wrong_lengths)
     for (size_t len = 0; len <= sizeof point; len++)
         cr_expect_eq(accepts(&s, point, len), len == 32, "%zu bytes", len);
     stop(&s);
+}
+
+enum {
+    THREADS = 12, /* more than there are keys in store */
+    ROUNDS = 40
+};
+
+static void exchange_again_and_again(void *argument)
+{
+    unsigned *agreed = argument;
+    for (int i = 0; i < ROUNDS; i++) {
+        struct kex_shared one, two;
+        struct side a, b;
+        start(&a, "curve25519-sha256");
+        start(&b, "curve25519-sha256");
+        if (a.alg->ops->finish(a.state, buf_span(&b.public), &one) &&
+            b.alg->ops->finish(b.state, buf_span(&a.public), &two) && one.len == two.len &&
+            memcmp(one.bytes, two.bytes, one.len) == 0)
+            (*agreed)++;
+        stop(&a);
+        stop(&b);
+    }
+}
+
+/* Key objects of peers are used again: by one thread at a time. */
+Test(kex, x25519_agrees_in_many_threads_at_once)
+{
+    plat_thread threads[THREADS];
+    unsigned agreed[THREADS] = {0};
+    for (size_t i = 0; i < THREADS; i++)
+        cr_assert(nacre_thread_start(&threads[i], exchange_again_and_again, &agreed[i], "kex"));
+    for (size_t i = 0; i < THREADS; i++)
+        nacre_thread_join(threads[i]);
+    for (size_t i = 0; i < THREADS; i++)
+        cr_expect_eq(agreed[i], ROUNDS);
 }
 
 Test(kex, r35_nist_refuses_what_is_no_uncompressed_point_of_the_curve)
