@@ -150,6 +150,42 @@ static void check_gcm(const char *gcm, const char *ctr)
     alg->ops->close(x);
 }
 
+/* Test cases 4 and 16 of the specification of GCM (McGrew and Viega; in NIST's validation suite): the two halves as
+ * they are used here make the published text and tag, so what check_gcm() compares with is GCM. SSH itself never has 20
+ * bytes of associated data, nor that nonce. */
+Test(cipher, counter_mode_and_ghash_make_the_published_gcm)
+{
+    static const struct {
+        const char *ctr, *key, *out, *tag;
+    } cases[] = {{"aes128-ctr", "feffe9928665731c6d6a8f9467308308",
+                  "42831ec2217774244b7221b784d0d49ce3aa212f2c02a4e035c17e2329aca12e21d514b25466931c7d8f6a5aac84aa05"
+                  "1ba30b396a0aac973d58e091",
+                  "5bc94fbc3221a5db94fae95ae7121a47"},
+                 {"aes256-ctr", "feffe9928665731c6d6a8f9467308308feffe9928665731c6d6a8f9467308308",
+                  "522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa8cb08e48590dbb3da7b08b1056828838"
+                  "c5f61e6393ba7a0abcc9f662",
+                  "76fc6ece0f4e1768cddf8853bb2d551b"}};
+    for (size_t i = 0; i < 2; i++) {
+        uint8_t key[32], text[64] = {0}, data[20], h[16] = {0}, zero[16] = {0}, tag[16] = {0}, count[16] = {[15] = 2};
+        uint8_t lengths[16] = {[7] = 20 * 8, [14] = 60 * 8 >> 8, [15] = (60 * 8) & 0xff};
+        unhex(cases[i].key, key);
+        unhex("cafebabefacedbaddecaf888", count);
+        unhex("feedfacedeadbeeffeedfacedeadbeefabaddad2", data);
+        unhex("d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a721c3c0c95956809532fcf0e2449a6b525b16aedf5"
+              "aa0de657ba637b39",
+              text);
+        ctr_once(cases[i].ctr, key, count, text, 60);
+        cr_expect(is_hex(text, 60, cases[i].out), "%s", cases[i].ctr);
+        ctr_once(cases[i].ctr, key, zero, h, 16);
+        ghash(tag, h, data, 20);
+        ghash(tag, h, text, 60);
+        ghash(tag, h, lengths, 16);
+        count[15] = 1;
+        ctr_once(cases[i].ctr, key, count, tag, 16);
+        cr_expect(is_hex(tag, 16, cases[i].tag), "%s", cases[i].ctr);
+    }
+}
+
 Test(cipher, gcm_is_counter_mode_and_ghash)
 {
     check_gcm("aes128-gcm@openssh.com", "aes128-ctr");
