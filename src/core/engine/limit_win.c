@@ -13,10 +13,8 @@ enum nacre_error nacre_limit_plan(const struct io_backend *ops, unsigned connect
     return NACRE_OK;
 }
 
-enum nacre_error nacre_limit_fits(const struct io_backend *ops, unsigned connections, const struct limit_plan *plan,
-                                  char *why, size_t why_size)
+enum nacre_error nacre_limit_fits(unsigned connections, const struct limit_plan *plan, char *why, size_t why_size)
 {
-    (void)ops;
     (void)connections;
     (void)plan;
     (void)why;
