@@ -342,7 +342,7 @@ static void write_hex(struct wr *w, const char *text, bool number)
 static struct span write_signature(const struct known_signature *k, struct wr *w)
 {
     wr_cstring(w, k->alg);
-    uint8_t *length = wr_string_open(w), both[64];
+    uint8_t *length = wr_string_open(w), both[128];
     size_t len = unhex(k->r, both);
     if (k->s == NULL || k->dss)
         wr_bytes(w, both, len);
