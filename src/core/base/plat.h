@@ -37,6 +37,9 @@ void nacre_pages_free(void *pages);
 /* Gives the free memory of malloc() back to the system, as far as the system can do that. Takes long; any thread. */
 void nacre_memory_trim(void);
 
+/* Bytes of memory that the machine has; 0: not known. */
+uint64_t nacre_memory_size(void);
+
 void nacre_mutex_init(plat_mutex *m);
 void nacre_mutex_destroy(plat_mutex *m);
 void nacre_mutex_lock(plat_mutex *m);

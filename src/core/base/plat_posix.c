@@ -96,6 +96,11 @@ void nacre_memory_trim(void)
 #ifdef __GLIBC__
     (void)malloc_trim(0);
 #endif
+
+uint64_t nacre_memory_size(void)
+{
+    long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+    return pages <= 0 || size <= 0 ? 0 : (uint64_t)pages * (uint64_t)size;
 }
 
 void nacre_mutex_init(plat_mutex *m)

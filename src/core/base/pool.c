@@ -15,16 +15,28 @@ static const struct {
     {1024, 1024}, {4096, 512}, {17 * 1024, 128}, {41 * 1024, 64}, {69 * 1024, 32}, {105 * 1024, 32},
 };
 
+/* What a pool takes from the shared budget at a time, and keeps at most double of. */
+static const size_t piece = 128 * 1024;
+
 void nacre_pool_init(struct pool *p, size_t max_bytes)
 {
     *p = (struct pool){.max_bytes = max_bytes};
     atomic_init(&p->used, 0);
+    atomic_init(&p->charged, 0);
+    atomic_init(&p->drawn, 0);
     nacre_mutex_init(&p->lock);
+}
+
+void nacre_pool_share(struct pool *p, struct budget *budget)
+{
+    p->budget = budget;
 }
 
 void nacre_pool_destroy(struct pool *p)
 {
     nacre_pool_trim(p);
+    if (p->budget != NULL)
+        nacre_budget_give(p->budget, atomic_load_explicit(&p->drawn, memory_order_relaxed));
     nacre_mutex_destroy(&p->lock);
 }
 
@@ -36,8 +48,48 @@ static unsigned class_of(size_t size)
     return c;
 }
 
-/* Takes `size` bytes off the budget; false when it is out. */
-static bool budget_take(struct pool *p, size_t size)
+static size_t in_use(const struct pool *p)
+{
+    return atomic_load_explicit(&p->used, memory_order_relaxed) +
+           atomic_load_explicit(&p->charged, memory_order_relaxed);
+}
+
+/* Makes sure that what is in use has been taken from the shared budget. */
+static bool draw(struct pool *p)
+{
+    if (p->budget == NULL)
+        return true;
+    size_t drawn = atomic_load_explicit(&p->drawn, memory_order_relaxed);
+    for (size_t used; (used = in_use(p)) > drawn;) {
+        size_t more = (used - drawn + piece - 1) / piece * piece;
+        if (!nacre_budget_take(p->budget, more)) {
+            more = used - drawn; /* the last of it */
+            if (!nacre_budget_take(p->budget, more))
+                return false;
+        }
+        drawn = atomic_fetch_add_explicit(&p->drawn, more, memory_order_relaxed) + more;
+    }
+    return true;
+}
+
+/* Gives back what has been drawn and is not needed, piece by piece. */
+static void undraw(struct pool *p)
+{
+    if (p->budget == NULL)
+        return;
+    size_t drawn = atomic_load_explicit(&p->drawn, memory_order_relaxed);
+    while (drawn > in_use(p) + 2 * piece) {
+        size_t much = (drawn - in_use(p) - piece) / piece * piece;
+        if (!atomic_compare_exchange_weak_explicit(&p->drawn, &drawn, drawn - much, memory_order_relaxed,
+                                                   memory_order_relaxed))
+            continue;
+        nacre_budget_give(p->budget, much);
+        drawn -= much;
+    }
+}
+
+/* Takes `size` bytes off the pool's own budget; false when it is out. */
+static bool own_take(struct pool *p, size_t size)
 {
     if (p->max_bytes == 0) {
         atomic_fetch_add_explicit(&p->used, size, memory_order_relaxed);
@@ -55,6 +107,33 @@ static bool budget_take(struct pool *p, size_t size)
 static void budget_give(struct pool *p, size_t size)
 {
     atomic_fetch_sub_explicit(&p->used, size, memory_order_relaxed);
+    undraw(p);
+}
+
+/* Takes `size` bytes off both budgets; false when one is out. */
+static bool budget_take(struct pool *p, size_t size)
+{
+    if (!own_take(p, size))
+        return false;
+    if (draw(p))
+        return true;
+    budget_give(p, size);
+    return false;
+}
+
+bool nacre_pool_charge(struct pool *p, size_t bytes)
+{
+    atomic_fetch_add_explicit(&p->charged, bytes, memory_order_relaxed);
+    if (draw(p))
+        return true;
+    nacre_pool_uncharge(p, bytes);
+    return false;
+}
+
+void nacre_pool_uncharge(struct pool *p, size_t bytes)
+{
+    atomic_fetch_sub_explicit(&p->charged, bytes, memory_order_relaxed);
+    undraw(p);
 }
 
 static struct block *take_kept(struct pool *p, unsigned class)

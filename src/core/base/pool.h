@@ -4,7 +4,9 @@
  *
  * A pool belongs to one shard but any thread may allocate from it and release into it: one short lock protects its free
  * lists. Sizes come in classes; freed blocks are kept up to a bound a class and given back to the system past it.
- * The count of bytes handed out is the pool's budget: pool_alloc fails when it would pass `max_bytes`. */
+ * The count of bytes handed out is the pool's budget: pool_alloc fails when it would pass `max_bytes`, or when the
+ * budget that the pool shares with others is out. Memory that is not in blocks can be charged to the pool, so that the
+ * shared budget knows of it. */
 #ifndef BASE_POOL_H
 #define BASE_POOL_H
 
@@ -13,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/budget.h"
 #include "base/plat.h"
 
 enum {
@@ -35,11 +38,27 @@ struct pool {
     plat_mutex lock; /* protects free and kept */
     struct block *free[POOL_CLASSES];
     unsigned kept[POOL_CLASSES];
-    _Atomic size_t used; /* bytes in blocks handed out; relaxed, a budget and not an order */
-    size_t max_bytes;    /* 0: no bound */
+    _Atomic size_t used;    /* bytes in blocks handed out; relaxed, a budget and not an order */
+    size_t max_bytes;       /* 0: no bound */
+    struct budget *budget;  /* NULL: none is shared */
+    _Atomic size_t charged; /* relaxed: bytes that are not in blocks */
+    _Atomic size_t drawn;   /* relaxed: taken from the budget; at least used + charged, but for a race's moment */
 };
 
 void nacre_pool_init(struct pool *p, size_t max_bytes);
+
+/* From now on what the pool hands out counts against `budget` as well, which outlives it. Before the first block. */
+void nacre_pool_share(struct pool *p, struct budget *budget);
+
+/* Counts memory that is not in blocks. False and not counted: the budget is out. */
+bool nacre_pool_charge(struct pool *p, size_t bytes);
+void nacre_pool_uncharge(struct pool *p, size_t bytes);
+
+/* The shared budget is nearly used up. */
+static inline bool pool_is_tight(const struct pool *p)
+{
+    return p->budget != NULL && budget_is_tight(p->budget);
+}
 
 /* Every block must have come back. */
 void nacre_pool_destroy(struct pool *p);

@@ -132,8 +132,10 @@ bool nacre_admit(struct shard *s, io_socket socket, struct admitted *out)
     struct source source = {.size = 0};
     if (admission_needs_source(rules))
         source = source_of_socket(s, socket);
-    enum refusal why =
-        nacre_admission_enter(&s->server->admission, rules, &source, socket_is_exempt(s, socket), s->now_ns, out);
+    *out = (struct admitted){.node = NULL};
+    enum refusal why = pool_is_tight(&s->pool) ? REFUSED_MEMORY
+                                               : nacre_admission_enter(&s->server->admission, rules, &source,
+                                                                       socket_is_exempt(s, socket), s->now_ns, out);
     if (why == REFUSED_NOT)
         return true;
     if (source.size == 0)

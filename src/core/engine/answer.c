@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "engine/connection.h"
+#include "engine/memory.h"
 #include "engine/outbox.h"
 #include "engine/server.h"
 #include "engine/tunnel.h"
@@ -51,6 +52,7 @@ static void free_event(struct connection *c, struct event *e)
     if (e == NULL)
         return;
     c->events_out--;
+    nacre_memory_event_back(c, e);
     if (e->type != EVENT_SSH_CHANNEL_DATA_IN)
         c->plain_out--;
     nacre_event_free(c->shard, e);
@@ -90,6 +92,7 @@ static void grant_request(struct connection *c, const struct question *q, struct
         return;
     }
     c->events_out--; /* counted again when added */
+    nacre_memory_event_back(c, e);
     c->plain_out--;
     e->type = EVENT_SSH_CHANNEL_REQUESTED;
     e->serial = 0;

@@ -90,6 +90,16 @@ static int refused_connections(struct request *r)
     return answer(r, text);
 }
 
+/* Bytes that count against MemoryLimit. */
+static int memory_used(struct request *r)
+{
+    char text[32];
+    if (r->set != NULL)
+        return nacre_fail(NACRE_E_SETTING_READ_ONLY, NULL);
+    (void)snprintf(text, sizeof text, "%zu", atomic_load_explicit(&r->server->memory.used, memory_order_relaxed));
+    return answer(r, text);
+}
+
 static int license_info(struct request *r)
 {
     return r->set != NULL ? nacre_fail(NACRE_E_SETTING_READ_ONLY, NULL) : answer(r, "Apache-2.0");
@@ -428,6 +438,7 @@ static const struct {
 } specials[] = {
     {"BuildInfo", build_info},
     {"LicenseInfo", license_info},
+    {"MemoryUsed", memory_used},
     {"RefusedConnections", refused_connections},
     {"IOBackend", io_backend},
     {"UseIOCP", completion_model},

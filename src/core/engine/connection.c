@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/memory.h"
 #include "engine/outbox.h"
 #include "engine/server.h"
 #include "engine/sock.h"
@@ -36,6 +37,7 @@ static void release(struct connection *c)
     if (c->conn != NULL)
         nacre_conn_free(c->conn);
     nacre_block_release(c->input);
+    nacre_memory_uncharge(c);
     nacre_profile_unref(c->profile);
     nacre_mutex_lock(&s->inbox_lock);
     nacre_mutex_lock(&s->outbox_lock);

@@ -66,6 +66,7 @@ struct event {
     struct cert_choice *cert; /* on_connected's answer; malloc'd */
     struct block *block;      /* holds data, or the strings */
     size_t used;              /* of room[] */
+    uint32_t cost;            /* bytes it counts as while it is out */
     char room[EVENT_INLINE];
 };
 

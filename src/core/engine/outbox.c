@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/outbox.h"
 
+#include "engine/memory.h"
 #include "engine/server.h"
 
 void nacre_outbox_add(struct connection *c, struct event *e)
@@ -12,6 +13,7 @@ void nacre_outbox_add(struct connection *c, struct event *e)
     *c->fresh_last = e;
     c->fresh_last = &e->next;
     c->events_out++;
+    nacre_memory_event_out(c, e);
     if (e->type != EVENT_SSH_CHANNEL_DATA_IN)
         c->plain_out++;
     if (c->on_fresh)
@@ -41,6 +43,7 @@ static bool publish_one(struct shard *s, struct connection *c)
     if (c->queue_first != NULL && nacre_event_merge(CONTAINER_OF(c->queue_last, struct event, next), first)) {
         c->fresh_first = first->next;
         c->events_out--;
+        nacre_memory_event_back(c, first);
         nacre_event_free(s, first);
         if (c->fresh_first == NULL)
             c->fresh_last = c->queue_last;

@@ -68,6 +68,7 @@ static void fill_config(struct profile *p, bool wants_log, bool wants_status)
         .max_channels = (unsigned)s->max_channels.number,
         .window_bytes = window_max < WINDOW_START ? window_max : WINDOW_START,
         .window_max = window_max,
+        .windows_max = (uint64_t)s->windows_max.number,
         .send_high = SEND_HIGH,
         .log_level = wants_log ? (unsigned)s->log_level.number : 0,
         .log_secrets = s->mask_sensitive.number == 0,

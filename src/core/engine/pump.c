@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "engine/connection.h"
+#include "engine/memory.h"
 #include "engine/server.h"
 
 /* Events a connection may have out before we stop reading from its peer. Channel data does not count: windows bound it,
@@ -19,7 +20,7 @@ enum {
 
 static bool may_feed(const struct connection *c)
 {
-    return c->plain_out < EVENTS_OUT_MAX && nacre_conn_wants_input(c->conn);
+    return c->plain_out < EVENTS_OUT_MAX && !nacre_memory_holds_back(c) && nacre_conn_wants_input(c->conn);
 }
 
 /* A question before login holds all input. The socket is read on all the same, up to a bound, so that a client that
@@ -295,7 +296,7 @@ void nacre_pump_flush(struct connection *c)
         nacre_connection_close(c, NACRE_E_TIMEOUT_LOGIN, nacre_error_text(NACRE_E_TIMEOUT_LOGIN));
         return; /* the slot may be gone */
     }
-    if (c->stage == STAGE_RUNNING)
+    if (c->stage == STAGE_RUNNING && nacre_memory_charge(c))
         flush_running(c);
     if (c->stage == STAGE_LINGER)
         flush_linger(c);

@@ -13,6 +13,7 @@
 #include "engine/host_keys.h"
 #include "engine/io_pick.h"
 #include "engine/limit.h"
+#include "engine/memory.h"
 #include "engine/sock.h"
 #include "wire/namelist.h"
 
@@ -56,6 +57,7 @@ int nacre_create(nacre_server **out)
     nacre_mutex_init(&server->ready_lock);
     nacre_cond_init(&server->ready_cond);
     nacre_admission_init(&server->admission);
+    nacre_budget_init(&server->memory, nacre_memory_limit(server->settings.memory_limit.number));
     atomic_init(&server->event_fd, -1);
     atomic_init(&server->select_wait_ms, (int)server->settings.select_wait_ms.number);
     atomic_init(&server->code_page, (int)server->settings.code_page.number);
@@ -268,6 +270,8 @@ enum nacre_error nacre_server_changed(struct nacre_server *server)
     atomic_store_explicit(&server->select_wait_ms, (int)server->settings.select_wait_ms.number, memory_order_relaxed);
     atomic_store_explicit(&server->code_page, (int)server->settings.code_page.number, memory_order_relaxed);
     atomic_store_explicit(&server->process_idle_events, server->settings.process_idle_events.number != 0,
+                          memory_order_relaxed);
+    atomic_store_explicit(&server->memory.limit, nacre_memory_limit(server->settings.memory_limit.number),
                           memory_order_relaxed);
     unsigned count = atomic_load_explicit(&server->shard_count, memory_order_acquire);
     if (count == 0)

@@ -56,6 +56,7 @@ struct nacre_server {
     struct offload offload;
 
     struct admission admission;
+    struct budget memory; /* MemoryLimit */
 
     /* Any thread. */
     _Atomic unsigned

@@ -12,6 +12,10 @@
 #include "engine/admission_rules.h"
 #include "wire/namelist.h"
 
+enum {
+    MEMORY_LEAST = 4 * 1024 * 1024 /* below that a few clients would be all */
+};
+
 const struct setting_row nacre_setting_rows[SETTING_COUNT] = {
 #define S(Name, member, type, value, low, high, when, reach)                                                           \
     {#Name, SET_##type, value, low, high, SET_##when, SET_##reach, offsetof(struct settings, member)},
@@ -217,6 +221,10 @@ static enum nacre_error set_number(union setting_value *v, const struct setting_
         else
             (void)snprintf(why, why_size, "%s is a number from %" PRId64 " to %" PRId64 ", not \"%.40s\".", row->name,
                            row->low, row->high, text);
+        return NACRE_E_SETTING_VALUE;
+    }
+    if (row == &nacre_setting_rows[SETTING_MemoryLimit] && n > 0 && n < MEMORY_LEAST) {
+        (void)snprintf(why, why_size, "%s is -1, 0, or at least %d bytes.", row->name, MEMORY_LEAST);
         return NACRE_E_SETTING_VALUE;
     }
     v->number = n;

@@ -7,6 +7,7 @@
 
 #include "engine/connection.h"
 #include "engine/descriptors.h"
+#include "engine/memory.h"
 #include "engine/outbox.h"
 #include "engine/server.h"
 #include "engine/sock.h"
@@ -121,7 +122,7 @@ static int64_t sleep_until(struct shard *s)
     busy = busy || s->commands_first != NULL || s->done_first != NULL;
     s->awake = busy;
     nacre_mutex_unlock(&s->inbox_lock);
-    return busy ? 0 : nacre_timers_next(&s->timers);
+    return busy ? 0 : nacre_memory_sleep(s, nacre_timers_next(&s->timers));
 }
 
 static bool has_ended(const struct shard *s)
@@ -153,6 +154,7 @@ static void run(void *argument)
         nacre_inbox_run(s);
         nacre_timers_advance(&s->timers, s->now_ns);
         flush(s);
+        nacre_memory_turn(s);
         nacre_outbox_publish(s);
     }
     atomic_store_explicit(&s->ended, true, memory_order_release);
@@ -172,6 +174,7 @@ enum nacre_error nacre_shard_init(struct shard *s, struct nacre_server *server, 
                         .listener = IO_NO_SOCKET,
                         .handed = IO_NO_SOCKET};
     nacre_pool_init(&s->pool, 0);
+    nacre_pool_share(&s->pool, &server->memory);
     const struct io_options options = {
         .pool = &s->pool, .receive_bytes = RECEIVE_BYTES, .headroom = HEADROOM, .max_slots = CONNECTIONS_MAX + 1};
     enum nacre_error e = ops->open(&s->io, &options);

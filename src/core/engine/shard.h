@@ -90,6 +90,8 @@ struct connection {
     struct question *questions;
     uint64_t own_serial;
     unsigned events_out; /* made and not come back */
+    size_t held;         /* bytes of those */
+    size_t charged;      /* of the pool's budget, for what is not in blocks */
     unsigned plain_out;  /* of these, all but channel data, which windows bound */
     struct event *fresh_first, **fresh_last;
     struct connection *fresh_next; /* on the shard's list of connections with fresh events */
@@ -170,9 +172,12 @@ struct shard {
     io_socket handed;                 /* a listener that came through the way and waits for its command */
     bool listening, stopping;
     int64_t now_ns;
+    bool is_tight, is_out; /* memory was short, or at an end, at the last look */
+    int64_t look_again_ns;
     uint64_t turn; /* counts rounds of the loop */
 
     /* Any thread. */
+    _Atomic size_t most_held; /* relaxed: of the connection that held most when memory was last at an end; a figure */
     _Atomic bool ended;    /* release/acquire: the thread touches nothing any more */
     _Atomic unsigned load; /* relaxed: connections, those on their way here and tunnels; to find the least busy one */
     struct pool pool;

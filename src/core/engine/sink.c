@@ -181,6 +181,12 @@ static void told_open_failed(struct connection *c, const struct conn_event *v)
     nacre_channel_closed(ch);
 }
 
+/* Holding little data would hold a big block that little was received into. */
+static bool is_waste(const struct block *b, size_t len)
+{
+    return len < b->size / 8 && b->len < b->size / 4;
+}
+
 static void told_data(struct connection *c, const struct conn_event *v)
 {
     struct channel *ch = nacre_channel_of(c, v->channel);
@@ -196,7 +202,7 @@ static void told_data(struct connection *c, const struct conn_event *v)
     struct event *last = c->fresh_first == NULL ? NULL : CONTAINER_OF(c->fresh_last, struct event, next);
     if (last != NULL && nacre_event_append(last, ch->slot.id, (int)v->extended, v->data))
         return;
-    bool copy = v->block == NULL || v->data.len <= COPY_MAX;
+    bool copy = v->block == NULL || v->data.len <= COPY_MAX || is_waste(v->block, v->data.len);
     struct event *e = make_event(c, EVENT_SSH_CHANNEL_DATA_IN, NULL, 0, copy ? v->data : span_of(NULL, 0));
     if (e == NULL)
         return;

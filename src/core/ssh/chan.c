@@ -49,7 +49,7 @@ static struct chan *chan_new(struct conn *c, enum chan_state state)
     list_init(&chan->ready);
     chan->number = number;
     chan->state = state;
-    chan->window_in = chan->window_size = c->config->window_bytes;
+    nacre_chan_first_window(c, chan);
     chan->granted_ns = c->now_ns;
     nacre_buf_init(&chan->lane.bytes, 2 * (conn_lanes_max(c) + CONN_PACKET_MAX));
     c->chans[number] = chan;
@@ -64,6 +64,7 @@ static void chan_free(struct conn *c, struct chan *chan)
     c->chan_count--;
     list_remove(&chan->ready);
     nacre_chan_drop_queue(chan);
+    nacre_chan_drop_window(c, chan);
     c->lanes_bytes -= lane_len(&chan->lane);
     nacre_buf_free(&chan->lane.bytes);
     free(chan);

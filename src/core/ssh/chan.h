@@ -38,6 +38,7 @@ struct chan {
     /* In: what the peer may still send; what the application has not taken; what it took and was not granted again. */
     uint32_t window_in, window_size;
     uint32_t unconsumed, ungranted;
+    uint32_t promised; /* of the window, counted in the pool's budget */
     int64_t granted_ns;
     struct lane lane;
 
@@ -68,6 +69,14 @@ bool nacre_chan_holds_back(struct conn *c, struct chan *chan, uint8_t type, stru
 
 /* Handles what waited in the lane, until it is empty or a question is out again. */
 enum step nacre_chan_run_lane(struct conn *c, uint32_t number);
+
+/* ---- chan_data.c -------------------------------------------------------------------------------------------- */
+
+/* The receive window that a new channel starts with. */
+void nacre_chan_first_window(struct conn *c, struct chan *chan);
+
+/* Its window counts no more. */
+void nacre_chan_drop_window(struct conn *c, struct chan *chan);
 
 /* ---- chan_send.c -------------------------------------------------------------------------------------------- */
 

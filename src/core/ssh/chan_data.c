@@ -92,27 +92,96 @@ enum step nacre_on_channel_extended_data(struct conn *c, struct span body)
     return take_data(c, chan, type == 0 ? UINT32_MAX : type, data);
 }
 
-/* How much more than what was taken may be granted: the window doubles while the peer keeps pace with it. */
-static uint32_t growth(const struct conn *c, const struct chan *chan)
+/* ---- the size of windows ------------------------------------------------------------------------------------ */
+
+/* Makes the window larger, when neither the connection's windows together nor the memory of all say no. */
+static bool may_widen(struct conn *c, struct chan *chan, uint32_t more)
 {
-    uint32_t max = c->config->window_max;
+    uint64_t max = c->config->windows_max;
+
+    if (max != 0 && (c->windows > max || more > max - c->windows))
+        return false;
+    if (c->pool->budget != NULL) {
+        if (pool_is_tight(c->pool) || !nacre_budget_promise(c->pool->budget, more))
+            return false;
+        chan->promised += more;
+    }
+    return true;
+}
+
+static void widen(struct conn *c, struct chan *chan, uint32_t more)
+{
+    chan->window_size += more;
+    c->windows += more;
+}
+
+void nacre_chan_first_window(struct conn *c, struct chan *chan)
+{
+    uint32_t least = c->config->window_bytes < WINDOW_LEAST ? c->config->window_bytes : WINDOW_LEAST;
+    uint32_t more = c->config->window_bytes - least;
+
+    widen(c, chan, least);
+    while (more >= least && !may_widen(c, chan, more))
+        more /= 4;
+    if (more >= least)
+        widen(c, chan, more);
+    chan->window_in = chan->window_size;
+}
+
+static void unpromise(struct conn *c, struct chan *chan, uint32_t bytes)
+{
+    if (bytes > chan->promised)
+        bytes = chan->promised;
+    if (bytes != 0)
+        nacre_budget_release(c->pool->budget, bytes);
+    chan->promised -= bytes;
+}
+
+void nacre_chan_drop_window(struct conn *c, struct chan *chan)
+{
+    unpromise(c, chan, chan->promised);
+    c->windows -= chan->window_size;
+}
+
+/* How much more than what was taken may be granted: the window doubles while the peer keeps pace with it. */
+static uint32_t growth(struct conn *c, struct chan *chan)
+{
+    uint32_t max = c->config->window_max, more = chan->window_size;
 
     if (chan->unconsumed > chan->window_size / 4 || chan->window_size >= max ||
         c->now_ns - chan->granted_ns >= GROW_BELOW_NS)
         return 0;
-    return chan->window_size <= max - chan->window_size ? chan->window_size : max - chan->window_size;
+    if (more > max - chan->window_size)
+        more = max - chan->window_size;
+    return may_widen(c, chan, more) ? more : 0;
+}
+
+/* How much of what was taken is not granted again: while memory is short, windows become smaller. */
+static uint32_t shrinkage(struct conn *c, struct chan *chan)
+{
+    uint32_t room = chan->window_size > WINDOW_LEAST ? chan->window_size - WINDOW_LEAST : 0;
+    uint32_t less = chan->ungranted < room ? chan->ungranted : room;
+
+    if (!pool_is_tight(c->pool) || less == 0)
+        return 0;
+    unpromise(c, chan, less);
+    return less;
 }
 
 static void grant(struct conn *c, struct chan *chan)
 {
-    uint32_t more = growth(c, chan);
-    uint32_t bytes = chan->ungranted + more;
+    uint32_t less = shrinkage(c, chan), more = growth(c, chan);
+    uint32_t bytes = chan->ungranted - less + more;
     struct packet p;
 
-    chan->window_size += more;
+    chan->window_size -= less;
+    c->windows -= less;
+    widen(c, chan, more);
     chan->window_in += bytes;
     chan->ungranted = 0;
     chan->granted_ns = c->now_ns;
+    if (bytes == 0)
+        return;
     nacre_packet_open(c, &p, MSG_CHANNEL_WINDOW_ADJUST, 8);
     wr_u32(&p.w, chan->remote);
     wr_u32(&p.w, bytes);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "ssh/auth.h"
+#include "ssh/chan.h"
 #include "ssh/errors.h"
 
 _Static_assert(sizeof(struct conn) <= 1024, "100,000 idle connections pay for every byte here");
@@ -375,6 +376,34 @@ static const char *mac_name(const struct keys *k)
 static const char *comp_name(const struct keys *k)
 {
     return k->comp_alg == NULL ? "" : k->comp_alg->name;
+}
+
+/* About what zlib allocates for its windows and tables, zconf.h. */
+enum {
+    INFLATE_BYTES = 48 * 1024,
+    DEFLATE_BYTES = 272 * 1024,
+    KEX_BYTES = 16 * 1024
+};
+
+size_t nacre_conn_memory(const struct conn *c)
+{
+    size_t bytes = sizeof *c + c->chan_count * (sizeof(struct chan) + sizeof(struct chan *));
+
+    bytes += c->lanes_bytes + lane_len(&c->waiting) + lane_len(&c->global_lane) + c->inflated.room;
+    bytes += c->in.keys.comp == NULL ? 0 : INFLATE_BYTES;
+    bytes += c->out.keys.comp == NULL ? 0 : DEFLATE_BYTES;
+    bytes += c->kex == NULL ? 0 : KEX_BYTES;
+    bytes += c->auth == NULL ? 0 : sizeof *c->auth + c->auth->copy.room + c->auth->prompt_text.room;
+    return bytes;
+}
+
+size_t nacre_conn_queued(const struct conn *c)
+{
+    size_t bytes = c->output.bytes;
+
+    for (uint32_t i = 0; i < c->chan_room; i++)
+        bytes += c->chans[i] == NULL ? 0 : c->chans[i]->queued;
+    return bytes;
 }
 
 void nacre_conn_info(const struct conn *c, struct conn_info *info)

@@ -79,6 +79,7 @@ struct conn_config {
     unsigned max_channels;        /* opening + open + half closed (rule R20) */
     uint32_t window_bytes;        /* receive window a channel starts with */
     uint32_t window_max;          /* it grows up to this when the peer keeps it empty */
+    uint64_t windows_max;         /* all channels' windows together grow up to this; 0: no limit */
     size_t send_high;   /* bytes queued for the wire above which no channel data is sealed and reading should pause */
     unsigned log_level; /* CONN_LOG: 0 none, 1 what matters, 2 a line a packet, 3 everything */
     bool log_secrets;   /* level 3 shows passwords and keyboard-interactive responses too */
@@ -339,6 +340,12 @@ struct conn_info {
     uint64_t rekeys;
     uint64_t bytes_in, bytes_out; /* on the wire */
 };
+
+/* Bytes of memory that the connection holds outside of the pool, about. */
+size_t nacre_conn_memory(const struct conn *c);
+
+/* Bytes in blocks of the pool: output and what channels have to send. */
+size_t nacre_conn_queued(const struct conn *c);
 
 /* Pointers are valid until the next call on `c`. */
 void nacre_conn_info(const struct conn *c, struct conn_info *info);

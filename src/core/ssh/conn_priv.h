@@ -27,13 +27,14 @@ enum phase {
 };
 
 enum {
-    NAME_MAX_LEN = 64,          /* RFC 4251 section 6: algorithm, method and request names */
-    REASON_MAX = 512,           /* text of DISCONNECT and failures; longer is cut, not refused */
-    CONTROL_SLACK = 128 * 1024, /* output above send_high that replies may add before reading stops */
-    WAITING_MAX = 256 * 1024,   /* packets that wait for a key exchange (rule R14) */
-    LANE_MAX = 256 * 1024,      /* messages that wait behind a question, channel data apart */
-    EXT_INFO_ALLOWED = 2,       /* rule R18 */
-    GLOBALS_MAX = 64,           /* requests of ours without an answer */
+    NAME_MAX_LEN = 64,                  /* RFC 4251 section 6: algorithm, method and request names */
+    REASON_MAX = 512,                   /* text of DISCONNECT and failures; longer is cut, not refused */
+    CONTROL_SLACK = 128 * 1024,         /* output above send_high that replies may add before reading stops */
+    WAITING_MAX = 256 * 1024,           /* packets that wait for a key exchange (rule R14) */
+    LANE_MAX = 256 * 1024,              /* messages that wait behind a question, channel data apart */
+    WINDOW_LEAST = CONN_CHANNEL_PACKET, /* every channel's; what makes it more has to be within the limits */
+    EXT_INFO_ALLOWED = 2,               /* rule R18 */
+    GLOBALS_MAX = 64,                   /* requests of ours without an answer */
 };
 
 /* ---- questions ---------------------------------------------------------------------------------------------- */
@@ -124,6 +125,7 @@ struct conn {
     struct chan **chans; /* by our number */
     uint32_t chan_room, chan_count;
     struct list ready;  /* channels with something to send, in turn */
+    uint64_t windows;   /* sizes of the receive windows of all channels */
     size_t lanes_bytes; /* in the lanes of all channels (rule R30) */
     bool flushing;
 

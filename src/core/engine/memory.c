@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/memory.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "engine/server.h"
+
+enum {
+    HELD_LITTLE = 256 * 1024, /* who holds no more than this is read even when memory is short */
+    GRAIN = 4096,             /* charges are multiples of it, so that most turns change nothing */
+};
+
+static const int64_t look_ns = INT64_C(50000000);
+
+size_t nacre_memory_limit(int64_t setting)
+{
+    uint64_t machine = nacre_memory_size();
+    if (setting < 0)
+        return (size_t)(machine / 4 * 3);
+    return (uint64_t)setting > SIZE_MAX ? SIZE_MAX : (size_t)setting;
+}
+
+/* ---- what a connection holds ----------------------------------------------------------------------------------- */
+
+void nacre_memory_event_out(struct connection *c, struct event *e)
+{
+    /* Data that lies in a block of others counts by its own length. */
+    size_t own = e->block == NULL ? 0 : e->used == 0 ? e->data_len : e->block->size;
+    e->cost = (uint32_t)(sizeof *e + (own < UINT32_MAX / 2 ? own : UINT32_MAX / 2));
+    c->held += e->cost;
+}
+
+void nacre_memory_event_back(struct connection *c, const struct event *e)
+{
+    c->held -= e->cost;
+}
+
+bool nacre_memory_holds_back(const struct connection *c)
+{
+    return c->held > HELD_LITTLE && pool_is_tight(&c->shard->pool);
+}
+
+/* Outside of the pool: structs, events, and what the conn says. */
+static size_t outside(const struct connection *c)
+{
+    size_t bytes = sizeof *c + c->end_room * sizeof *c->ends + c->events_out * sizeof(struct event);
+    return bytes + (c->conn == NULL ? 0 : nacre_conn_memory(c->conn));
+}
+
+bool nacre_memory_charge(struct connection *c)
+{
+    struct pool *pool = &c->shard->pool;
+    size_t want = (outside(c) + GRAIN - 1) / GRAIN * GRAIN;
+    if (want <= c->charged) {
+        if (want < c->charged)
+            nacre_pool_uncharge(pool, c->charged - want);
+        c->charged = want;
+        return true;
+    }
+    if (nacre_pool_charge(pool, want - c->charged)) {
+        c->charged = want;
+        return true;
+    }
+    nacre_connection_close(c, NACRE_E_MEMORY_LIMIT, nacre_error_text(NACRE_E_MEMORY_LIMIT));
+    return false;
+}
+
+void nacre_memory_uncharge(struct connection *c)
+{
+    if (c->charged != 0)
+        nacre_pool_uncharge(&c->shard->pool, c->charged);
+    c->charged = 0;
+}
+
+/* All of it, inside the pool and outside. */
+static size_t all_of(const struct connection *c)
+{
+    size_t bytes = c->held + c->charged + (c->input == NULL ? 0 : c->input->size);
+    return bytes + (c->conn == NULL ? 0 : nacre_conn_queued(c->conn));
+}
+
+/* ---- when it runs short ---------------------------------------------------------------------------------------- */
+
+static struct connection *greediest(struct shard *s, size_t *bytes)
+{
+    struct connection *most = NULL;
+    *bytes = 0;
+    for (uint32_t n = 0; n < s->connections.made; n++) {
+        struct connection *c = nacre_table_at(&s->connections, n);
+        size_t all = c == NULL || c->stage != STAGE_RUNNING ? 0 : all_of(c);
+        if (all > *bytes) {
+            most = c;
+            *bytes = all;
+        }
+    }
+    return most;
+}
+
+/* The one that holds most goes, when it is this worker's. A worker that sleeps does not know yet what its connections
+ * hold by now, so all are woken to look. */
+static void relieve(struct shard *s)
+{
+    struct nacre_server *server = s->server;
+    size_t bytes, others = 0;
+    struct connection *c = greediest(s, &bytes);
+    unsigned count = atomic_load_explicit(&server->shard_count, memory_order_acquire);
+    atomic_store_explicit(&s->most_held, bytes, memory_order_relaxed);
+    for (unsigned i = 0; i < count; i++) {
+        const struct shard *other = &server->shards[i];
+        size_t most = atomic_load_explicit(&other->most_held, memory_order_relaxed); /* may be old: it will be looked
+                                                                                        at again */
+        if (other != s && most > others)
+            others = most;
+        if (other != s && !s->is_out)
+            other->ops->wake(other->io);
+    }
+    if (c == NULL || bytes < HELD_LITTLE || bytes < others)
+        return;
+    nacre_connection_close(c, NACRE_E_MEMORY_LIMIT, "MemoryLimit is reached, and this connection holds most.");
+    atomic_store_explicit(&s->most_held, 0, memory_order_relaxed);
+}
+
+/* Those that were held back for want of memory may go on. */
+static void let_go_on(struct shard *s)
+{
+    for (uint32_t n = 0; n < s->connections.made; n++) {
+        struct connection *c = nacre_table_at(&s->connections, n);
+        if (c != NULL && c->stage == STAGE_RUNNING && !c->receiving)
+            nacre_connection_touch(c);
+    }
+}
+
+void nacre_memory_turn(struct shard *s)
+{
+    bool tight = pool_is_tight(&s->pool);
+    if (!tight && !s->is_tight)
+        return;
+    if (!tight) {
+        s->is_tight = s->is_out = false;
+        atomic_store_explicit(&s->most_held, 0, memory_order_relaxed);
+        let_go_on(s);
+        return;
+    }
+    bool out = budget_is_out(s->pool.budget);
+    if (!s->is_tight)
+        nacre_pool_trim(&s->pool);
+    if (out && (!s->is_out || s->now_ns >= s->look_again_ns)) {
+        relieve(s);
+        s->look_again_ns = s->now_ns + look_ns;
+    }
+    s->is_tight = true;
+    s->is_out = out;
+}
+
+int64_t nacre_memory_sleep(const struct shard *s, int64_t until_ns)
+{
+    int64_t look = s->now_ns + look_ns;
+    return s->is_tight && look < until_ns ? look : until_ns;
+}

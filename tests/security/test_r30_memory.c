@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Rule R30: what peers make the server hold has one budget, and one connection cannot spend what all live on. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "engine/server.h"
+#include "ssh/chan.h"
+#include "support/client.h"
+#include "support/pair.h"
+#include "support/refusal.h"
+#include "support/server.h"
+
+enum {
+    LIMIT = 16 * 1024 * 1024,
+    CHANNELS = 24,
+    CHUNK = 16 * 1024,
+};
+
+static size_t memory_used(struct server *s)
+{
+    char text[32];
+    cr_assert_eq(nacre_config(s->nacre, "MemoryUsed", text, sizeof text), 0);
+    return strtoull(text, NULL, 10);
+}
+
+/* ---- data that the application does not take ------------------------------------------------------------------- */
+
+/* Channels of the first client are paused as they open. */
+static void pause_first(nacre_server *n, struct nacre_ssh_channel_opened *e, void *context)
+{
+    struct server *s = context;
+    struct server_seen first;
+    if (server_wait(s, EVENT_CONNECTED, 0, &first) && first.connection == e->connection_id)
+        cr_assert_eq(nacre_pause_channel(n, e->channel_id), 0);
+    server_note(s, (struct server_seen){
+                       .type = EVENT_SSH_CHANNEL_OPENED, .connection = e->connection_id, .channel = e->channel_id});
+}
+
+/* Sends on all channels until nothing moves for a second, or the connection has ended. */
+static void send_all_it_may(struct client *c, const int *channels, size_t count)
+{
+    static uint8_t junk[CHUNK];
+    size_t before;
+    do {
+        before = c->sent_bytes;
+        for (size_t i = 0; i < count && !c->ended; i++)
+            (void)client_send(c, channels[i], junk, sizeof junk);
+        client_pump(c, 20);
+        if (c->sent_bytes == before)
+            client_pump(c, 1000);
+    } while (!c->ended && c->sent_bytes != before);
+}
+
+Test(security, r30_paused_channels_hold_no_more_than_the_budget, .timeout = 120)
+{
+    struct server *s = server_new();
+    struct client greedy, other;
+    int channels[CHANNELS];
+    char setting[40];
+    s->handlers.on_ssh_channel_opened = pause_first;
+    s->echo = true;
+    s->records_data = false;
+    (void)snprintf(setting, sizeof setting, "MemoryLimit=%d", LIMIT);
+    server_set(s, setting);
+    server_set(s, "WorkerThreads=2");
+    server_start(s, 2);
+    cr_assert(client_start(&greedy, s->port));
+    for (int i = 0; i < CHANNELS; i++)
+        cr_assert_geq(channels[i] = client_open(&greedy, "session"), 0);
+    cr_assert(server_wait(s, EVENT_SSH_CHANNEL_OPENED, CHANNELS - 1, NULL));
+    cr_assert(client_start(&other, s->port));
+    int echo = client_open(&other, "session");
+    cr_assert_geq(echo, 0);
+
+    send_all_it_may(&greedy, channels, CHANNELS);
+    cr_expect_gt(memory_used(s), LIMIT / 2, "%zu: it got somewhere", memory_used(s));
+    cr_expect_leq(memory_used(s), LIMIT);
+
+    cr_assert(client_send(&other, echo, "still here", 10));
+    cr_assert(client_wait_count(&other, &other.channels[echo].received, 10), "the other goes on");
+    struct refusal_seen r = refusal_of(NULL, s->port, SERVER_WAIT_MS);
+    cr_expect(r.refused, "a new one is refused");
+    cr_expect_not_null(strstr(r.text, "memory"), "%s", r.text);
+
+    client_reset(&greedy);
+    client_free(&greedy);
+    int fd = -1;
+    for (int i = 0; i < 1000 && fd < 0; i++) {
+        fd = half_open(NULL, s->port);
+        usleep(10000);
+    }
+    cr_expect_geq(fd, 0, "and let in when there is memory again");
+    close(fd);
+    client_free(&other);
+    server_free(s);
+}
+
+/* ---- data that the peer does not take -------------------------------------------------------------------------- */
+
+static void fill(nacre_server *n, struct nacre_ssh_channel_request *e, void *context)
+{
+    static uint8_t junk[512 * 1024];
+    struct server *s = context;
+    e->success = true;
+    (void)nacre_set_ssh_connection_timeout(n, e->connection_id, 0);
+    int result = nacre_send_bytes(n, e->channel_id, junk, sizeof junk);
+    server_note(
+        s, (struct server_seen){.type = EVENT_SSH_CHANNEL_REQUEST, .connection = e->connection_id, .code = result});
+}
+
+/* Sends whole queues to a client that takes nothing, channel after channel: in the end it is that client which goes. */
+Test(security, r30_the_connection_that_holds_most_is_ended, .timeout = 120)
+{
+    struct server *s = server_new();
+    struct client greedy, other;
+    struct server_seen e;
+    char setting[40];
+    s->handlers.on_ssh_channel_request = fill;
+    (void)snprintf(setting, sizeof setting, "MemoryLimit=%d", LIMIT);
+    server_set(s, setting);
+    server_set(s, "WorkerThreads=2");
+    server_start(s, 2);
+    cr_assert(client_start(&other, s->port));
+    int mine = client_open(&other, "session");
+    client_init(&greedy);
+    greedy.config.window_bytes = greedy.config.window_max = 32768;
+    cr_assert(client_connect(&greedy, s->port) && client_login(&greedy, "user", "pw"));
+    for (int i = 0; i < CLIENT_CHANNELS && !greedy.ended; i++) {
+        int ch = client_open(&greedy, "session");
+        if (ch < 0)
+            break;
+        greedy.channels[ch].stalled = true;
+        (void)client_request(&greedy, ch, "fill", span_of(NULL, 0));
+        cr_expect_leq(memory_used(s), LIMIT);
+    }
+    cr_assert(client_wait_end(&greedy));
+    cr_assert(server_wait(s, EVENT_DISCONNECTED, 0, &e));
+    cr_expect(e.code == NACRE_E_MEMORY_LIMIT || e.code == NACRE_E_NOBUFS, "%d %s", e.code, e.text);
+    client_free(&greedy);
+    cr_expect(client_request(&other, mine, "fill", span_of(NULL, 0)), "the other goes on");
+    cr_expect_not(other.ended);
+    client_free(&other);
+    server_free(s);
+}
+
+Test(security, r30_all_of_it_comes_back, .timeout = 60)
+{
+    struct server *s = server_new();
+    struct client c;
+    server_set(s, "WorkerThreads=1");
+    server_start(s, 1);
+    cr_assert(client_start(&c, s->port));
+    cr_assert_geq(client_open(&c, "session"), 0);
+    client_disconnect(&c);
+    client_free(&c);
+    cr_assert(server_wait_empty(s));
+    cr_expect_eq(atomic_load(&s->nacre->shards[0].pool.charged), 0);
+    cr_expect_eq(atomic_load(&s->nacre->memory.promised), 0);
+    server_free(s);
+}
+
+/* ---- windows --------------------------------------------------------------------------------------------------- */
+
+Test(security, r30_windows_of_a_connection_have_a_bound_together, .timeout = 60)
+{
+    struct pair *p = pair_new();
+    const uint64_t bound = 8 * 1024 * 1024;
+    p->server.config.windows_max = bound;
+    p->server.config.max_channels = p->client.config.max_channels = 256;
+    p->server.config.window_bytes = 2 * 1024 * 1024;
+    p->server.config.window_max = 16 * 1024 * 1024;
+    pair_login(p);
+    for (unsigned i = 0; i < 256; i++)
+        cr_assert_neq(pair_open(p), UINT32_MAX);
+    cr_expect_leq(p->server.conn->windows, bound + 256 * WINDOW_LEAST);
+    for (uint32_t i = 0; i < 256; i++)
+        cr_expect_geq(nacre_chan_find(p->server.conn, i)->window_in, WINDOW_LEAST, "%u has a window", i);
+    /* Nor do they grow past it. */
+    p->server.consumes = true;
+    static uint8_t junk[CHUNK];
+    for (unsigned i = 0; i < 2000; i++) {
+        cr_assert_eq(pair_send(&p->client, i % 4, 0, junk, sizeof junk), NACRE_OK);
+        pair_run(p);
+        cr_assert_leq(p->server.conn->windows, bound + 256 * WINDOW_LEAST);
+    }
+    pair_free(p);
+}
+
+Test(security, r30_windows_shrink_while_memory_is_short, .timeout = 60)
+{
+    struct pair *p = pair_new();
+    struct budget budget;
+    static uint8_t junk[CHUNK];
+    nacre_budget_init(&budget, 64 * 1024 * 1024);
+    nacre_pool_share(&p->pool, &budget);
+    p->server.config.window_bytes = p->server.config.window_max = 1024 * 1024;
+    p->server.consumes = true;
+    pair_login(p);
+    uint32_t ch = pair_open(p);
+    cr_expect_eq(nacre_chan_find(p->server.conn, ch)->window_size, 1024 * 1024);
+    cr_assert(nacre_budget_take(&budget, 60 * 1024 * 1024));
+    for (unsigned i = 0; i < 400; i++) {
+        cr_assert_eq(pair_send(&p->client, ch, 0, junk, sizeof junk), NACRE_OK);
+        pair_run(p);
+    }
+    cr_expect_eq(p->server.data_bytes, 400 * CHUNK, "it goes on");
+    cr_expect_eq(nacre_chan_find(p->server.conn, ch)->window_size, WINDOW_LEAST);
+    nacre_budget_give(&budget, 60 * 1024 * 1024);
+    for (unsigned i = 0; i < 400; i++) {
+        cr_assert_eq(pair_send(&p->client, ch, 0, junk, sizeof junk), NACRE_OK);
+        pair_run(p);
+    }
+    cr_expect_eq(nacre_chan_find(p->server.conn, ch)->window_size, 1024 * 1024, "and grows again");
+    pair_free(p);
+}
+
+/* Packets that come one by one are received into blocks far larger than they are: holding them must not hold those. */
+Test(security, r30_small_data_held_does_not_hold_big_blocks, .timeout = 120)
+{
+    struct server *s = server_new();
+    struct client c;
+    static uint8_t junk[3000];
+    s->handlers.on_ssh_channel_opened = pause_first;
+    server_set(s, "WorkerThreads=1");
+    server_start(s, 1);
+    cr_assert(client_start(&c, s->port));
+    int ch = client_open(&c, "session");
+    cr_assert(server_wait(s, EVENT_SSH_CHANNEL_OPENED, 0, NULL));
+    for (int i = 0; i < 200; i++) {
+        cr_assert(client_send(&c, ch, junk, sizeof junk));
+        client_pump(&c, 2);
+    }
+    size_t held = server_pool_bytes(s);
+    cr_expect_lt(held, (size_t)4 * 200 * sizeof junk + 1024 * 1024, "%zu", held);
+    client_free(&c);
+    server_free(s);
+}
+
+/* ---- the setting ----------------------------------------------------------------------------------------------- */
+
+Test(security, r30_limits_are_read_and_refused)
+{
+    struct server *s = server_new();
+    char text[32];
+    cr_expect_eq(nacre_config(s->nacre, "MemoryLimit=1000", NULL, 0), NACRE_E_SETTING_VALUE);
+    cr_expect_eq(nacre_config(s->nacre, "MemoryLimit=-2", NULL, 0), NACRE_E_SETTING_VALUE);
+    cr_expect_eq(nacre_config(s->nacre, "MemoryUsed=0", NULL, 0), NACRE_E_SETTING_READ_ONLY);
+    cr_expect_eq(nacre_config(s->nacre, "MemoryLimit", text, sizeof text), 0);
+    cr_expect_str_eq(text, "-1");
+    size_t limit = atomic_load(&s->nacre->memory.limit);
+    cr_expect(limit > 16U * 1024 * 1024, "%zu: three quarters of this machine", limit);
+    cr_expect_eq(nacre_config(s->nacre, "MemoryLimit=0", NULL, 0), 0);
+    cr_expect_eq(atomic_load(&s->nacre->memory.limit), 0);
+    nacre_free(s->nacre);
+}
