@@ -96,6 +96,7 @@ void nacre_memory_trim(void)
 #ifdef __GLIBC__
     (void)malloc_trim(0);
 #endif
+}
 
 uint64_t nacre_memory_size(void)
 {
