@@ -55,6 +55,12 @@ static int copy_ids(nacre_server *server, enum table_kind kind, int64_t *ids, si
 
 /* ---- connections ----------------------------------------------------------------------------------------------- */
 
+_Static_assert(sizeof((struct nacre_connection *)0)->remote_host == sizeof((struct connection *)0)->remote_host &&
+                   sizeof((struct nacre_connection *)0)->local_address ==
+                       sizeof((struct connection *)0)->local_address &&
+                   sizeof((struct nacre_channel *)0)->service == sizeof((struct channel *)0)->service,
+               "texts are copied whole");
+
 int nacre_get_ssh_connection_count(nacre_server *server, int *value)
 {
     if (server == NULL || value == NULL)
@@ -66,6 +72,19 @@ int nacre_get_ssh_connection_count(nacre_server *server, int *value)
 int nacre_get_ssh_connection_ids(nacre_server *server, nacre_connection_id *ids, size_t *count)
 {
     return copy_ids(server, TABLE_CONNECTIONS, ids, count);
+}
+
+/* What a connection is at this moment, but for its id as text. */
+static int see_connection(nacre_server *server, int64_t id, struct nacre_connection *seen)
+{
+    struct shard *s;
+    const struct connection *c = lock_object(server, id, TABLE_CONNECTIONS, &s);
+    if (c == NULL)
+        return nacre_fail(NACRE_E_CONNECTION_ID, NULL);
+    *seen = (struct nacre_connection){.connected = !c->over, .remote_port = c->remote_port, .timeout = c->timeout};
+    memcpy(seen->local_address, c->local_address, sizeof seen->local_address);
+    memcpy(seen->remote_host, c->remote_host, sizeof seen->remote_host);
+    return done(s);
 }
 
 int nacre_get_ssh_connection_connected(nacre_server *server, nacre_connection_id connection_id, bool *value)
@@ -90,49 +109,39 @@ int nacre_set_ssh_connection_connected(nacre_server *server, nacre_connection_id
 int nacre_get_ssh_connection_local_address(nacre_server *server, nacre_connection_id connection_id, char *value,
                                            size_t size)
 {
-    struct shard *s;
-    const struct connection *c = lock_object(server, connection_id, TABLE_CONNECTIONS, &s);
-    if (c == NULL)
-        return nacre_fail(NACRE_E_CONNECTION_ID, NULL);
-    int e = nacre_copy_out(value, size, c->local_address);
-    nacre_mutex_unlock(&s->inbox_lock);
-    return e;
+    struct nacre_connection seen;
+    int e = see_connection(server, connection_id, &seen);
+    return e == NACRE_OK ? nacre_copy_out(value, size, seen.local_address) : e;
 }
 
 int nacre_get_ssh_connection_remote_host(nacre_server *server, nacre_connection_id connection_id, char *value,
                                          size_t size)
 {
-    struct shard *s;
-    const struct connection *c = lock_object(server, connection_id, TABLE_CONNECTIONS, &s);
-    if (c == NULL)
-        return nacre_fail(NACRE_E_CONNECTION_ID, NULL);
-    int e = nacre_copy_out(value, size, c->remote_host);
-    nacre_mutex_unlock(&s->inbox_lock);
-    return e;
+    struct nacre_connection seen;
+    int e = see_connection(server, connection_id, &seen);
+    return e == NACRE_OK ? nacre_copy_out(value, size, seen.remote_host) : e;
 }
 
 int nacre_get_ssh_connection_remote_port(nacre_server *server, nacre_connection_id connection_id, int *value)
 {
-    struct shard *s;
+    struct nacre_connection seen;
     if (value == NULL)
         return nacre_fail(NACRE_E_INVAL, NULL);
-    const struct connection *c = lock_object(server, connection_id, TABLE_CONNECTIONS, &s);
-    if (c == NULL)
-        return nacre_fail(NACRE_E_CONNECTION_ID, NULL);
-    *value = c->remote_port;
-    return done(s);
+    int e = see_connection(server, connection_id, &seen);
+    if (e == NACRE_OK)
+        *value = seen.remote_port;
+    return e;
 }
 
 int nacre_get_ssh_connection_timeout(nacre_server *server, nacre_connection_id connection_id, int *seconds)
 {
-    struct shard *s;
+    struct nacre_connection seen;
     if (seconds == NULL)
         return nacre_fail(NACRE_E_INVAL, NULL);
-    const struct connection *c = lock_object(server, connection_id, TABLE_CONNECTIONS, &s);
-    if (c == NULL)
-        return nacre_fail(NACRE_E_CONNECTION_ID, NULL);
-    *seconds = c->timeout;
-    return done(s);
+    int e = see_connection(server, connection_id, &seen);
+    if (e == NACRE_OK)
+        *seconds = seen.timeout;
+    return e;
 }
 
 int nacre_set_ssh_connection_timeout(nacre_server *server, nacre_connection_id connection_id, int seconds)
@@ -149,17 +158,12 @@ int nacre_set_ssh_connection_timeout(nacre_server *server, nacre_connection_id c
 
 int nacre_get_connection(nacre_server *server, nacre_connection_id connection_id, struct nacre_connection *value)
 {
-    struct shard *s;
     if (value == NULL)
         return nacre_fail(NACRE_E_INVAL, NULL);
-    const struct connection *c = lock_object(server, connection_id, TABLE_CONNECTIONS, &s);
-    if (c == NULL)
-        return nacre_fail(NACRE_E_CONNECTION_ID, NULL);
-    *value = (struct nacre_connection){.connected = !c->over, .remote_port = c->remote_port, .timeout = c->timeout};
-    (void)snprintf(value->connection_id, sizeof value->connection_id, "%" PRId64, connection_id);
-    (void)snprintf(value->local_address, sizeof value->local_address, "%s", c->local_address);
-    (void)snprintf(value->remote_host, sizeof value->remote_host, "%s", c->remote_host);
-    return done(s);
+    int e = see_connection(server, connection_id, value);
+    if (e == NACRE_OK)
+        (void)snprintf(value->connection_id, sizeof value->connection_id, "%" PRId64, connection_id);
+    return e;
 }
 
 /* ---- channels -------------------------------------------------------------------------------------------------- */
@@ -177,51 +181,60 @@ int nacre_get_ssh_channel_ids(nacre_server *server, nacre_channel_id *ids, size_
     return copy_ids(server, TABLE_CHANNELS, ids, count);
 }
 
-int nacre_get_bytes_sent(nacre_server *server, nacre_channel_id channel_id, size_t *value)
+/* What a channel is at this moment, but for its id as text. */
+static int see_channel(nacre_server *server, int64_t id, struct nacre_channel *seen)
 {
     struct shard *s;
-    if (value == NULL)
-        return nacre_fail(NACRE_E_INVAL, NULL);
-    const struct channel *ch = lock_object(server, channel_id, TABLE_CHANNELS, &s);
+    struct channel *ch = lock_object(server, id, TABLE_CHANNELS, &s);
     if (ch == NULL)
         return nacre_fail(NACRE_E_CHANNEL_ID, NULL);
-    *value = ch->last_sent;
+    *seen = (struct nacre_channel){
+        .bytes_sent = ch->last_sent,
+        .ready_to_send = ch->writable && ch->queued < SEND_QUEUE_MAX,
+        .record_length = atomic_load_explicit(&ch->record_length, memory_order_relaxed), /* one value by itself */
+    };
+    memcpy(seen->service, ch->service, sizeof seen->service);
     return done(s);
+}
+
+int nacre_get_bytes_sent(nacre_server *server, nacre_channel_id channel_id, size_t *value)
+{
+    struct nacre_channel seen;
+    if (value == NULL)
+        return nacre_fail(NACRE_E_INVAL, NULL);
+    int e = see_channel(server, channel_id, &seen);
+    if (e == NACRE_OK)
+        *value = seen.bytes_sent;
+    return e;
 }
 
 int nacre_get_channel_id(nacre_server *server, nacre_channel_id channel_id, char *value, size_t size)
 {
-    struct shard *s;
-    char text[24];
-    if (lock_object(server, channel_id, TABLE_CHANNELS, &s) == NULL)
-        return nacre_fail(NACRE_E_CHANNEL_ID, NULL);
-    nacre_mutex_unlock(&s->inbox_lock);
-    (void)snprintf(text, sizeof text, "%" PRId64, channel_id);
-    return nacre_copy_out(value, size, text);
+    struct nacre_channel seen;
+    int e = nacre_get_channel(server, channel_id, &seen);
+    return e == NACRE_OK ? nacre_copy_out(value, size, seen.channel_id) : e;
 }
 
 int nacre_get_ready_to_send(nacre_server *server, nacre_channel_id channel_id, bool *value)
 {
-    struct shard *s;
+    struct nacre_channel seen;
     if (value == NULL)
         return nacre_fail(NACRE_E_INVAL, NULL);
-    const struct channel *ch = lock_object(server, channel_id, TABLE_CHANNELS, &s);
-    if (ch == NULL)
-        return nacre_fail(NACRE_E_CHANNEL_ID, NULL);
-    *value = ch->writable && ch->queued < SEND_QUEUE_MAX;
-    return done(s);
+    int e = see_channel(server, channel_id, &seen);
+    if (e == NACRE_OK)
+        *value = seen.ready_to_send;
+    return e;
 }
 
 int nacre_get_record_length(nacre_server *server, nacre_channel_id channel_id, int *value)
 {
-    struct shard *s;
+    struct nacre_channel seen;
     if (value == NULL)
         return nacre_fail(NACRE_E_INVAL, NULL);
-    struct channel *ch = lock_object(server, channel_id, TABLE_CHANNELS, &s);
-    if (ch == NULL)
-        return nacre_fail(NACRE_E_CHANNEL_ID, NULL);
-    *value = atomic_load_explicit(&ch->record_length, memory_order_relaxed); /* one value by itself */
-    return done(s);
+    int e = see_channel(server, channel_id, &seen);
+    if (e == NACRE_OK)
+        *value = seen.record_length;
+    return e;
 }
 
 int nacre_set_record_length(nacre_server *server, nacre_channel_id channel_id, int value)
@@ -232,7 +245,7 @@ int nacre_set_record_length(nacre_server *server, nacre_channel_id channel_id, i
     struct channel *ch = lock_object(server, channel_id, TABLE_CHANNELS, &s);
     if (ch == NULL)
         return nacre_fail(NACRE_E_CHANNEL_ID, NULL);
-    atomic_store_explicit(&ch->record_length, value, memory_order_relaxed); /* as above */
+    atomic_store_explicit(&ch->record_length, value, memory_order_relaxed); /* one value by itself */
     return done(s);
 }
 
@@ -243,29 +256,17 @@ int nacre_change_record_length(nacre_server *server, nacre_channel_id channel_id
 
 int nacre_get_service(nacre_server *server, nacre_channel_id channel_id, char *value, size_t size)
 {
-    struct shard *s;
-    const struct channel *ch = lock_object(server, channel_id, TABLE_CHANNELS, &s);
-    if (ch == NULL)
-        return nacre_fail(NACRE_E_CHANNEL_ID, NULL);
-    int e = nacre_copy_out(value, size, ch->service);
-    nacre_mutex_unlock(&s->inbox_lock);
-    return e;
+    struct nacre_channel seen;
+    int e = see_channel(server, channel_id, &seen);
+    return e == NACRE_OK ? nacre_copy_out(value, size, seen.service) : e;
 }
 
 int nacre_get_channel(nacre_server *server, nacre_channel_id channel_id, struct nacre_channel *value)
 {
-    struct shard *s;
     if (value == NULL)
         return nacre_fail(NACRE_E_INVAL, NULL);
-    struct channel *ch = lock_object(server, channel_id, TABLE_CHANNELS, &s);
-    if (ch == NULL)
-        return nacre_fail(NACRE_E_CHANNEL_ID, NULL);
-    *value = (struct nacre_channel){
-        .bytes_sent = ch->last_sent,
-        .ready_to_send = ch->writable && ch->queued < SEND_QUEUE_MAX,
-        .record_length = atomic_load_explicit(&ch->record_length, memory_order_relaxed), /* one value by itself */
-    };
-    (void)snprintf(value->channel_id, sizeof value->channel_id, "%" PRId64, channel_id);
-    (void)snprintf(value->service, sizeof value->service, "%s", ch->service);
-    return done(s);
+    int e = see_channel(server, channel_id, value);
+    if (e == NACRE_OK)
+        (void)snprintf(value->channel_id, sizeof value->channel_id, "%" PRId64, channel_id);
+    return e;
 }
