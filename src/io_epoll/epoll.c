@@ -18,9 +18,8 @@ static bool epoll_usable(const char **why_not)
         close(fd);
         return true;
     }
-    *why_not = errno == EMFILE || errno == ENFILE ? "no descriptor is left for epoll: raise the limit of open files"
-                                                  : "the kernel refuses epoll_create1()";
-    return false;
+    *why_not = "the kernel refuses epoll_create1()";
+    return errno == EMFILE || errno == ENFILE; /* nothing is wrong with epoll then: opening says what is */
 }
 
 static void epoll_close(struct io *io)
