@@ -283,6 +283,18 @@ Test(class_descriptors, a_forked_process_has_no_connection, .timeout = 60)
 
 /* ---- starting and stopping ------------------------------------------------------------------------------------- */
 
+/* Whether a server that has stopped still takes connections. The port may be another program's by now. */
+static bool still_listens(struct server *s)
+{
+    int count = 0, fd = dial(s->port);
+    if (fd < 0)
+        return false;
+    (void)hear(fd, 8);
+    cr_assert_eq(nacre_get_ssh_connection_count(s->nacre, &count), 0);
+    close(fd);
+    return count != 0;
+}
+
 static void start_and_stop_many_times(bool exclusive)
 {
     unsigned largest, threads;
@@ -294,7 +306,7 @@ static void start_and_stop_many_times(bool exclusive)
     cr_expect_lt(threads, (unsigned)THREADS_MAX);
     for (int i = 0; i < 20; i++) {
         cr_assert_eq(nacre_stop_listening(s->nacre), 0);
-        cr_expect_eq(dial(s->port), -1, "the port is still there");
+        cr_expect_not(still_listens(s), "the port is still there");
         cr_assert_eq(nacre_set_local_port(s->nacre, 0), 0);
         cr_assert_eq(nacre_start_listening(s->nacre), 0, "%s", nacre_last_error(s->nacre));
         cr_assert_eq(nacre_get_local_port(s->nacre, &s->port), 0);

@@ -17,6 +17,7 @@
 #include "wire/wr.h"
 
 enum {
+    OWN_PORTS = 8,
     OPEN_PROHIBITED = 1, /* RFC 4254 section 5.1 */
     OPEN_CONNECT_FAILED = 2,
 };
@@ -247,12 +248,23 @@ static int forward(struct client *c, const char *address)
     return bound_port(c);
 }
 
-/* A free port, for a moment at least. */
+/* A port that nobody listens on and nobody is given: below those that the system picks from, and this process's own. */
 static int free_port(void)
 {
-    int port = 0, fd = listen_tcp(AF_INET, &port);
-    close(fd);
-    return port;
+    static unsigned turn;
+    struct sockaddr_in a = {.sin_family = AF_INET};
+    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    for (int i = 0; i < OWN_PORTS; i++) {
+        unsigned port = 10000 + (unsigned)getpid() % 2500 * OWN_PORTS + turn++ % OWN_PORTS;
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        a.sin_port = htons((uint16_t)port);
+        bool is_free = bind(fd, (const struct sockaddr *)&a, sizeof a) == 0;
+        close(fd);
+        if (is_free)
+            return (int)port;
+    }
+    cr_assert(false, "all ports of this process are taken");
+    return 0;
 }
 
 /* A server, a client that is logged in, and one tunnel to a socket of ours. */
