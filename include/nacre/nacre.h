@@ -409,10 +409,14 @@ NACRE_API const char *nacre_error_text(int code);
  * Beyond the class's own:
  *   AnnounceHostKeys   True by default: clients are told the server's keys after login and given proofs of them when
  *                      they ask (hostkeys-00@openssh.com), so that they know new keys before old ones go.
- *   IOBackend          epoll by default, io_uring or auto: the best that the system permits. Reads as the one that is
- *                      active. UseIOCP=True is the same as io_uring, this system's completion model. Both can change
- *                      before the first nacre_start_listening() only, which fails with NOT_SUPPORTED and names the
- *                      remedy where kernel or container forbid what is asked for. */
+ *   HostCertificate[i] An OpenSSH certificate of the host for key i, numbered as in nacre_get_certificate(): its line
+ * of text, or the name of a file; "" takes it away. Without an index it goes to the key that it is for. KEY with the
+ * reason when it is not for hosts, not for that key, not signed well (not by SHA-1), has critical options, or is not
+ * valid now. It is offered before the plain key, whose algorithms' certified forms (*-cert-v01@openssh.com) need not be
+ * among SSHPublicKeyAlgorithms, until it expires; and goes when another key takes the place of its own. IOBackend epoll
+ * by default, io_uring or auto: the best that the system permits. Reads as the one that is active. UseIOCP=True is the
+ * same as io_uring, this system's completion model. Both can change before the first nacre_start_listening() only,
+ * which fails with NOT_SUPPORTED and names the remedy where kernel or container forbid what is asked for. */
 NACRE_API int nacre_config(nacre_server *server, const char *setting, char *value, size_t size);
 
 /* Calls handlers for events that wait; when there are none, waits up to SelectWaitMillis for some. */
@@ -550,7 +554,7 @@ NACRE_API int nacre_set_prompt(nacre_server *server, int prompt_index, const str
 
 /* The server's host key. Set store, type and password first, the subject last: setting the subject opens the container
  * and takes the certificate of that subject, else one whose subject contains it, "*" the first; "" drops the key. The
- * property then reads as the whole subject. The types for public keys and certificates (8 to 13), XML, JWK and auto may
+ * property then reads as the whole subject. The types for public keys and certificates (8 to 13) and auto may
  * give a public key: nacre_get_certificate() tells about it, and nacre_start_listening() refuses it with
  * NO_CERTIFICATE. Errors: KEY, KEY_PASSWORD, KEY_TYPE, NO_CERTIFICATE, NOT_SUPPORTED, the system's for files; the key
  * is dropped then and the subject is "", the one exception to "a call that fails has changed nothing".
