@@ -343,6 +343,15 @@ go()
     with_program "$T/matrix_go"
 }
 
+# Debian has no package of it: `npm install ssh2` somewhere, and NODE_PATH says where.
+ssh2()
+{
+    need node
+    node -e 'require("ssh2")' 2>/dev/null || skip "ssh2 for Node.js is not on NODE_PATH"
+    start_whole_server
+    with_program node "$here/matrix_ssh2.js"
+}
+
 # OTP takes a folder with the key under its usual name.
 erlang()
 {
@@ -555,7 +564,7 @@ asyncssh_server()
 }
 
 case $peer in
-openssh | dropbear | putty | asyncssh | paramiko | jsch | libssh | libssh2 | twisted | go | erlang | sshd | dropbear_server | asyncssh_server | own)
+openssh | dropbear | putty | asyncssh | paramiko | jsch | libssh | libssh2 | twisted | go | erlang | ssh2 | sshd | dropbear_server | asyncssh_server | own)
     "$peer"
     ;;
 *) skip "no such peer: $peer" ;;
