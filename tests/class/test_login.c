@@ -185,6 +185,7 @@ Test(class_login, two_prompts_admit_only_two_right_answers)
     cr_assert(client_connect(&c, s->port));
     cr_assert_not(by_responses(&c, "one", "wrong"));
     cr_assert_eq(c.prompt_count, 2);
+    cr_assert_str_eq(c.instruction, "Two questions");
     cr_assert_str_eq(c.prompts[0], "First: ");
     cr_assert(c.echo[0]);
     cr_assert_str_eq(c.prompts[1], "Second: ");

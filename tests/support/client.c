@@ -69,6 +69,7 @@ static void told_prompts(struct client *c, const struct conn_event *e)
     c->prompted = true;
     c->prompt_rounds++;
     c->prompt_count = e->prompt_count;
+    copy_text(c->instruction, sizeof c->instruction, e->text);
     for (size_t i = 0; i < e->prompt_count; i++) {
         copy_text(c->prompts[i], sizeof c->prompts[i], e->prompts[i].prompt);
         c->echo[i] = e->prompts[i].echo;

@@ -52,6 +52,7 @@ struct client {
     char banner[512];
     bool prompted;
     unsigned prompt_rounds;
+    char instruction[64];
     size_t prompt_count;
     char prompts[CONN_KBDINT_PROMPTS][64];
     bool echo[CONN_KBDINT_PROMPTS];
