@@ -96,6 +96,7 @@ static struct connection *take_slot(struct shard *s, io_socket socket)
     c->queue_last = &c->queue_first;
     list_init(&c->ready);
     list_init(&c->dirty);
+    list_init(&c->newcomer);
     list_init(&c->all_channels);
     list_init(&c->tunnels);
     list_init(&c->forwards);

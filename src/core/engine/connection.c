@@ -32,6 +32,7 @@ static void release(struct connection *c)
     nacre_timer_cancel(&s->timers, &c->timer);
     if (c->on_dirty)
         list_remove(&c->dirty);
+    nacre_pump_no_newcomer(c);
     nacre_question_drop_all(c);
     nacre_channel_drop_all(c);
     if (c->conn != NULL)

@@ -69,6 +69,12 @@ void nacre_pump_received(struct connection *c, struct block *block, size_t len);
 void nacre_pump_sent(struct connection *c, size_t len);
 void nacre_pump_failed(struct connection *c, enum nacre_error error);
 void nacre_pump_gone(struct connection *c);
+
+/* Works off the input of a few connections that have not logged in, first come first served. */
+void nacre_pump_newcomers(struct shard *s);
+
+/* It is among them no more. */
+void nacre_pump_no_newcomer(struct connection *c);
 void nacre_pump_flush(struct connection *c);
 
 /* sink.c: what a conn tells and asks. */

@@ -3,17 +3,43 @@
 
 #include <stdlib.h>
 
+enum {
+    IN_A_ROW = 4
+};
+
+static bool is_empty(const struct offload *o)
+{
+    return o->lanes[0].first == NULL && o->lanes[1].first == NULL;
+}
+
+static struct job *take(struct job_lane *lane)
+{
+    struct job *job = lane->first;
+    lane->first = job->next;
+    if (lane->first == NULL)
+        lane->last = &lane->first;
+    return job;
+}
+
+/* One of them is not empty. */
+static struct job_lane *pick(struct offload *o)
+{
+    struct job_lane *first = &o->lanes[0], *others = &o->lanes[1];
+    bool owed = o->in_a_row >= IN_A_ROW && others->first != NULL;
+    if (first->first == NULL || owed) {
+        o->in_a_row = 0;
+        return others;
+    }
+    o->in_a_row += others->first != NULL ? 1 : 0;
+    return first;
+}
+
 static struct job *next_job(struct offload *o)
 {
     nacre_mutex_lock(&o->lock);
-    while (o->first == NULL && !o->stopping)
+    while (is_empty(o) && !o->stopping)
         (void)nacre_cond_wait(&o->wake, &o->lock, INT64_MAX);
-    struct job *job = o->first;
-    if (job != NULL) {
-        o->first = job->next;
-        if (o->first == NULL)
-            o->last = &o->first;
-    }
+    struct job *job = is_empty(o) ? NULL : take(pick(o));
     nacre_mutex_unlock(&o->lock);
     return job;
 }
@@ -26,8 +52,9 @@ static void run_jobs(void *argument)
 
 bool nacre_offload_start(struct offload *o, unsigned threads)
 {
-    *o = (struct offload){.first = NULL};
-    o->last = &o->first;
+    *o = (struct offload){.in_a_row = 0};
+    for (int i = 0; i < 2; i++)
+        o->lanes[i].last = &o->lanes[i].first;
     nacre_mutex_init(&o->lock);
     nacre_cond_init(&o->wake);
     while (o->thread_count < threads && o->thread_count < OFFLOAD_THREADS) {
@@ -46,8 +73,9 @@ void nacre_offload_put(struct offload *o, struct job *job)
 {
     job->next = NULL;
     nacre_mutex_lock(&o->lock);
-    *o->last = job;
-    o->last = &job->next;
+    struct job_lane *lane = &o->lanes[job->first ? 0 : 1];
+    *lane->last = job;
+    lane->last = &job->next;
     nacre_cond_signal(&o->wake);
     nacre_mutex_unlock(&o->lock);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The offload pool: a few threads for what takes longer than a data packet (finite-field DH, RSA signatures, key
- * files), so that a worker never stops for it. Jobs run in the order they came. */
+ * files), so that a worker never stops for it. Jobs run in the order they came, in two lanes: those of connections that
+ * have logged in go first, but every fifth at least is one of the others. */
 #ifndef ENGINE_OFFLOAD_H
 #define ENGINE_OFFLOAD_H
 
@@ -15,12 +16,18 @@ enum {
 struct job {
     struct job *next;
     void (*run)(struct job *job); /* owns the job */
+    bool first;                   /* for a connection that has logged in */
+};
+
+struct job_lane {
+    struct job *first, **last;
 };
 
 struct offload {
-    plat_mutex lock; /* protects the queue and `stopping` */
+    plat_mutex lock; /* protects what follows up to `stopping` */
     plat_cond wake;
-    struct job *first, **last;
+    struct job_lane lanes[2]; /* those that go first; the others */
+    unsigned in_a_row;        /* taken from the first while others waited */
     bool stopping;
     unsigned thread_count;
     plat_thread threads[OFFLOAD_THREADS];

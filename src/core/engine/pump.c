@@ -15,7 +15,8 @@
  * and whoever is to take it may wait for what comes behind it. */
 enum {
     EVENTS_OUT_MAX = 2048,
-    HELD_INPUT_MAX = 16 * 1024
+    HELD_INPUT_MAX = 16 * 1024,
+    NEWCOMERS_A_TURN = 8 /* about a millisecond of key exchanges */
 };
 
 static bool may_feed(const struct connection *c)
@@ -86,6 +87,7 @@ static void feed(struct connection *c, struct block *b)
     }
     if (c->stage != STAGE_RUNNING)
         b->len = 0;
+    c->is_cut = b->len != 0 && (!may_feed(c) || !has_read_time(c));
     keep_rest(c, b);
 }
 
@@ -115,10 +117,58 @@ static struct block *join(struct connection *c, struct block *b)
     return b;
 }
 
+/* ---- newcomers -------------------------------------------------------------------------------------------------- */
+
+/* What a connection sends before it has logged in may be a key exchange, a thousand times a data packet's work. So it
+ * waits until all others have been served, and then for its turn: in a storm of logins, data goes first. */
+static void queue_newcomer(struct connection *c)
+{
+    struct shard *s = c->shard;
+    if (c->is_queued)
+        return;
+    c->is_queued = true;
+    s->newcomer_count++;
+    list_append(&s->newcomers, &c->newcomer);
+}
+
+void nacre_pump_no_newcomer(struct connection *c)
+{
+    if (!c->is_queued)
+        return;
+    c->is_queued = false;
+    c->shard->newcomer_count--;
+    list_remove(&c->newcomer);
+}
+
+/* The block that its input came in is far too big to keep, unless its turn is now. */
+static void keep_newcomer(struct connection *c, struct block *b)
+{
+    if (c->shard->newcomer_count <= NEWCOMERS_A_TURN)
+        c->input = b;
+    else
+        keep_rest(c, b);
+    queue_newcomer(c);
+    if (c->input->len >= HELD_INPUT_MAX)
+        nacre_connection_touch(c); /* to stop receiving */
+}
+
+void nacre_pump_newcomers(struct shard *s)
+{
+    for (unsigned i = 0; i < NEWCOMERS_A_TURN && s->newcomer_count != 0; i++) {
+        struct connection *c = CONTAINER_OF(s->newcomers.next, struct connection, newcomer);
+        nacre_pump_no_newcomer(c);
+        if (c->stage == STAGE_RUNNING && c->input != NULL && may_feed(c))
+            feed(c, c->input);
+        nacre_connection_touch(c);
+    }
+}
+
+/* ---- completions ------------------------------------------------------------------------------------------------ */
+
 void nacre_pump_received(struct connection *c, struct block *block, size_t len)
 {
-    nacre_connection_touch(c);
     if (len == 0) {
+        nacre_connection_touch(c);
         nacre_block_release(block);
         c->receiving = false;
         c->peer_eof = true;
@@ -126,10 +176,16 @@ void nacre_pump_received(struct connection *c, struct block *block, size_t len)
     }
     c->active_ns = c->shard->now_ns;
     if (c->stage != STAGE_RUNNING) {
+        nacre_connection_touch(c);
         nacre_block_release(block);
         return;
     }
     struct block *b = join(c, block);
+    if (b != NULL && !c->logged_in) {
+        keep_newcomer(c, b);
+        return;
+    }
+    nacre_connection_touch(c);
     if (b == NULL)
         nacre_connection_close(c, NACRE_E_NOBUFS, "out of memory");
     else
@@ -226,10 +282,23 @@ static void check_idle(struct connection *c)
 /* Its time of this turn is over, and there is more: it goes on in the next. */
 static bool waits_for_turn(struct connection *c)
 {
+    if (c->stage == STAGE_RUNNING && c->is_queued)
+        return true;
     bool waits = c->stage == STAGE_RUNNING && c->input != NULL && may_feed(c) && !has_read_time(c);
     if (waits)
         nacre_connection_touch(c);
     return waits;
+}
+
+/* What it had to wait for may be over. */
+static void go_on(struct connection *c)
+{
+    if (c->stage != STAGE_RUNNING || c->input == NULL || !may_feed(c))
+        return;
+    if (c->logged_in)
+        feed(c, c->input);
+    else if (c->is_cut)
+        queue_newcomer(c);
 }
 
 static void flush_running(struct connection *c)
@@ -237,8 +306,7 @@ static void flush_running(struct connection *c)
     int64_t now = c->shard->now_ns;
     if (nacre_conn_deadline(c->conn) <= now)
         nacre_conn_tick(c->conn, now);
-    if (c->stage == STAGE_RUNNING && c->input != NULL && may_feed(c))
-        feed(c, c->input);
+    go_on(c);
     bool waits = waits_for_turn(c);
     /* Input that is left though it may go on is half a packet: no more of it will come. */
     if (c->stage == STAGE_RUNNING && c->peer_eof && !c->told_eof && !waits &&

@@ -117,7 +117,7 @@ static void flush(struct shard *s)
 /* Until when the worker may sleep: not at all while something is left to do here. */
 static int64_t sleep_until(struct shard *s)
 {
-    bool busy = !list_is_empty(&s->dirty);
+    bool busy = !list_is_empty(&s->dirty) || s->newcomer_count != 0;
     nacre_mutex_lock(&s->inbox_lock);
     busy = busy || s->commands_first != NULL || s->done_first != NULL;
     s->awake = busy;
@@ -139,6 +139,16 @@ static bool has_accepted(const struct io_done *done, unsigned count)
     return false;
 }
 
+/* Whoever has logged in has been served, and sees it, before the next few who have not cost us their key exchange. */
+static void greet(struct shard *s)
+{
+    if (s->newcomer_count == 0)
+        return;
+    nacre_outbox_publish(s);
+    nacre_pump_newcomers(s);
+    flush(s);
+}
+
 static void run(void *argument)
 {
     struct shard *s = argument;
@@ -154,6 +164,7 @@ static void run(void *argument)
         nacre_inbox_run(s);
         nacre_timers_advance(&s->timers, s->now_ns);
         flush(s);
+        greet(s);
         nacre_memory_turn(s);
         nacre_outbox_publish(s);
     }
@@ -191,6 +202,7 @@ enum nacre_error nacre_shard_init(struct shard *s, struct nacre_server *server, 
     s->now_ns = nacre_clock_ns();
     nacre_timers_init(&s->timers, s->now_ns);
     list_init(&s->dirty);
+    list_init(&s->newcomers);
     list_init(&s->ready);
     s->commands_last = &s->commands_first;
     s->done_last = &s->done_first;

@@ -72,6 +72,9 @@ struct connection {
     bool owes_end;           /* on_disconnected could not be made for want of memory */
     bool on_dirty;
     bool logged_in;
+    bool is_cut;    /* its input was left because it had to wait, not because a packet is incomplete */
+    bool is_queued; /* among the shard's newcomers */
+    struct list newcomer;
     struct admitted admitted; /* what it is counted as until its socket is gone */
     struct conn *conn;
     struct profile *profile;
@@ -161,6 +164,8 @@ struct shard {
     struct profile *profile;
     struct timers timers;
     struct list dirty;
+    struct list newcomers; /* connections before login with input to be worked off, in the order it came */
+    unsigned newcomer_count;
     struct table tunnels, forwards;
     size_t draining; /* bytes that tunnels still send for channels that are closed */
     struct connection *fresh;
@@ -178,7 +183,7 @@ struct shard {
 
     /* Any thread. */
     _Atomic size_t most_held; /* relaxed: of the connection that held most when memory was last at an end; a figure */
-    _Atomic bool ended;    /* release/acquire: the thread touches nothing any more */
+    _Atomic bool ended;       /* release/acquire: the thread touches nothing any more */
     _Atomic unsigned load; /* relaxed: connections, those on their way here and tunnels; to find the least busy one */
     struct pool pool;
     _Alignas(64)

@@ -502,7 +502,7 @@ static bool sink_work(void *context, struct work *work)
         return may_run;
     }
     done->work = work;
-    *w = (struct work_job){.job.run = run_work, .shard = c->shard, .command = done};
+    *w = (struct work_job){.job.run = run_work, .job.first = c->logged_in, .shard = c->shard, .command = done};
     nacre_offload_put(&c->shard->server->offload, &w->job);
     return false;
 }

@@ -427,3 +427,116 @@ Test(shard_fake, max_read_time_leaves_the_rest_of_a_flood_for_another_turn, .tim
     cr_expect_gt(briefly, 3U * CHUNK, "%zu bytes", briefly);
     cr_expect_lt(at_once, 3U * CHUNK, "%zu bytes", at_once);
 }
+
+/* ---- a storm of logins ------------------------------------------------------------------------------------------ */
+
+enum {
+    STORM = 64,
+    STORM_A_TURN = 8
+};
+
+/* Seen by the worker at the end of each turn; read by the test when the worker is idle. `storm_on` hands them over. */
+static atomic_bool storm_on;
+static const struct shard *storm_shard;
+static int64_t storm_known; /* the connection that has logged in */
+static uint64_t storm_known_bytes;
+static unsigned storm_served, storm_most, storm_before_known;
+static bool storm_known_served;
+
+static unsigned served(const struct shard *s)
+{
+    unsigned count = 0;
+    for (uint32_t n = 0; n < s->connections.made; n++) {
+        const struct connection *c = nacre_table_at(&s->connections, n);
+        struct conn_info info;
+        if (c == NULL || c->conn == NULL || c->slot.id == storm_known)
+            continue;
+        nacre_conn_info(c->conn, &info);
+        count += info.bytes_in != 0;
+    }
+    return count;
+}
+
+static uint64_t known_bytes(const struct shard *s)
+{
+    const struct connection *c = nacre_table_find(&s->connections, storm_known);
+    struct conn_info info;
+    nacre_conn_info(c->conn, &info);
+    return info.bytes_in;
+}
+
+static unsigned wait_and_look(struct io *io, int64_t until_ns, struct io_done *out, unsigned max)
+{
+    if (atomic_load(&storm_on)) {
+        unsigned now = served(storm_shard);
+        unsigned more = now - storm_served;
+        storm_most = more > storm_most ? more : storm_most;
+        storm_served = now;
+        if (!storm_known_served && known_bytes(storm_shard) != storm_known_bytes) {
+            storm_known_served = true;
+            storm_before_known = now;
+        }
+    }
+    unsigned more = fake_io.wait(io, until_ns, out, max), count = more;
+    while (more != 0 && count < max) {
+        more = fake_io.wait(io, 0, out + count, max - count);
+        count += more;
+    }
+    return count;
+}
+
+/* Sixty-four clients have sent their part of a key exchange, and then one who has logged in sends data: it is served in
+ * the worker's next turn. In that, in the one under way and in every later one, no more than eight of them are. */
+Test(shard_fake, r47_in_a_storm_of_logins_data_goes_first, .timeout = 120)
+{
+    struct io_backend looked_at = fake_io;
+    struct engine e;
+    static struct memory_client known, storm[STORM];
+    looked_at.wait = wait_and_look;
+    engine_start_on(&e, &looked_at, "MaxReadTime=50");
+    struct shard *s = &e.server->nacre->shards[0];
+    client_begin(&known, e.listener);
+    cr_assert(client_log_in(&known));
+    uint32_t channel = client_open_session(&known);
+    client_echo(&known, channel, 100);
+    struct server_seen seen;
+    cr_assert(server_wait(e.server, EVENT_CONNECTED, 0, &seen));
+    for (int i = 0; i < STORM; i++)
+        client_begin(&storm[i], e.listener);
+    cr_assert(server_wait(e.server, EVENT_CONNECTED, STORM, NULL));
+    for (int i = 0; i < STORM; i++) {
+        int64_t until = nacre_clock_ns() + WAIT_MS * INT64_C(1000000);
+        cr_assert(fake_wait(storm[i].peer, until), "it has been greeted");
+    }
+
+    /* The worker cannot pass its inbox while all of them speak. */
+    nacre_mutex_lock(&s->inbox_lock);
+    storm_shard = s;
+    storm_known = seen.connection;
+    storm_known_bytes = known_bytes(s);
+    atomic_store(&storm_on, true);
+    for (int i = 0; i < STORM; i++)
+        feed_at_once(&storm[i]);
+    struct block *b = nacre_pool_alloc(&known.pool, 100);
+    b->start = 0;
+    b->len = 100;
+    memset(b->at, 'd', 100);
+    cr_assert_eq(nacre_chan_send(known.conn, channel, 0, b, nacre_clock_ns()), NACRE_OK);
+    feed_at_once(&known);
+    nacre_mutex_unlock(&s->inbox_lock);
+
+    for (int i = 0; i < STORM; i++)
+        cr_assert(carry_until(&storm[i], &storm[i].ready), "%d", i);
+    atomic_store(&storm_on, false);
+    cr_expect(storm_known_served);
+    cr_expect_leq(storm_before_known, 2 * STORM_A_TURN, "%u were served before", storm_before_known);
+    cr_expect_leq(storm_most, STORM_A_TURN, "%u in one turn", storm_most);
+    fake_fin(known.peer);
+    for (int i = 0; i < STORM; i++)
+        fake_fin(storm[i].peer);
+    cr_assert(server_wait_empty(e.server));
+    client_end(&known);
+    for (int i = 0; i < STORM; i++)
+        client_end(&storm[i]);
+    engine_stop(&e);
+}
