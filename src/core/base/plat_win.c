@@ -70,6 +70,12 @@ unsigned nacre_cpu_count(void)
     return count != 0 ? count : 1;
 }
 
+uint64_t nacre_memory_size(void)
+{
+    MEMORYSTATUSEX memory = {.dwLength = sizeof memory};
+    return GlobalMemoryStatusEx(&memory) ? memory.ullTotalPhys : 0;
+}
+
 void nacre_mutex_init(plat_mutex *m)
 {
     InitializeSRWLock(lock_of(m));
