@@ -22,6 +22,7 @@
 enum {
     HARD = 256,
     MANY = 4 * HARD,
+    PEAK = 4000, /* connections whose memory is looked for */
     THREADS_MAX = 64,
 };
 
@@ -112,19 +113,19 @@ static bool hear(int fd, size_t bytes)
 
 /* Every one is greeted; all are held until the other side says go; then each speaks, badly, and is answered by the end.
  */
-static bool hold_many(int port, int out, int in)
+static bool hold_many(int port, int count, int out, int in)
 {
     static const char speech[] = "SSH-2.0-many\r\n\xff\xff\xff\xff\xff\xff\xff\xff";
-    static int fds[MANY];
+    static int fds[PEAK];
     char byte = 'h';
-    for (int i = 0; i < MANY; i++) {
+    for (int i = 0; i < count; i++) {
         fds[i] = dial(port);
         if (fds[i] < 0 || !hear(fds[i], 8))
             return false;
     }
     if (write(out, &byte, 1) != 1 || read(in, &byte, 1) != 1)
         return false;
-    for (int i = 0; i < MANY; i++)
+    for (int i = 0; i < count; i++)
         if (send(fds[i], speech, sizeof speech - 1, MSG_NOSIGNAL) < 0 || !hear(fds[i], 0))
             return false;
     return true;
@@ -136,7 +137,7 @@ struct crowd {
 };
 
 /* Starts before the limit is lowered, since it needs more than that. */
-static struct crowd crowd_new(void)
+static struct crowd crowd_new(int count)
 {
     int there[2], back[2], port;
     cr_assert_eq(pipe(there), 0);
@@ -152,7 +153,7 @@ static struct crowd crowd_new(void)
             (void)setrlimit(RLIMIT_NOFILE, &limit);
         }
         bool got = read(there[0], &port, sizeof port) == sizeof port;
-        _exit(got && hold_many(port, back[1], there[0]) ? 0 : 1);
+        _exit(got && hold_many(port, count, back[1], there[0]) ? 0 : 1);
     }
     close(there[0]);
     close(back[1]);
@@ -172,7 +173,7 @@ Test(class_descriptors, four_times_the_hard_limit_of_connections_are_held_and_an
     unsigned largest, threads;
     if (!hard_limit_allows(MANY + 32))
         cr_skip_test("the clients need more descriptors than they may have");
-    struct crowd crowd = crowd_new();
+    struct crowd crowd = crowd_new(MANY);
     struct server *s = small_server();
     server_start(s, 1);
     cr_expect_gt(atomic_load(&s->nacre->shard_count), 4U, "as many workers as the limit asks for");
@@ -198,7 +199,7 @@ Test(class_descriptors, io_uring_holds_them_in_tables_of_its_own, .timeout = 240
     const char *why_not = "the clients need more descriptors than they may have";
     if (!hard_limit_allows(MANY + 32) || !nacre_io_uring.usable(&why_not))
         cr_skip_test("%s", why_not);
-    struct crowd crowd = crowd_new();
+    struct crowd crowd = crowd_new(MANY);
     struct server *s = small_server();
     server_set(s, "UseIOCP=True");
     server_start(s, 1);
@@ -385,6 +386,61 @@ Test(class_descriptors, the_soft_limit_is_raised_as_far_as_max_connections_need)
     unsigned cpus = nacre_cpu_count();
     cr_expect_eq(atomic_load(&s->nacre->shard_count), cpus, "no more workers than the processors ask for");
     nacre_free(s->nacre);
+}
+
+/* ---- memory ---------------------------------------------------------------------------------------------------- */
+
+static size_t resident_bytes(void)
+{
+    unsigned long pages = 0;
+    FILE *f = fopen("/proc/self/statm", "r");
+    if (f == NULL || fscanf(f, "%*s %lu", &pages) != 1)
+        pages = 0;
+    if (f != NULL)
+        fclose(f);
+    return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static bool falls_below(size_t bytes)
+{
+    for (int i = 0; i < CLIENT_WAIT_MS / 50 && resident_bytes() > bytes; i++)
+        usleep(50 * 1000);
+    return resident_bytes() <= bytes;
+}
+
+/* The sanitizers keep freed memory for themselves. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+static const bool memory_is_watched = true;
+#else
+static const bool memory_is_watched = false;
+#endif
+
+Test(class_descriptors, memory_goes_back_when_a_peak_is_over, .timeout = 240)
+{
+    char byte;
+    int status = -1;
+    struct client c;
+    if (memory_is_watched || !hard_limit_allows(PEAK + 128))
+        cr_skip_test("memory or descriptors are not ours here");
+    struct crowd crowd = crowd_new(PEAK);
+    struct server *s = server_new();
+    server_set(s, "MaxConnections=4001");
+    server_set(s, "WorkerThreads=2");
+    server_set(s, "LoginGraceTime=0");
+    server_start(s, 1);
+    cr_assert(client_start(&c, s->port));
+    size_t before = resident_bytes();
+    cr_assert_eq(write(crowd.to, &s->port, sizeof s->port), (ssize_t)sizeof s->port);
+    cr_assert_eq(read(crowd.from, &byte, 1), 1, "not all were greeted");
+    size_t growth = resident_bytes() - before;
+    cr_assert_gt(growth, (size_t)PEAK * 1024, "there is nothing to give back");
+    cr_assert_eq(write(crowd.to, &byte, 1), 1);
+    cr_assert_eq(waitpid(crowd.pid, &status, 0), crowd.pid);
+    cr_expect_eq(status, 0);
+    cr_expect(falls_below(before + growth / 3), "%zu before, %zu more at the peak, %zu now", before, growth,
+              resident_bytes());
+    client_free(&c);
+    server_free(s);
 }
 
 /* ---- who gets a connection ------------------------------------------------------------------------------------- */

@@ -76,6 +76,29 @@ uint64_t nacre_memory_size(void)
     return GlobalMemoryStatusEx(&memory) ? memory.ullTotalPhys : 0;
 }
 
+void *nacre_pages_alloc(size_t size)
+{
+    return VirtualAlloc(NULL, size, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
+}
+
+/* The pages stay committed, and what they hold is of no interest until they are written to. */
+void nacre_pages_clean(void *pages, size_t size)
+{
+    memset(pages, 0, size);
+    (void)VirtualAlloc(pages, size, MEM_RESET, PAGE_READWRITE);
+}
+
+void nacre_pages_free(void *pages)
+{
+    if (pages != NULL)
+        (void)VirtualFree(pages, 0, MEM_RELEASE);
+}
+
+void nacre_memory_trim(void)
+{
+    (void)HeapCompact(GetProcessHeap(), 0);
+}
+
 void nacre_mutex_init(plat_mutex *m)
 {
     InitializeSRWLock(lock_of(m));

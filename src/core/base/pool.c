@@ -6,6 +6,7 @@
  * free lists are last in, first out: the block freed last is the one still in the cache. */
 #include "base/pool.h"
 
+#include <limits.h>
 #include <stdlib.h>
 
 static const struct {
@@ -143,6 +144,8 @@ static struct block *take_kept(struct pool *p, unsigned class)
     if (b != NULL) {
         p->free[class] = b->next;
         p->kept[class]--;
+        if (p->kept[class] < p->least[class])
+            p->least[class] = p->kept[class];
     }
     nacre_mutex_unlock(&p->lock);
     return b;
@@ -202,18 +205,41 @@ void nacre_block_release(struct block *b)
         free(b);
 }
 
+/* Takes up to `count` blocks out of the free list and gives them back to the system. */
+static void give_back(struct pool *p, unsigned class, unsigned count)
+{
+    struct block *given = NULL;
+    nacre_mutex_lock(&p->lock);
+    for (struct block *b; count != 0 && (b = p->free[class]) != NULL; count--) {
+        p->free[class] = b->next;
+        p->kept[class]--;
+        b->next = given;
+        given = b;
+    }
+    p->least[class] = p->kept[class];
+    nacre_mutex_unlock(&p->lock);
+    while (given != NULL) {
+        struct block *next = given->next;
+        free(given);
+        given = next;
+    }
+}
+
 void nacre_pool_trim(struct pool *p)
 {
+    for (unsigned class = 0; class < POOL_CLASSES; class ++)
+        give_back(p, class, UINT_MAX);
+}
+
+bool nacre_pool_tidy(struct pool *p)
+{
+    bool some = false;
     for (unsigned class = 0; class < POOL_CLASSES; class ++) {
         nacre_mutex_lock(&p->lock);
-        struct block *b = p->free[class];
-        p->free[class] = NULL;
-        p->kept[class] = 0;
+        unsigned unused = p->least[class];
         nacre_mutex_unlock(&p->lock);
-        while (b != NULL) {
-            struct block *next = b->next;
-            free(b);
-            b = next;
-        }
+        give_back(p, class, unused);
+        some = some || p->least[class] != 0;
     }
+    return some;
 }

@@ -35,14 +35,15 @@ struct block {
 };
 
 struct pool {
-    plat_mutex lock; /* protects free and kept */
+    plat_mutex lock; /* protects free, kept and least */
     struct block *free[POOL_CLASSES];
     unsigned kept[POOL_CLASSES];
-    _Atomic size_t used;    /* bytes in blocks handed out; relaxed, a budget and not an order */
-    size_t max_bytes;       /* 0: no bound */
-    struct budget *budget;  /* NULL: none is shared */
-    _Atomic size_t charged; /* relaxed: bytes that are not in blocks */
-    _Atomic size_t drawn;   /* relaxed: taken from the budget; at least used + charged, but for a race's moment */
+    unsigned least[POOL_CLASSES]; /* that were kept at any moment since nacre_pool_tidy() */
+    _Atomic size_t used;          /* bytes in blocks handed out; relaxed, a budget and not an order */
+    size_t max_bytes;             /* 0: no bound */
+    struct budget *budget;        /* NULL: none is shared */
+    _Atomic size_t charged;       /* relaxed: bytes that are not in blocks */
+    _Atomic size_t drawn;         /* relaxed: taken from the budget; at least used + charged, but for a race's moment */
 };
 
 void nacre_pool_init(struct pool *p, size_t max_bytes);
@@ -83,5 +84,8 @@ void nacre_block_release(struct block *b);
 
 /* Gives kept free blocks back to the system. */
 void nacre_pool_trim(struct pool *p);
+
+/* Gives back those that have not been needed since the last call. True: some are kept still. */
+bool nacre_pool_tidy(struct pool *p);
 
 #endif

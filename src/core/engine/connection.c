@@ -49,6 +49,7 @@ static void release(struct connection *c)
     nacre_mutex_unlock(&s->outbox_lock);
     nacre_mutex_unlock(&s->inbox_lock);
     nacre_accept_uncount(s);
+    nacre_shard_shrank(s);
 }
 
 void nacre_connection_settle(struct connection *c)

@@ -117,3 +117,12 @@ void nacre_event_free(struct shard *s, struct event *e)
     s->free_events = e;
     s->free_event_count++;
 }
+
+void nacre_event_free_kept(struct shard *s)
+{
+    for (struct event *e; (e = s->free_events) != NULL;) {
+        s->free_events = e->next;
+        free(e);
+    }
+    s->free_event_count = 0;
+}

@@ -96,6 +96,9 @@ bool nacre_event_merge(struct event *e, const struct event *more);
 /* Gives the event back for reuse. Shard thread. */
 void nacre_event_free(struct shard *s, struct event *e);
 
+/* Frees the events that are kept to be used again. */
+void nacre_event_free_kept(struct shard *s);
+
 /* Copies everything; `store_len` 0: `store` is a string. NULL: out of memory. */
 struct cert_choice *nacre_cert_choice_new(int type, const void *store, size_t store_len, const char *password,
                                           const char *subject);

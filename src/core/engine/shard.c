@@ -19,7 +19,10 @@ enum {
     HEADROOM = 36 * 1024,     /* a partial packet goes in front of what follows it */
     CONNECTIONS_MAX = 100000, /* MaxConnections may grow to this between starts; slabs come as they are needed */
     CHANNELS_MAX = 1 << 22,
+    PEAK_LEAST = 1024, /* connections */
 };
+
+static const int64_t tidy_ns = INT64_C(5000000000);
 
 /* Completions of a tunnel's socket. */
 static void complete_tunnel(struct tunnel *t, const struct io_done *d)
@@ -172,6 +175,35 @@ static void run(void *argument)
     nacre_server_ready(s->server, 0);
 }
 
+/* A peak is over when half of many connections have gone. What free() keeps of them is then worth the time it takes to
+ * look for it. */
+static void after_peak(struct shard *s)
+{
+    uint32_t used = s->connections.used;
+    if (s->peak - used < PEAK_LEAST || used > s->peak / 2)
+        return;
+    nacre_event_free_kept(s);
+    nacre_memory_trim();
+    s->peak = used;
+}
+
+static void on_tidy(struct timer *t, int64_t now_ns)
+{
+    struct shard *s = CONTAINER_OF(t, struct shard, tidy);
+    bool again = nacre_pool_tidy(&s->pool);
+    after_peak(s);
+    if (again)
+        nacre_timer_arm(&s->timers, t, now_ns + tidy_ns);
+}
+
+void nacre_shard_shrank(struct shard *s)
+{
+    uint32_t before = s->connections.used + 1;
+    s->peak = before > s->peak ? before : s->peak;
+    if (s->tidy.due_ns == 0)
+        nacre_timer_arm(&s->timers, &s->tidy, s->now_ns + tidy_ns);
+}
+
 enum nacre_error nacre_shard_init(struct shard *s, struct nacre_server *server, unsigned index,
                                   const struct limit_plan *plan, struct profile *profile)
 {
@@ -201,6 +233,7 @@ enum nacre_error nacre_shard_init(struct shard *s, struct nacre_server *server, 
     s->profile = nacre_profile_ref(profile);
     s->now_ns = nacre_clock_ns();
     nacre_timers_init(&s->timers, s->now_ns);
+    timer_init(&s->tidy, on_tidy);
     list_init(&s->dirty);
     list_init(&s->newcomers);
     list_init(&s->ready);
@@ -241,10 +274,7 @@ void nacre_shard_destroy(struct shard *s)
         nacre_command_free(c);
     }
     free_events(s, s->done_first);
-    for (struct event *e = s->free_events, *next; e != NULL; e = next) {
-        next = e->next;
-        free(e);
-    }
+    nacre_event_free_kept(s);
     s->ops->close(s->io);
     nacre_sock_close(s->way[0]);
     nacre_sock_close(s->way[1]);

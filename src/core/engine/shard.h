@@ -167,7 +167,9 @@ struct shard {
     struct list newcomers; /* connections before login with input to be worked off, in the order it came */
     unsigned newcomer_count;
     struct table tunnels, forwards;
-    size_t draining; /* bytes that tunnels still send for channels that are closed */
+    struct timer tidy; /* armed when connections have gone: gives memory back */
+    uint32_t peak;     /* connections at once since memory was last given back */
+    size_t draining;   /* bytes that tunnels still send for channels that are closed */
     struct connection *fresh;
     struct event *free_events;
     unsigned free_event_count;
@@ -210,6 +212,9 @@ bool nacre_shard_start(struct shard *s);
 /* Tells the worker to end every connection and then itself; `ended` is true when it has. Somebody has to go on taking
  * events from the outbox meanwhile. Any thread but the shard's. */
 void nacre_shard_stop(struct shard *s);
+
+/* A connection is gone: its memory may go back to the system in a while. */
+void nacre_shard_shrank(struct shard *s);
 
 /* After its thread was joined. */
 void nacre_shard_destroy(struct shard *s);

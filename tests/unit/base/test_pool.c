@@ -158,3 +158,30 @@ Test(base_pool, blocks_may_be_released_by_another_thread)
     cr_assert_eq(atomic_load(&x.pool.used), 0);
     nacre_pool_destroy(&x.pool);
 }
+
+Test(base_pool, tidying_keeps_what_was_needed_since_the_last_time)
+{
+    enum {
+        COUNT = 10,
+        NEEDED = 3
+    };
+    struct pool p;
+    struct block *b[COUNT];
+    nacre_pool_init(&p, 0);
+    for (int i = 0; i < COUNT; i++)
+        b[i] = nacre_pool_alloc(&p, 100);
+    for (int i = 0; i < COUNT; i++)
+        nacre_block_release(b[i]);
+    cr_expect(nacre_pool_tidy(&p), "there was a moment when none was kept");
+    cr_expect_eq(p.kept[0], (unsigned)COUNT);
+    for (int i = 0; i < NEEDED; i++)
+        b[i] = nacre_pool_alloc(&p, 100);
+    for (int i = 0; i < NEEDED; i++)
+        nacre_block_release(b[i]);
+    cr_expect(nacre_pool_tidy(&p));
+    cr_expect_eq(p.kept[0], (unsigned)NEEDED);
+    cr_expect_not(nacre_pool_tidy(&p));
+    cr_expect_eq(p.kept[0], 0U);
+    cr_expect_null(p.free[0]);
+    nacre_pool_destroy(&p);
+}
