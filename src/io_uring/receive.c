@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The io_uring back end: receiving.
  *
- * One standing request a stream brings small receives, each in a landing buffer. A stream that fills those receives
- * into big blocks instead, by a request each, until little comes again. What arrives when the shard does not want it,
+ * One standing request a stream brings small receives, each in a landing buffer. A stream that fills those is given one
+ * for big blocks instead, until little comes again. What arrives when the shard does not want it,
  * or when there is no memory for it, is kept in order and reported first. */
 #include <errno.h>
 #include <sys/socket.h>
@@ -120,15 +120,12 @@ static bool arm(struct io *io, uint32_t slot)
     if (sqe == NULL)
         return false;
     uring_clear(s, SLOT_BIG_ARMED | SLOT_DRAINING);
-    if (big) {
-        io_uring_prep_recv(sqe, -1, NULL, 0, draining ? MSG_DONTWAIT : 0);
-        uring_set(s, SLOT_BIG_ARMED | (draining ? SLOT_DRAINING : 0));
-        io->big_flying++;
-        if (uring_has(s, SLOT_EMPTIED) && !draining)
-            sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
-    } else {
+    if (draining)
+        io_uring_prep_recv(sqe, -1, NULL, 0, MSG_DONTWAIT);
+    else
         io_uring_prep_recv_multishot(sqe, -1, NULL, 0, 0);
-    }
+    uring_set(s, (big ? SLOT_BIG_ARMED : 0) | (draining ? SLOT_DRAINING : 0));
+    io->big_flying += big;
     nacre_uring_aim(io, slot, OP_RECEIVE, sqe);
     sqe->flags |= IOSQE_BUFFER_SELECT;
     sqe->buf_group = big ? BIG_GROUP : LANDING_GROUP;
@@ -138,8 +135,10 @@ static bool arm(struct io *io, uint32_t slot)
 /* The receive in flight is not what is wanted now. */
 static bool is_wrong(const struct uring_slot *s)
 {
-    return !uring_has(s, SLOT_WANTED) || (uring_has(s, SLOT_BIG) && !uring_has(s, SLOT_BIG_ARMED)) ||
-           (uring_has(s, SLOT_ERROR) && !uring_has(s, SLOT_DRAINING));
+    if (uring_has(s, SLOT_DRAINING))
+        return false; /* it ends by itself */
+    return !uring_has(s, SLOT_WANTED) || uring_has(s, SLOT_ERROR) ||
+           uring_has(s, SLOT_BIG) != uring_has(s, SLOT_BIG_ARMED);
 }
 
 bool nacre_uring_adjust_receive(struct io *io, uint32_t slot)
@@ -315,10 +314,6 @@ void nacre_uring_received(struct io *io, uint32_t slot, const struct io_uring_cq
         take_buffer(io, slot, cqe, out);
     if (cqe->res <= 0)
         note_end(io, slot, cqe->res);
-    else if ((cqe->flags & IORING_CQE_F_SOCK_NONEMPTY) == 0)
-        uring_set(s, SLOT_EMPTIED);
-    else
-        uring_clear(s, SLOT_EMPTIED);
     /* While the request stands and suits, there is nothing to do. */
     if (!more || has_kept(s) || is_wrong(s))
         nacre_uring_queue_add(io, &io->work, slot);

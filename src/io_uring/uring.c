@@ -203,7 +203,8 @@ struct io_uring_sqe *nacre_uring_request(struct io *io, uint32_t slot, enum urin
 
 struct io_uring_sqe *nacre_uring_request_with(struct io *io, uint32_t slot, enum uring_op op, size_t bytes, void **at)
 {
-    bytes = (bytes + 15) / 16 * 16;
+    bytes = (bytes + ARENA_ALIGN - 1) / ARENA_ALIGN * ARENA_ALIGN;
+    *at = NULL;
     if (!nacre_uring_have_room(io, bytes))
         return NULL;
     *at = io->arena + io->arena_used;
@@ -292,15 +293,16 @@ static enum nacre_error uring_attach(struct io *io, io_socket fd, uint64_t owner
 static enum nacre_error uring_connect(struct io *io, io_socket fd, const struct io_address *to, uint64_t owner,
                                       uint32_t *slot)
 {
-    if (!nacre_uring_have_room(io, sizeof to->bytes))
+    if (!nacre_uring_have_room(io, sizeof *to))
         return NACRE_E_NOBUFS;
     enum nacre_error error = uring_attach(io, fd, owner, slot);
     if (error != NACRE_OK)
         return error;
-    void *at;
-    struct io_uring_sqe *sqe = nacre_uring_request_with(io, *slot, OP_CONNECT, sizeof to->bytes, &at);
-    memcpy(at, to->bytes, sizeof to->bytes);
-    io_uring_prep_connect(sqe, -1, at, to->len);
+    struct io_address *at = (struct io_address *)(void *)(io->arena + io->arena_used);
+    io->arena_used += sizeof *to;
+    *at = *to;
+    struct io_uring_sqe *sqe = nacre_uring_request(io, *slot, OP_CONNECT);
+    io_uring_prep_connect(sqe, -1, (const struct sockaddr *)(const void *)at->bytes, at->len);
     nacre_uring_aim(io, *slot, OP_CONNECT, sqe);
     uring_set(uring_slot_at(io, *slot), SLOT_CONNECTING);
     return NACRE_OK;

@@ -18,7 +18,8 @@ enum {
     SQ_ENTRIES = 512,
     CQ_ENTRIES = 4096,
     ARENA_BYTES = 32 * 1024, /* what requests refer to until the kernel has taken them */
-    LANDING_BYTES = 2048,    /* small receives: the instance's own memory, copied into fitting blocks */
+    ARENA_ALIGN = 8,
+    LANDING_BYTES = 2048, /* small receives: the instance's own memory, copied into fitting blocks */
     LANDING_COUNT = 256,
     LANDING_GROUP = 0,
     BIG_COUNT = 8, /* big ones: blocks of the pool, handed over as they are */
@@ -61,9 +62,8 @@ enum uring_flag {
     SLOT_FAILED = 1 << 10,      /* the error was reported */
     SLOT_DETACHED = 1 << 11,    /* IO_GONE is to be reported */
     SLOT_CLOSED = 1 << 12,      /* the request to close was written */
-    SLOT_BIG = 1 << 13,         /* much comes: receive into big blocks, one at a time */
-    SLOT_BIG_ARMED = 1 << 14,   /* the receive in flight is such a one */
-    SLOT_EMPTIED = 1 << 15,     /* the last receive left nothing behind */
+    SLOT_BIG = 1 << 13,         /* much comes: receive into big blocks */
+    SLOT_BIG_ARMED = 1 << 14,   /* the receive in flight does */
     SLOT_STARVED = 1 << 16,     /* found no buffer to receive into; stands in that list */
     SLOT_SHARED = 1 << 17,      /* a listener that other workers accept from, too */
     SLOT_PROBE = 1 << 18,       /* an error is there that nobody has asked for yet */
