@@ -33,9 +33,6 @@ static const char *reason(int number)
     case ENOMEM:
         return "there is no memory for io_uring: raise the limit of locked memory (ulimit -l, LimitMEMLOCK=), or use "
                "UseIOCP=False";
-    case EMFILE:
-    case ENFILE:
-        return "no descriptor is left for io_uring: raise the limit of open files (ulimit -n, LimitNOFILE=)";
     default:
         return "this kernel's io_uring is too old: Linux 6.0 or newer is needed, or use UseIOCP=False";
     }
@@ -85,7 +82,8 @@ bool nacre_uring_usable(const char **why_not)
             result = try_buffers(&ring);
         io_uring_queue_exit(&ring);
     }
-    if (result != 0)
-        *why_not = reason(-result);
-    return result == 0;
+    if (result == 0 || result == -EMFILE || result == -ENFILE)
+        return true; /* without a descriptor nothing is wrong with io_uring: opening says what is */
+    *why_not = reason(-result);
+    return false;
 }

@@ -23,7 +23,6 @@ ParameterizedTestParameters(class_io, a_forbidden_io_uring_is_refused_with_the_r
         {ENOSYS, "Linux 6.0"},
         {EINVAL, "Linux 6.0"},
         {ENOMEM, "ulimit -l"},
-        {EMFILE, "ulimit -n"},
     };
     return cr_make_param_array(struct refusal, refusals, sizeof refusals / sizeof *refusals);
 }
@@ -45,6 +44,20 @@ ParameterizedTest(struct refusal *r, class_io, a_forbidden_io_uring_is_refused_w
     cr_expect_eq(nacre_start_listening(s->nacre), 0, "%s", nacre_last_error(s->nacre));
     cr_expect_eq(nacre_config(s->nacre, "IOBackend", value, sizeof value), 0);
     cr_expect_str_eq(value, "epoll");
+    server_free(s);
+}
+
+/* That passes, and has its own code with every back end. */
+Test(class_io, without_descriptors_io_uring_is_not_forbidden)
+{
+    struct server *s = server_new();
+    const char *why_not = "this build is without liburing";
+    if (nacre_io_uring.open == NULL || !nacre_io_uring.usable(&why_not))
+        cr_skip_test("%s", why_not);
+    if (!apart_refuse(SYS_io_uring_setup, -1, EMFILE))
+        cr_skip_test("no system call may be refused here");
+    server_set(s, "UseIOCP=True");
+    cr_expect_eq(nacre_start_listening(s->nacre), NACRE_E_MFILE);
     server_free(s);
 }
 
