@@ -256,3 +256,35 @@ Test(security, r30_limits_are_read_and_refused)
     cr_expect_eq(atomic_load(&s->nacre->memory.limit), 0);
     nacre_free(s->nacre);
 }
+
+/* ---- events ---------------------------------------------------------------------------------------------------- */
+
+/* One byte on one channel, one on another, and so on, in one piece: an event a channel, not one a byte. */
+Test(security, r30_tiny_data_on_two_channels_is_merged, .timeout = 60)
+{
+    enum {
+        TINY = 400
+    };
+    struct server *s = server_new();
+    struct client c;
+    size_t got = 0;
+    server_set(s, "WorkerThreads=1");
+    server_start(s, 1);
+    cr_assert(client_start(&c, s->port));
+    int a = client_open(&c, "session"), b = client_open(&c, "session");
+    cr_assert(a >= 0 && b >= 0);
+    for (int i = 0; i < TINY; i++)
+        cr_assert(client_send(&c, i % 2 == 0 ? a : b, "x", 1));
+    for (int i = 0; i < 1000 && got < TINY; i++) {
+        struct server_seen e;
+        got = 0;
+        for (size_t n = 0; n < server_count(s, EVENT_SSH_CHANNEL_DATA_IN); n++)
+            got += server_wait(s, EVENT_SSH_CHANNEL_DATA_IN, n, &e) ? e.len : 0;
+        client_pump(&c, 10);
+    }
+    cr_expect_eq(got, TINY);
+    cr_expect_lt(server_count(s, EVENT_SSH_CHANNEL_DATA_IN), TINY / 4, "%zu events",
+                 server_count(s, EVENT_SSH_CHANNEL_DATA_IN));
+    client_free(&c);
+    server_free(s);
+}

@@ -20,6 +20,8 @@ enum {
     PAD_LEAST = 4,
 };
 
+static const int64_t farewell_ns = INT64_C(1000000000);
+
 /* clang-format off */
 static const struct {
     const char *to_peer;
@@ -72,6 +74,36 @@ static size_t write_farewell(uint8_t *at, size_t room, const char *version, cons
     return w.full ? 0 : wr_len(&w);
 }
 
+static void close_first(struct farewells *f)
+{
+    nacre_sock_close(f->socket[f->first]);
+    f->first = (f->first + 1) % FAREWELLS;
+    f->count--;
+}
+
+static void keep_farewell(struct shard *s, io_socket socket)
+{
+    struct farewells *f = &s->farewells;
+    if (f->count == FAREWELLS)
+        close_first(f);
+    unsigned at = (f->first + f->count++) % FAREWELLS;
+    f->socket[at] = socket;
+    f->due_ns[at] = s->now_ns + farewell_ns;
+}
+
+void nacre_admit_turn(struct shard *s)
+{
+    struct farewells *f = &s->farewells;
+    while (f->count != 0 && (s->stopping || f->due_ns[f->first] <= s->now_ns))
+        close_first(f);
+}
+
+int64_t nacre_admit_sleep(const struct shard *s, int64_t until_ns)
+{
+    const struct farewells *f = &s->farewells;
+    return f->count != 0 && f->due_ns[f->first] < until_ns ? f->due_ns[f->first] : until_ns;
+}
+
 static void refuse(struct shard *s, io_socket socket, enum refusal why, const struct source *source)
 {
     uint8_t words[FAREWELL_MAX];
@@ -88,6 +120,7 @@ static void refuse(struct shard *s, io_socket socket, enum refusal why, const st
     }
     size_t len = write_farewell(words, sizeof words, s->profile->settings.version.text, reasons[why].to_peer);
     nacre_sock_farewell(socket, words, len);
+    keep_farewell(s, socket);
 }
 
 /* ---- coming in ------------------------------------------------------------------------------------------------- */

@@ -25,6 +25,12 @@ void nacre_admit_full(struct shard *s, io_socket socket);
 /* Counts a new socket in; false: it was refused, told why, and closed. */
 bool nacre_admit(struct shard *s, io_socket socket, struct admitted *out);
 
+/* End of a turn: closes the sockets of those who have had time to read why they were refused. */
+void nacre_admit_turn(struct shard *s);
+
+/* Until when a worker may sleep that would sleep until then. */
+int64_t nacre_admit_sleep(const struct shard *s, int64_t until_ns);
+
 /* Takes it back: the socket is gone, or could not be taken. */
 void nacre_admit_leave(struct shard *s, struct admitted *in);
 

@@ -14,8 +14,10 @@ void nacre_outbox_add(struct connection *c, struct event *e)
     c->fresh_last = &e->next;
     c->events_out++;
     nacre_memory_event_out(c, e);
-    if (e->type != EVENT_SSH_CHANNEL_DATA_IN)
+    if (e->type != EVENT_SSH_CHANNEL_DATA_IN) {
         c->plain_out++;
+        c->fresh_mark++;
+    }
     if (c->on_fresh)
         return;
     c->on_fresh = true;
@@ -38,6 +40,7 @@ static bool publish_one(struct shard *s, struct connection *c)
 {
     struct event *first = c->fresh_first;
     c->on_fresh = false;
+    c->fresh_mark++;
     if (first == NULL)
         return false;
     if (c->queue_first != NULL && nacre_event_merge(CONTAINER_OF(c->queue_last, struct event, next), first)) {

@@ -11,17 +11,19 @@
 #include "engine/memory.h"
 #include "engine/server.h"
 
-/* Events a connection may have out before we stop reading from its peer. Channel data does not count: windows bound it,
- * and whoever is to take it may wait for what comes behind it. */
+/* Events a connection may have out before we stop reading from its peer. Channel data does not count at first: windows
+ * bound it, and whoever is to take it may wait for what comes behind it. But a peer may send it a byte at a time. */
 enum {
     EVENTS_OUT_MAX = 2048,
+    EVENTS_ALL_MAX = 65536,
     HELD_INPUT_MAX = 16 * 1024,
     NEWCOMERS_A_TURN = 8 /* about a millisecond of key exchanges */
 };
 
 static bool may_feed(const struct connection *c)
 {
-    return c->plain_out < EVENTS_OUT_MAX && !nacre_memory_holds_back(c) && nacre_conn_wants_input(c->conn);
+    return c->plain_out < EVENTS_OUT_MAX && c->events_out < EVENTS_ALL_MAX && !nacre_memory_holds_back(c) &&
+           nacre_conn_wants_input(c->conn);
 }
 
 /* A question before login holds all input. The socket is read on all the same, up to a bound, so that a client that

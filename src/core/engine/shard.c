@@ -125,7 +125,7 @@ static int64_t sleep_until(struct shard *s)
     busy = busy || s->commands_first != NULL || s->done_first != NULL;
     s->awake = busy;
     nacre_mutex_unlock(&s->inbox_lock);
-    return busy ? 0 : nacre_memory_sleep(s, nacre_timers_next(&s->timers));
+    return busy ? 0 : nacre_admit_sleep(s, nacre_memory_sleep(s, nacre_timers_next(&s->timers)));
 }
 
 static bool has_ended(const struct shard *s)
@@ -169,6 +169,7 @@ static void run(void *argument)
         flush(s);
         greet(s);
         nacre_memory_turn(s);
+        nacre_admit_turn(s);
         nacre_outbox_publish(s);
     }
     atomic_store_explicit(&s->ended, true, memory_order_release);

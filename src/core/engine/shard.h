@@ -97,6 +97,7 @@ struct connection {
     size_t charged;      /* of the pool's budget, for what is not in blocks */
     unsigned plain_out;  /* of these, all but channel data, which windows bound */
     struct event *fresh_first, **fresh_last;
+    unsigned fresh_mark;           /* changes when short data may not be added to earlier events any more */
     struct connection *fresh_next; /* on the shard's list of connections with fresh events */
     bool on_fresh;
     int status; /* for on_disconnected */
@@ -126,8 +127,10 @@ struct channel {
 
     /* Shard thread only. */
     struct list sibling;
-    uint32_t number; /* the conn's */
-    bool opened;     /* on_ssh_channel_opened was given */
+    uint32_t number;          /* the conn's */
+    bool opened;              /* on_ssh_channel_opened was given */
+    struct event *fresh_data; /* its last data among the connection's fresh events, if fresh_mark is the connection's */
+    unsigned fresh_mark;
 
     /* Under the inbox lock. */
     size_t queued;    /* bytes accepted from the application, not yet sealed */
@@ -147,6 +150,17 @@ struct channel {
     /* Whoever has the connection taken, and under the outbox lock for changing the length. */
     _Atomic int record_length; /* relaxed: read before each record */
     struct block *record;      /* bytes of a record that is not full */
+};
+
+/* Sockets of peers that were refused, kept until they have read why. Few: in a flood the oldest goes at once. */
+enum {
+    FAREWELLS = 16
+};
+
+struct farewells {
+    io_socket socket[FAREWELLS];
+    int64_t due_ns[FAREWELLS];
+    unsigned first, count;
 };
 
 struct shard {
@@ -181,6 +195,7 @@ struct shard {
     int64_t now_ns;
     bool is_tight, is_out; /* memory was short, or at an end, at the last look */
     int64_t look_again_ns;
+    struct farewells farewells;
     uint64_t turn; /* counts rounds of the loop */
 
     /* Any thread. */

@@ -199,7 +199,8 @@ static void told_data(struct connection *c, const struct conn_event *v)
         nacre_chan_consumed(c->conn, v->channel, v->data.len, c->shard->now_ns);
         return;
     }
-    struct event *last = c->fresh_first == NULL ? NULL : CONTAINER_OF(c->fresh_last, struct event, next);
+    /* Channels have no order among themselves, so data goes to its channel's last, past that of others. */
+    struct event *last = ch->fresh_mark == c->fresh_mark ? ch->fresh_data : NULL;
     if (last != NULL && nacre_event_append(last, ch->slot.id, (int)v->extended, v->data))
         return;
     bool copy = v->block == NULL || v->data.len <= COPY_MAX || is_waste(v->block, v->data.len);
@@ -214,6 +215,8 @@ static void told_data(struct connection *c, const struct conn_event *v)
     e->code = (int)v->extended;
     set_channel(e, ch);
     nacre_outbox_add(c, e);
+    ch->fresh_data = e;
+    ch->fresh_mark = c->fresh_mark;
 }
 
 static void told_sent(struct connection *c, const struct conn_event *v)

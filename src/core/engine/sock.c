@@ -138,14 +138,9 @@ unsigned nacre_sock_peer(io_socket s, uint8_t bytes[16])
 
 void nacre_sock_farewell(io_socket s, const void *bytes, size_t len)
 {
-    char heard[4096];
-    /* RFC 1122 section 4.2.2.13: closing with bytes unread is a reset, which may overtake what was sent. */
-    while (recv(s, heard, sizeof heard, SOCK_AT_ONCE) == (int)sizeof heard)
-        ;
     /* Nobody is left to be told when this fails. */
     if (send(s, bytes, (sock_bytes)len, SOCK_AT_ONCE) >= 0)
         (void)shutdown(s, SOCK_NO_MORE);
-    nacre_sock_close(s);
 }
 
 unsigned nacre_sock_parse_address(const char *text, uint8_t bytes[16])

@@ -70,8 +70,8 @@ enum nacre_error nacre_sock_addresses(io_socket s, char *remote, size_t remote_s
 /* The peer's address in network order: gives 4 or 16, or 0 when it has none. IPv4 in IPv6 clothes gives 4. */
 unsigned nacre_sock_peer(io_socket s, uint8_t bytes[16]);
 
-/* Last words to a peer that is not taken in: sends what the system takes at once, then FIN, and closes the socket. What
- * the peer has said by then is read first, so that the system does not throw our words away with it. */
+/* Last words to a peer that is not taken in: sends what the system takes at once, then FIN. The socket stays open:
+ * closed before the peer has read them, it would answer what the peer says with a reset that overtakes them. */
 void nacre_sock_farewell(io_socket s, const void *bytes, size_t len);
 
 /* A numeric address into bytes in network order: gives 4 or 16, or 0 when the text is none. IPv4 in IPv6 clothes
