@@ -144,6 +144,9 @@ static bool set_up_server(struct app *app)
     if (!result)
         result = nacre_config(server, "MaxStartups=90%:30:100%", NULL, 0);
     if (!result)
+        result =
+            nacre_config(server, "TcpNoDelay=True", NULL, 0); /* small answers follow each other in every session */
+    if (!result)
         result = nacre_set_default_timeout(server, 0);
     if (!result)
         result = nacre_set_connection_backlog(server, BACKLOG);

@@ -173,6 +173,23 @@ Test(login, the_server_names_its_signatures_again_at_the_first_request)
     pair_free(p);
 }
 
+/* A packet of its own before the answer would make the answer wait for the client's delayed acknowledgement of it. */
+Test(login, it_goes_out_together_with_the_first_answer)
+{
+    struct pair *p = ready_for_auth();
+    const struct conn_answer yes = {.accept = true};
+
+    p->server.leaves_open[CONN_AUTH_REQUEST] = true;
+    (void)nacre_conn_auth_password(p->client.conn, span_str("anna"), span_str("x"));
+    pair_run(p);
+    cr_assert_eq(p->client.conn->ext_infos, 1);
+    (void)nacre_conn_answer(p->server.conn, side_event(&p->server, CONN_AUTH_REQUEST, 0)->serial, &yes, p->now_ns);
+    pair_run(p);
+    cr_assert_eq(p->client.conn->ext_infos, 2);
+    cr_assert_eq(side_count(&p->client, CONN_AUTHENTICATED), 1);
+    pair_free(p);
+}
+
 Test(login, a_client_that_does_not_ask_for_it_gets_none)
 {
     struct pair *p = ready_for_auth();
@@ -233,7 +250,9 @@ Test(login, r18_a_third_ends_the_connection)
     p->server.leaves_open[CONN_AUTH_REQUEST] = true;
     (void)nacre_conn_auth_password(p->client.conn, span_str("anna"), span_str("x"));
     pair_run(p);
+    say_ext_info(&p->server, &p->client, "server-sig-algs", "ssh-ed25519");
     cr_assert_eq(p->client.conn->ext_infos, 2);
+    cr_assert_eq(side_count(&p->client, CONN_DISCONNECTED), 0);
     say_ext_info(&p->server, &p->client, "server-sig-algs", "ssh-ed25519");
     cr_assert_eq(side_event(&p->client, CONN_DISCONNECTED, 0)->error, NACRE_E_UNEXPECTED);
     pair_free(p);

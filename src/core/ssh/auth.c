@@ -129,8 +129,6 @@ enum step nacre_on_userauth_request(struct conn *c, struct span body)
         return nacre_conn_fail(c, NACRE_E_SERVICE, "no such service behind authentication");
     if (!begin_user(c, a))
         return nacre_conn_fail(c, NACRE_E_NOBUFS, "out of memory for authentication");
-    if (nacre_send_ext_info_in_auth(c) == STEP_CLOSE)
-        return STEP_CLOSE;
     const struct auth_method *method = find_method(a);
     if (method == NULL || span_has_nul(a->request.user))
         return nacre_auth_refuse(c, false);
@@ -174,6 +172,8 @@ static enum step send_banner(struct conn *c, struct auth *a)
 {
     struct packet p;
 
+    if (nacre_send_ext_info_in_auth(c) == STEP_CLOSE)
+        return STEP_CLOSE;
     if (a->banner.len == 0)
         return STEP_NEXT;
     nacre_packet_open(c, &p, MSG_USERAUTH_BANNER, 8 + a->banner.len);

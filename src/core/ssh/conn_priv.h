@@ -250,7 +250,8 @@ bool nacre_kex_is_due(const struct conn *c);
 
 enum step nacre_send_service_request(struct conn *c);
 enum step nacre_send_ext_info(struct conn *c);
-/* Server: once, at the first login request, to clients that take it there. */
+/* Server: once, to clients that take it there, in front of the answer to the first login request: a packet of its own
+ * before that would make the answer wait for its acknowledgement. */
 enum step nacre_send_ext_info_in_auth(struct conn *c);
 enum step nacre_send_unimplemented(struct conn *c, uint32_t seq);
 void nacre_send_disconnect(struct conn *c, uint32_t code, const char *text);
