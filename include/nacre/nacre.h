@@ -5,8 +5,8 @@
  * speak the protocol; what concerns the application comes out of nacre_do_events(), on the thread that calls it.
  *
  * Threads. Every call may be made from any thread, and from inside a handler, unless it says otherwise. Several threads
- * may be in nacre_do_events() at once: events of one connection come in order and never overlap. (Short pieces of channel
- * data may be put together with what came before them on their channel, past data of other channels.)
+ * may be in nacre_do_events() at once: events of one connection come in order and never overlap. (Short pieces of
+ * channel data may be put together with what came before them on their channel, past data of other channels.)
  *
  * Results. Calls return 0 or a code of nacre/errors.h; nacre_last_error() has the sentence. Any call may also return
  * NACRE_E_INVAL (a NULL or impossible argument) and NACRE_E_NOBUFS (out of memory); a call that fails has changed
