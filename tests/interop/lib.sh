@@ -175,7 +175,8 @@ start_server()
     [ -f "$T/authorized_keys" ] || make_keys
     [ -f "$T/host_rsa" ] || make_host_keys
     : >"$T/server.log"
-    "$NACRED" --listen 127.0.0.1:0 --user "$USER_NAME:$PASSWORD" --authorized-keys "$T/authorized_keys" \
+    # shellcheck disable=SC2086 # options
+    "$NACRED" ${NACRED_OPTIONS:-} --listen 127.0.0.1:0 --user "$USER_NAME:$PASSWORD" --authorized-keys "$T/authorized_keys" \
         --host-key "$T/host_ed25519" --host-key "$T/host_ecdsa256" --host-key "$T/host_ecdsa384" \
         --host-key "$T/host_ecdsa521" --host-key "$T/host_rsa" "$@" >"$T/server.log" 2>&1 </dev/null &
     SERVER_PID=$!
