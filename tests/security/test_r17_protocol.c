@@ -218,3 +218,32 @@ ParameterizedTest(struct stray_case *one, security, r37_messages_for_channels_th
         pair_free(p);
     }
 }
+
+/* Requests have no window of their own: behind data that the peer does not take they would pile up. */
+Test(security, r30_requests_behind_a_closed_window_have_a_bound)
+{
+    struct pair *p = pair_new();
+    uint8_t junk[3000] = {0};
+    unsigned taken = 0;
+    p->client.config.window_bytes = p->client.config.window_max = 1000;
+    p->client.consumes = false;
+    pair_login(p);
+    uint32_t ch = pair_open(p);
+    cr_assert_eq(pair_send(&p->server, ch, 0, junk, sizeof junk), NACRE_OK);
+    pair_run(p);
+    enum nacre_error e = NACRE_OK;
+    while (taken < 100000 && e == NACRE_OK) {
+        e = nacre_chan_request(p->server.conn, ch, span_str("x"), false, span_of(NULL, 0), p->now_ns);
+        taken += e == NACRE_OK;
+    }
+    cr_expect_eq(e, NACRE_E_TOO_MUCH_QUEUED);
+    cr_expect_eq(taken, 1024);
+    /* When the peer takes the data, they go out, and there is room again. */
+    for (int i = 0; i < 3; i++) {
+        nacre_chan_consumed(p->client.conn, ch, 1000, p->now_ns);
+        pair_run(p);
+    }
+    cr_expect_eq(side_count(&p->client, CONN_CHANNEL_REQUEST), 1024);
+    cr_expect_eq(nacre_chan_request(p->server.conn, ch, span_str("x"), false, span_of(NULL, 0), p->now_ns), NACRE_OK);
+    pair_free(p);
+}

@@ -252,9 +252,12 @@ static void run_request(struct shard *s, struct command *k)
     struct channel *ch = channel_of(s, k);
     if (ch == NULL)
         return;
-    (void)nacre_chan_request(ch->connection->conn, ch->number, span_str(k->kind), k->number != 0,
-                             span_of(k->data, k->data_len), s->now_ns); /* as above */
-    nacre_connection_touch(ch->connection);
+    struct connection *c = ch->connection;
+    enum nacre_error e = nacre_chan_request(c->conn, ch->number, span_str(k->kind), k->number != 0,
+                                            span_of(k->data, k->data_len), s->now_ns); /* else as above */
+    if (e == NACRE_E_TOO_MUCH_QUEUED)
+        nacre_connection_close(c, e, "A client does not take its data, and requests pile up behind that.");
+    nacre_connection_touch(c);
 }
 
 /* A global request goes the conn's way, which counts the replies that are due; the rest needs no order. */

@@ -4,7 +4,8 @@
 #include "ssh/chan.h"
 
 enum {
-    REPLIES_DUE_MAX = 1024
+    REPLIES_DUE_MAX = 1024,
+    REQUESTS_QUEUED_MAX = 1024 /* behind data that the peer does not take */
 };
 
 enum step nacre_on_channel_request(struct conn *c, struct span body)
@@ -80,6 +81,8 @@ static enum nacre_error may_request(const struct conn *c, const struct chan *cha
         return NACRE_E_SOCKET_SHUTDOWN;
     if (kind.len > NAME_MAX_LEN || data.len > CHAN_REQUEST_MAX)
         return NACRE_E_MSGSIZE;
+    if (chan->requests >= REQUESTS_QUEUED_MAX)
+        return NACRE_E_TOO_MUCH_QUEUED;
     return chan->replies_due < REPLIES_DUE_MAX && nacre_packet_has_room(c) ? NACRE_OK : NACRE_E_NOBUFS;
 }
 

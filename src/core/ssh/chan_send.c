@@ -41,6 +41,7 @@ static bool mark_next(struct chan *chan, bool is_request)
     else
         chan->marks_last->next = m;
     chan->marks_last = m;
+    chan->requests += is_request ? 1 : 0;
     return true;
 }
 
@@ -50,6 +51,7 @@ static void pop(struct chan *chan)
     struct chan_mark *m = chan->marks;
 
     if (m != NULL && m->position == chan->popped) {
+        chan->requests -= m->is_request ? 1 : 0;
         chan->marks = m->next;
         if (chan->marks == NULL)
             chan->marks_last = NULL;
