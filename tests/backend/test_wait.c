@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "backend/rig.h"
@@ -231,6 +232,72 @@ CASE(backend_wait, many_connections_echo_and_end_together)
         uint8_t got[4];
         cr_assert_eq(r.d->take(f[i], got, 4, 5000), 4);
         cr_assert_arr_eq(got, text[i], 4);
+        r.d->let_go(f[i]);
+    }
+    rig_close(&r);
+}
+
+struct tally {
+    unsigned bytes, fins, sents, gones;
+};
+
+/* Counts what comes until there are so many FINs, sends and ends in all. */
+static void count_until(struct rig *r, struct tally *seen, unsigned fins, unsigned sents, unsigned gones)
+{
+    struct tally all = {0};
+    while (all.fins < fins || all.sents < sents || all.gones < gones) {
+        struct io_done d = {.kind = IO_WOKEN};
+        cr_assert(rig_next(r, &d, 10000));
+        cr_assert(d.kind == IO_RECEIVED || d.kind == IO_SENT || d.kind == IO_GONE);
+        struct tally one = {.bytes = d.kind == IO_RECEIVED ? (unsigned)d.len : 0,
+                            .fins = d.kind == IO_RECEIVED && d.len == 0,
+                            .sents = d.kind == IO_SENT,
+                            .gones = d.kind == IO_GONE};
+        struct tally *t = &seen[d.owner - OWNER];
+        *t = (struct tally){t->bytes + one.bytes, t->fins + one.fins, t->sents + one.sents, t->gones + one.gones};
+        all = (struct tally){0, all.fins + one.fins, all.sents + one.sents, all.gones + one.gones};
+        nacre_block_release(d.block);
+    }
+    rig_quiet(r);
+}
+
+/* More than queues and buffers of an instance hold: nothing is lost and nothing comes twice. */
+CASE(backend_wait, crowds_come_and_go_all_at_once)
+{
+    enum {
+        CROWD = 1500
+    };
+    struct rig r;
+    struct rlimit limit;
+    static uint32_t slot[CROWD];
+    static struct far f[CROWD];
+    static struct tally seen[CROWD];
+    const struct span s = span_str("ping");
+    cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_max < 2 * CROWD + 64)
+        cr_skip_test("the crowd needs more descriptors than it may have");
+    rig_open(&r, *row);
+    for (unsigned i = 0; i < CROWD; i++) {
+        f[i] = rig_attach(&r, OWNER + i, &slot[i]);
+        r.ops->receive(r.io, slot[i], true);
+    }
+    rig_quiet(&r);
+    for (unsigned i = 0; i < CROWD; i++) {
+        cr_assert_eq(r.ops->send(r.io, slot[i], &s, 1), NACRE_OK);
+        cr_assert(r.d->feed(f[i], "pong", 4));
+        r.d->fin(f[i]);
+    }
+    count_until(&r, seen, CROWD, CROWD, 0);
+    for (unsigned i = 0; i < CROWD; i++) {
+        cr_assert(seen[i].bytes == 4 && seen[i].fins == 1 && seen[i].sents == 1, "%s: %u: %u bytes, %u, %u",
+                  r.ops->name, i, seen[i].bytes, seen[i].fins, seen[i].sents);
+        r.ops->detach(r.io, slot[i]);
+    }
+    count_until(&r, seen, 0, 0, CROWD);
+    for (unsigned i = 0; i < CROWD; i++) {
+        cr_assert_eq(seen[i].gones, 1);
         r.d->let_go(f[i]);
     }
     rig_close(&r);
