@@ -163,6 +163,10 @@ struct farewells {
     unsigned first, count;
 };
 
+/* A hundred thousand of each are held at once: what they need only for a while belongs elsewhere. */
+_Static_assert(sizeof(struct connection) <= 640, "an idle connection is small");
+_Static_assert(sizeof(struct channel) <= 256, "an idle channel is small");
+
 struct shard {
     /* Written before the thread starts, read-only after that. */
     struct nacre_server *server;

@@ -54,6 +54,8 @@ struct chan {
     unsigned replies_due;    /* to requests of ours */
 };
 
+_Static_assert(sizeof(struct chan) <= 192, "an idle channel is small: see engine/shard.h");
+
 /* ---- chan.c ------------------------------------------------------------------------------------------------- */
 
 /* The channel with that number, or NULL. */

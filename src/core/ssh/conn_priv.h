@@ -147,6 +147,8 @@ struct conn {
     unsigned keepalives_out;
 };
 
+_Static_assert(sizeof(struct conn) <= 768, "an idle connection is small: see engine/shard.h");
+
 static inline bool conn_is_server(const struct conn *c)
 {
     return c->config->role == CONN_SERVER;
