@@ -14,7 +14,7 @@
 #include "io_uring/uring.h"
 
 enum {
-    ACCEPTS_SHARED = 2, /* in flight: one to have, one to work on */
+    ACCEPTS_SHARED = 8, /* in flight: a burst is taken in few turns */
 };
 
 static const int64_t rest_ns = 100 * 1000 * 1000;
