@@ -54,7 +54,7 @@ struct chan {
     unsigned replies_due;    /* to requests of ours */
 };
 
-_Static_assert(sizeof(struct chan) <= 192, "an idle channel is small: see engine/shard.h");
+_Static_assert(sizeof(struct chan) <= 256, "an idle channel is small: see engine/shard.h");
 
 /* ---- chan.c ------------------------------------------------------------------------------------------------- */
 
