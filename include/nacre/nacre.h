@@ -165,6 +165,9 @@ struct nacre_ssh_user_auth_request {
     const char *client_host;
     const char *client_user; /* hostbased: who is logged in there; else "" */
     bool verified;
+    /* publickey with a security key, when verified: somebody touched the device; and was verified by PIN or
+     * fingerprint. Of other keys both are true. */
+    bool user_present, user_verified;
     bool accept;          /* [out] preset false, but see `certified` */
     bool partial_success; /* [out] preset false: this factor is good, more are needed */
     /* [out] comma-separated; NULL leaves the list as it is. Not looked at when a query is answered with yes. */
@@ -173,6 +176,9 @@ struct nacre_ssh_user_auth_request {
      * the old one has expired, or the new one would not do (section 8). It lets nobody in, and counts towards a cap of
      * its own that is larger than MaxAuthAttempts. Not looked at with other methods. */
     const char *change_prompt;
+    /* [out] A security key, and not in a certificate: nobody need have touched it; its user has to be verified. Preset
+     * false: by default `accept` of a signature that nobody touched the device for is a refusal. */
+    bool no_touch_required, verify_required;
     /* publickey with an OpenSSH certificate: for this user, in its time and from its source addresses, signed by an
      * authority of nacre_add_user_ca(). `accept` is then preset true, unless there is a force_command: whoever accepts
      * that one takes it upon himself to run it in place of whatever the client asks for. What the certificate permits
@@ -306,6 +312,7 @@ struct nacre_answer {
     bool partial_success;
     const char *available_methods;
     const char *change_prompt;
+    bool no_touch_required, verify_required;
     int port; /* of a reverse tunnel: 0 leaves it as asked */
     int cert_store_type;
     const void *cert_store;

@@ -11,7 +11,8 @@ static void put_option(struct wr *w, const char *name, const char *value)
         return;
     wr_cstring(w, name);
     uint8_t *inside = wr_string_open(w);
-    wr_cstring(w, value);
+    if (value != NULL)
+        wr_cstring(w, value);
     wr_string_close(w, inside);
 }
 
@@ -45,6 +46,7 @@ size_t cert_make(const struct nacre_crypto *crypto, const struct key *user, cons
     wr_cstring(&w, "");
     wr_cstring(&w, "permit-port-forwarding");
     wr_cstring(&w, "");
+    put_option(&w, plan->extension, NULL);
     wr_string_close(&w, inside);
     wr_cstring(&w, "");
     wr_string(&w, nacre_key_blob(ca));

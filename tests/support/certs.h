@@ -10,8 +10,9 @@ struct cert_plan {
     const char *ca_alg; /* how the authority signs */
     uint32_t kind;
     const char *principals[3];
-    const char *option, *value;         /* critical; NULL: none */
+    const char *option, *value;         /* critical; NULL: none, and no value */
     const char *option2;                /* another, with the value "x" */
+    const char *extension;              /* besides permit-*; NULL: none */
     uint64_t valid_after, valid_before; /* both 0: 1000 and 2000 */
 };
 

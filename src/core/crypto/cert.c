@@ -135,6 +135,40 @@ bool nacre_cert_option(const struct key_cert *cert, const char *name, struct spa
     return count_option(cert, span_str(name), value, &well) == 1 && well;
 }
 
+/* Whether that critical option is there once and empty, as one that has no value. */
+static bool is_flag(const struct key_cert *cert, struct span name)
+{
+    struct rd r = rd_over(cert->critical);
+    unsigned count = 0;
+    bool empty = true;
+    while (!r.bad && r.at != r.end) {
+        struct span key = rd_string(&r, KEY_BLOB_MAX), data = rd_string(&r, KEY_BLOB_MAX);
+        if (r.bad || !span_eq(key, name))
+            continue;
+        empty = empty && data.len == 0;
+        count++;
+    }
+    return !r.bad && count == 1 && empty;
+}
+
+static bool has_extension(const struct key_cert *cert, const char *wanted)
+{
+    struct rd r = rd_over(cert->extensions);
+    while (!r.bad && r.at != r.end) {
+        struct span name = rd_string(&r, KEY_BLOB_MAX);
+        (void)rd_string(&r, KEY_BLOB_MAX);
+        if (!r.bad && span_is(name, wanted))
+            return true;
+    }
+    return false;
+}
+
+bool nacre_cert_suffices(const struct key_cert *cert, struct key_user user)
+{
+    return (user.present || has_extension(cert, "no-touch-required")) &&
+           (user.verified || !is_flag(cert, span_str("verify-required")));
+}
+
 bool nacre_cert_options_known(const struct key_cert *cert)
 {
     struct rd r = rd_over(cert->critical);
@@ -142,6 +176,11 @@ bool nacre_cert_options_known(const struct key_cert *cert)
         struct span name = rd_string(&r, KEY_BLOB_MAX), value;
         bool well = false;
         (void)rd_string(&r, KEY_BLOB_MAX);
+        if (span_is(name, "verify-required")) {
+            if (!is_flag(cert, name))
+                return false;
+            continue;
+        }
         if (!span_is(name, "force-command") && !span_is(name, "source-address"))
             return false;
         if (count_option(cert, name, &value, &well) != 1 || !well)

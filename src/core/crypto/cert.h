@@ -36,9 +36,13 @@ bool nacre_cert_names(const struct key_cert *cert, struct span principal);
 /* The value of a critical option, "string" inside already taken off. False: it is not there. */
 bool nacre_cert_option(const struct key_cert *cert, const char *name, struct span *value);
 
-/* True when every critical option is one of force-command and source-address, each well-formed and once: others must
- * not be ignored. */
+/* True when every critical option is one of force-command, source-address and verify-required, each well-formed and
+ * once: others must not be ignored. */
 bool nacre_cert_options_known(const struct key_cert *cert);
+
+/* Rule R10: whether a security key's user did what the certificate wants of him. Somebody has to have touched the device
+ * unless its extension no-touch-required is there; its critical option verify-required wants the user verified. */
+bool nacre_cert_suffices(const struct key_cert *cert, struct key_user user);
 
 /* The names of the extensions, comma-separated and NUL-terminated; what does not fit or is no name is left out. */
 void nacre_cert_extensions(const struct key_cert *cert, char *out, size_t size);

@@ -93,9 +93,20 @@ bool nacre_key_fits(const struct key *k, const struct sig_alg *alg);
 bool nacre_key_sign(const struct nacre_crypto *c, const struct key *k, const struct sig_alg *alg, struct span data,
                     struct buf *out);
 
-/* True only when `signature` is a well-formed blob by exactly `alg` and verifies over `data`. */
+/* True only when `signature` is a well-formed blob by exactly `alg` and verifies over `data`. Of a security key, also
+ * only when somebody touched it. */
 bool nacre_key_verify(const struct nacre_crypto *c, const struct key *k, const struct sig_alg *alg, struct span data,
                       struct span signature);
+
+/* What a security key says of whoever it signed for; of other keys both are true. */
+struct key_user {
+    bool present;  /* touched the device */
+    bool verified; /* by PIN or fingerprint */
+};
+
+/* The same, also for a security key that nobody touched: *user is the caller's to judge (rule R10). */
+bool nacre_key_verify_user(const struct nacre_crypto *c, const struct key *k, const struct sig_alg *alg,
+                           struct span data, struct span signature, struct key_user *user);
 
 /* "SHA256:" and base64 without padding, NUL-terminated, as ssh-keygen -l prints it. `out` has room for 64 bytes. */
 bool nacre_key_fingerprint(const struct nacre_crypto *c, struct span blob, char out[64]);

@@ -6,6 +6,7 @@
 
 enum {
     USER_PRESENT = 0x01,
+    USER_VERIFIED = 0x04,
     APPLICATION_MAX = 1024
 };
 
@@ -37,15 +38,16 @@ static struct span application_of(const struct key *k)
     return rd_string(&r, APPLICATION_MAX);
 }
 
-bool nacre_sk_signed_data(const struct key *k, struct rd *r, struct span data, uint8_t out[SK_SIGNED_LEN])
+bool nacre_sk_signed_data(const struct key *k, struct rd *r, struct span data, uint8_t out[SK_SIGNED_LEN],
+                          struct key_user *user)
 {
     uint8_t hash[HASH_MAX];
     uint8_t flags = rd_u8(r);
     uint32_t counter = rd_u32(r);
     struct span application = application_of(k);
     struct wr w = wr_over(out, SK_SIGNED_LEN);
-    /* Rule R10: somebody has to have touched the device. */
-    if (!rd_end(r) || (flags & USER_PRESENT) == 0 || !nacre_hash(k->c, HASH_SHA256, &application, 1, hash))
+    *user = (struct key_user){(flags & USER_PRESENT) != 0, (flags & USER_VERIFIED) != 0};
+    if (!rd_end(r) || !nacre_hash(k->c, HASH_SHA256, &application, 1, hash))
         return false;
     wr_bytes(&w, hash, 32);
     wr_u8(&w, flags);

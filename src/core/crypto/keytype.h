@@ -99,7 +99,8 @@ bool nacre_keytype_is_sk(const struct key_type *t);
 
 /* What a security key signed: `r` stands behind the signature, at flags and counter. False: malformed, or nobody was
  * present. */
-bool nacre_sk_signed_data(const struct key *k, struct rd *r, struct span data, uint8_t out[SK_SIGNED_LEN]);
+bool nacre_sk_signed_data(const struct key *k, struct rd *r, struct span data, uint8_t out[SK_SIGNED_LEN],
+                          struct key_user *user);
 
 EVP_PKEY *nacre_cert_parse(const struct nacre_crypto *c, const struct key_type *t, struct rd *r);
 

@@ -83,13 +83,22 @@ bool nacre_key_sign(const struct nacre_crypto *c, const struct key *k, const str
 bool nacre_key_verify(const struct nacre_crypto *c, const struct key *k, const struct sig_alg *alg, struct span data,
                       struct span signature)
 {
+    struct key_user user;
+    /* Rule R10: somebody has to have touched the device. */
+    return nacre_key_verify_user(c, k, alg, data, signature, &user) && user.present;
+}
+
+bool nacre_key_verify_user(const struct nacre_crypto *c, const struct key *k, const struct sig_alg *alg,
+                           struct span data, struct span signature, struct key_user *user)
+{
     uint8_t native[SIGNATURE_MAX], wrapped[SK_SIGNED_LEN];
     struct rd r = rd_over(signature);
     struct wr w = wr_over(native, sizeof native);
     struct span name = rd_string(&r, 64);
     struct span body = rd_string(&r, SIGNATURE_MAX);
+    *user = (struct key_user){true, true};
     if (nacre_keytype_is_sk(k->type)) {
-        if (!nacre_sk_signed_data(k, &r, data, wrapped))
+        if (!nacre_sk_signed_data(k, &r, data, wrapped, user))
             return false;
         data = span_of(wrapped, sizeof wrapped);
     }

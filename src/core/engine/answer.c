@@ -130,6 +130,8 @@ static void resolve(struct connection *c, const struct question *q, struct event
     const struct conn_answer answer = {
         .accept = a->accept,
         .partial_success = a->partial_success,
+        .no_touch_required = a->no_touch_required,
+        .verify_required = a->verify_required,
         .available_methods = span_str(a->methods),
         .change_prompt = a->change_prompt,
     };
@@ -179,8 +181,12 @@ static bool question_returned(struct connection *c, struct event *e)
         return false;
     }
     struct event *mine = e;
-    const struct nacre_answer_copy now = {
-        .accept = e->accept, .partial_success = e->partial, .methods = e->methods, .change_prompt = e->change_prompt};
+    const struct nacre_answer_copy now = {.accept = e->accept,
+                                          .partial_success = e->partial,
+                                          .no_touch_required = e->no_touch_required,
+                                          .verify_required = e->verify_required,
+                                          .methods = e->methods,
+                                          .change_prompt = e->change_prompt};
     const struct nacre_answer_copy *a = e->deferred ? q->early : &now;
     resolve(c, q, &mine, a, e->deferred ? &q->early->cert : &e->cert);
     free_question(c, q);

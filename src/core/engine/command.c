@@ -34,6 +34,8 @@ struct nacre_answer_copy *nacre_answer_copy_new(const struct nacre_answer *answe
         return NULL;
     a->accept = answer->accept;
     a->partial_success = answer->partial_success;
+    a->no_touch_required = answer->no_touch_required;
+    a->verify_required = answer->verify_required;
     a->port = answer->port;
     a->methods = copy_text(answer->available_methods);
     a->change_prompt = copy_text(answer->change_prompt);

@@ -70,7 +70,7 @@ struct command {
 
 /* An answer whose strings are copies. */
 struct nacre_answer_copy {
-    bool accept, partial_success;
+    bool accept, partial_success, no_touch_required, verify_required;
     int port;
     char *methods, *change_prompt;
     struct cert_choice *cert;

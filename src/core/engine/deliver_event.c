@@ -78,6 +78,8 @@ static void deliver_ssh_user_auth_request(struct nacre_server *server, struct ev
                                             .client_host = e->client_host == NULL ? "" : e->client_host,
                                             .client_user = e->client_user == NULL ? "" : e->client_user,
                                             .verified = e->verified,
+                                            .user_present = e->user_present,
+                                            .user_verified = e->user_verified,
                                             .accept = e->accept,
                                             .certified = e->certificate_id != NULL,
                                             .certificate_id = e->certificate_id == NULL ? "" : e->certificate_id,
@@ -89,6 +91,8 @@ static void deliver_ssh_user_auth_request(struct nacre_server *server, struct ev
     e->deferred = v.event.deferred;
     e->accept = v.accept;
     e->partial = v.partial_success;
+    e->no_touch_required = v.no_touch_required;
+    e->verify_required = v.verify_required;
     if (!e->deferred && v.available_methods != NULL && (e->methods = strdup(v.available_methods)) == NULL)
         e->accept = e->partial = false;
     if (!e->deferred && v.change_prompt != NULL && (e->change_prompt = strdup(v.change_prompt)) == NULL)

@@ -47,7 +47,9 @@ struct event {
     bool partial;
     bool deferred;
     bool verified;
-    bool secret; /* wipe when done */
+    bool user_present, user_verified;        /* what a security key says */
+    bool no_touch_required, verify_required; /* of the answer */
+    bool secret;                             /* wipe when done */
     bool want_reply;
     int64_t connection_id, channel_id;
     uint64_t serial; /* of the question */

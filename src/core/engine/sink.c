@@ -299,6 +299,8 @@ static struct event *make_auth(struct connection *c, const struct conn_event *v)
     }
     e->secret = true;
     e->verified = v->verified;
+    e->user_present = v->verified && v->key_user.present;
+    e->user_verified = v->verified && v->key_user.verified;
     return e;
 }
 

@@ -156,7 +156,8 @@ enum step nacre_auth_ask(struct conn *c)
                                                .client_user = q->client_user,
                                                .cert = q->is_certificate ? &q->cert : NULL,
                                                .query = q->query,
-                                               .verified = q->verified});
+                                               .verified = q->verified,
+                                               .key_user = q->key_user});
 }
 
 enum step nacre_resume_auth(struct conn *c, const struct ask *ask, const struct conn_answer *answer)
@@ -202,6 +203,13 @@ static enum step succeed(struct conn *c)
     return nacre_conn_authenticated(c, a->request.user, a->request.method);
 }
 
+/* Rule R10. What a certificate wants was looked at before anybody was asked. */
+static bool key_user_suffices(const struct auth_request *q, const struct conn_answer *answer)
+{
+    return !q->verified || q->is_certificate ||
+           ((q->key_user.present || answer->no_touch_required) && (q->key_user.verified || !answer->verify_required));
+}
+
 enum step nacre_auth_decide(struct conn *c, const struct conn_answer *answer)
 {
     struct auth *a = c->auth;
@@ -211,6 +219,12 @@ enum step nacre_auth_decide(struct conn *c, const struct conn_answer *answer)
      * it has signed; until then it has to stay among the methods. */
     if (a->request.query && (answer->accept || answer->partial_success))
         return nacre_send_pk_ok(c);
+    if ((answer->accept || answer->partial_success) && !key_user_suffices(&a->request, answer)) {
+        nacre_conn_log(c, 1, "a security key's user did not touch it, or was not verified");
+        a->request.verified = false;
+        nacre_auth_inform(c);
+        return nacre_auth_refuse(c, false);
+    }
     if (wanted.len != 0 && nacre_names_valid(wanted) && !set_text(&a->methods, wanted))
         return nacre_conn_fail(c, NACRE_E_INVAL, "the list of available methods is too long");
     if (a->request.verified && (answer->accept || answer->partial_success))

@@ -19,6 +19,7 @@ struct auth_request {
     struct span client_host, client_user; /* hostbased */
     struct span signature, signed_part;   /* signed_part is the request without the signature */
     struct key_cert cert;                 /* publickey, when is_certificate */
+    struct key_user key_user;             /* when verified */
     bool query, verified, is_certificate;
 };
 

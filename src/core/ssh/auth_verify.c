@@ -19,6 +19,7 @@ struct verify_work {
     struct key *key;
     bool query; /* nothing was signed: only a certificate is checked */
     bool good;
+    struct key_user user;
 };
 
 static void verify_free(struct work *work)
@@ -36,9 +37,10 @@ static void verify_run(struct work *work)
     struct verify_work *w = CONTAINER_OF(work, struct verify_work, work);
     struct key_cert cert;
 
-    w->good =
-        (w->query || nacre_key_verify(w->crypto, w->key, w->alg, buf_span(&w->signed_data), buf_span(&w->signature))) &&
-        (!nacre_cert_read(nacre_key_blob(w->key), &cert) || nacre_cert_is_signed(w->crypto, &cert));
+    w->good = w->query || nacre_key_verify_user(w->crypto, w->key, w->alg, buf_span(&w->signed_data),
+                                                buf_span(&w->signature), &w->user);
+    if (w->good && nacre_cert_read(nacre_key_blob(w->key), &cert))
+        w->good = (w->query || nacre_cert_suffices(&cert, w->user)) && nacre_cert_is_signed(w->crypto, &cert);
 }
 
 /* Takes over the reference to the key when it succeeds. */
@@ -84,9 +86,11 @@ static enum step verify_done(struct conn *c, struct work *work)
 {
     struct auth_request *q = &c->auth->request;
 
-    bool good = CONTAINER_OF(work, struct verify_work, work)->good;
+    const struct verify_work *w = CONTAINER_OF(work, struct verify_work, work);
+    bool good = w->good;
 
     q->verified = good && !q->query;
+    q->key_user = w->user;
     if (good)
         return nacre_auth_ask(c);
     if (!q->query)

@@ -208,7 +208,8 @@ struct conn_event {
     bool want_reply, accepted;
     bool verified; /* CONN_AUTH_REQUEST, publickey and hostbased: the signature of this very request was checked and is
                       good */
-    bool query;    /* CONN_AUTH_REQUEST, publickey: no signature yet, asks whether the key would do */
+    struct key_user key_user; /* CONN_AUTH_REQUEST when verified: who was at the security key */
+    bool query;               /* CONN_AUTH_REQUEST, publickey: no signature yet, asks whether the key would do */
     unsigned extended;
     struct span user, service, method;
     struct span param;        /* password, key blob, or one keyboard-interactive response */
@@ -230,7 +231,10 @@ struct conn_event {
 
 struct conn_answer {
     bool accept;
-    bool partial_success;          /* CONN_AUTH_REQUEST: this factor is good, more are needed */
+    bool partial_success; /* CONN_AUTH_REQUEST: this factor is good, more are needed */
+    /* CONN_AUTH_REQUEST with a security key, not in a certificate: nobody need have touched it; its user has to be
+     * verified. A yes to a signature that is short of that is a no (rule R10). */
+    bool no_touch_required, verify_required;
     struct span available_methods; /* CONN_AUTH_REQUEST: replaces the list for this connection; empty: unchanged */
     const char *change_prompt; /* CONN_AUTH_REQUEST, password: in place of the rest, asks for another password by this
                                   text; NULL: does not */

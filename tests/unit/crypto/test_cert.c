@@ -5,6 +5,7 @@
 #include "crypto/algs.h"
 #include "crypto/cert.h"
 #include "support/certs.h"
+#include "support/security_key.h"
 #include "unit/crypto/bytes.h"
 #include "wire/rd.h"
 #include "wire/wr.h"
@@ -36,13 +37,6 @@ struct made {
     uint8_t blob[KEY_BLOB_MAX];
     size_t len;
 };
-
-static struct span fields_of(const struct key *k)
-{
-    struct rd r = rd_over(nacre_key_blob(k));
-    (void)rd_string(&r, 64);
-    return span_of(r.at, (size_t)(r.end - r.at));
-}
 
 static void make(struct made *m, const struct plan *plan)
 {
@@ -231,68 +225,72 @@ Test(cert, sha1_signatures_of_an_authority_do_not_count)
     unmake(&m);
 }
 
-/* What a device would answer, made with a plain key. */
-static void sk_signature(const struct key *plain, const char *alg, const char *application, uint8_t flags,
-                         struct buf *out)
-{
-    uint8_t hash[HASH_MAX], signed_data[69], blob[512];
-    struct span name = span_str(application);
-    struct buf plain_signature;
-    struct wr w = wr_over(signed_data, sizeof signed_data);
-    cr_assert(nacre_hash(crypto, HASH_SHA256, &name, 1, hash));
-    wr_bytes(&w, hash, 32);
-    wr_u8(&w, flags);
-    wr_u32(&w, 5);
-    cr_assert(nacre_hash(crypto, HASH_SHA256, &data, 1, hash));
-    wr_bytes(&w, hash, 32);
-    nacre_buf_init(&plain_signature, SIGNATURE_MAX);
-    const struct sig_alg *row = nacre_sig_find(crypto, span_str(nacre_key_type(plain)));
-    cr_assert(nacre_key_sign(crypto, plain, row, wr_span(&w), &plain_signature));
-    struct rd r = rd_over(buf_span(&plain_signature));
-    (void)rd_string(&r, 64);
-    struct wr b = wr_over(blob, sizeof blob);
-    wr_cstring(&b, alg);
-    wr_string(&b, rd_string(&r, 256));
-    wr_u8(&b, flags);
-    wr_u32(&b, 5);
-    out->len = 0;
-    cr_assert(nacre_buf_append(out, blob, wr_len(&b)));
-    nacre_buf_free(&plain_signature);
-}
-
 Test(cert, r10_security_keys_need_somebody_present)
 {
     static const char *const rows[][2] = {{"ssh-ed25519", "sk-ssh-ed25519@openssh.com"},
                                           {"ecdsa-sha2-nistp256", "sk-ecdsa-sha2-nistp256@openssh.com"}};
     for (size_t i = 0; i < 2; i++) {
-        uint8_t blob[512];
         struct buf signature;
         struct key *plain = nacre_key_generate(crypto, rows[i][0], 0);
-        struct wr w = wr_over(blob, sizeof blob);
-        wr_cstring(&w, rows[i][1]);
-        wr_bytes(&w, fields_of(plain).at, fields_of(plain).len);
-        wr_cstring(&w, "ssh:");
-        struct key *sk = nacre_key_from_blob(crypto, wr_span(&w));
+        struct key *sk = sk_public(crypto, plain, rows[i][1], "ssh:");
         const struct sig_alg *alg = nacre_sig_find(crypto, span_str(rows[i][1]));
         cr_assert(sk != NULL && alg != NULL && !nacre_key_is_private(sk), "%s", rows[i][1]);
         nacre_buf_init(&signature, SIGNATURE_MAX);
-        sk_signature(plain, rows[i][1], "ssh:", 0x01, &signature);
+        sk_sign(crypto, plain, &(struct sk_says){rows[i][1], "ssh:", 0x01}, data, &signature);
         cr_expect(nacre_key_verify(crypto, sk, alg, data, buf_span(&signature)), "%s", rows[i][1]);
         for (size_t len = 0; len < signature.len; len++)
             cr_expect_not(nacre_key_verify(crypto, sk, alg, data, span_of(signature.at, len)), "cut to %zu", len);
         signature.at[signature.len - 5] ^= 0x04;
         cr_expect_not(nacre_key_verify(crypto, sk, alg, data, buf_span(&signature)), "flags are signed");
-        sk_signature(plain, rows[i][1], "ssh:", 0x05, &signature);
+        sk_sign(crypto, plain, &(struct sk_says){rows[i][1], "ssh:", 0x05}, data, &signature);
         cr_expect(nacre_key_verify(crypto, sk, alg, data, buf_span(&signature)), "present and verified");
-        sk_signature(plain, rows[i][1], "ssh:", 0x00, &signature);
+        sk_sign(crypto, plain, &(struct sk_says){rows[i][1], "ssh:", 0x00}, data, &signature);
         cr_expect_not(nacre_key_verify(crypto, sk, alg, data, buf_span(&signature)), "nobody was there");
-        sk_signature(plain, rows[i][1], "ssh:", 0x04, &signature);
+        sk_sign(crypto, plain, &(struct sk_says){rows[i][1], "ssh:", 0x04}, data, &signature);
         cr_expect_not(nacre_key_verify(crypto, sk, alg, data, buf_span(&signature)), "verified, yet not present");
-        sk_signature(plain, rows[i][1], "web:", 0x01, &signature);
+        struct key_user user;
+        cr_expect(nacre_key_verify_user(crypto, sk, alg, data, buf_span(&signature), &user));
+        cr_expect(!user.present && user.verified);
+        signature.at[signature.len - 5] ^= 0x01;
+        cr_expect_not(nacre_key_verify_user(crypto, sk, alg, data, buf_span(&signature), &user), "flags are signed");
+        sk_sign(crypto, plain, &(struct sk_says){rows[i][1], "web:", 0x01}, data, &signature);
         cr_expect_not(nacre_key_verify(crypto, sk, alg, data, buf_span(&signature)), "another application");
-        cr_expect_null(nacre_key_from_blob(crypto, span_of(blob, wr_len(&w) - 8)), "no application");
+        struct span blob = nacre_key_blob(sk);
+        cr_expect_null(nacre_key_from_blob(crypto, span_of(blob.at, blob.len - 8)), "no application");
         nacre_buf_free(&signature);
         nacre_key_unref(sk);
         nacre_key_unref(plain);
+    }
+}
+
+/* Rule R10: the certificate's word on what the user of a security key has to do. */
+Test(cert, r10_a_certificate_says_what_its_user_has_to_do)
+{
+    const struct key_user touched = {true, false}, verified = {true, true}, nobody = {false, false};
+    static const struct {
+        const char *option, *value, *extension;
+        bool known, touched, verified, nobody;
+    } cases[] = {{NULL, NULL, NULL, true, true, true, false},
+                 {NULL, NULL, "no-touch-required", true, true, true, true},
+                 {"verify-required", NULL, NULL, true, false, true, false},
+                 {"verify-required", NULL, "no-touch-required", true, false, true, false},
+                 {"verify-required", "x", NULL, false, true, true, false},
+                 {"no-touch-required", NULL, NULL, false, true, true, false}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct made m;
+        struct key_cert cert;
+        struct plan p = simple;
+        p.p.option = cases[i].option;
+        p.p.value = cases[i].value;
+        p.p.extension = cases[i].extension;
+        make(&m, &p);
+        cr_assert(m.cert != NULL && nacre_cert_read(nacre_key_blob(m.cert), &cert));
+        cr_expect_eq(nacre_cert_options_known(&cert), cases[i].known, "case %zu", i);
+        if (cases[i].known) {
+            cr_expect_eq(nacre_cert_suffices(&cert, touched), cases[i].touched, "case %zu", i);
+            cr_expect_eq(nacre_cert_suffices(&cert, verified), cases[i].verified, "case %zu", i);
+            cr_expect_eq(nacre_cert_suffices(&cert, nobody), cases[i].nobody, "case %zu", i);
+        }
+        unmake(&m);
     }
 }
