@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "log.h"
 
@@ -60,13 +61,27 @@ static bool is_try(const struct nacre_ssh_user_auth_request *event)
     return strcmp(event->auth_method, "none") != 0 && strcmp(event->auth_method, "keyboard-interactive-1") != 0;
 }
 
+/* Which of the lines with that key lets in, and what it wants of a security key's user. */
+static const struct user_key *find_key(struct app *app, const struct peer *peer,
+                                       struct nacre_ssh_user_auth_request *event)
+{
+    const struct user_key *key = nacred_users_find_key(&app->options.users, event->user, event->auth_param,
+                                                       event->auth_param_len, peer->remote_host, (int64_t)time(NULL));
+
+    if (!key)
+        return NULL;
+    event->no_touch_required = key->options.no_touch;
+    event->verify_required = key->options.verify;
+    if (event->verified &&
+        ((!event->user_present && !key->options.no_touch) || (!event->user_verified && key->options.verify)))
+        return NULL;
+    return key;
+}
+
 static bool check(struct app *app, struct peer *peer, const struct nacre_ssh_user_auth_request *event)
 {
     if (strcmp(event->auth_method, "password") == 0)
         return password_is_good(app, event);
-    if (strcmp(event->auth_method, "publickey") == 0)
-        return event->certified ||
-               nacred_users_check_key(&app->options.users, event->user, event->auth_param, event->auth_param_len);
     if (strcmp(event->auth_method, "hostbased") == 0)
         return event->verified && host_is_good(app, event);
     if (strcmp(event->auth_method, "keyboard-interactive-1") == 0)
@@ -78,9 +93,13 @@ static bool check(struct app *app, struct peer *peer, const struct nacre_ssh_use
 
 void nacred_auth(struct app *app, struct peer *peer, struct nacre_ssh_user_auth_request *event)
 {
-    event->accept = check(app, peer, event);
+    bool by_key = strcmp(event->auth_method, "publickey") == 0;
+    const struct user_key *key = by_key && !event->certified ? find_key(app, peer, event) : NULL;
+
+    event->accept = by_key ? event->certified || key : check(app, peer, event);
     if (event->accept && decides(event))
-        event->accept = nacred_peer_set_user(peer, event->user) && nacred_peer_set_limits(peer, event);
+        event->accept =
+            nacred_peer_set_user(peer, event->user) && nacred_peer_set_limits(peer, event, key ? &key->options : NULL);
 
     const char *space = *event->key_algorithm ? " " : "";
     const char *at = *event->client_host ? " from " : "";

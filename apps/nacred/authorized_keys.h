@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The authorized_keys format of OpenSSH, as far as it grants plain access: one "type base64 [comment]" a line.
- *
- * A line with options in front is not understood, and a line that is not understood grants nothing: most options narrow
- * what a key may do, so reading past them would widen it. */
+/* The authorized_keys format of OpenSSH: one "type base64 [comment]" a line. What stands in front of that is for
+ * key_options.h; a line that is not understood grants nothing. */
 #ifndef NACRED_AUTHORIZED_KEYS_H
 #define NACRED_AUTHORIZED_KEYS_H
 

@@ -51,44 +51,72 @@ FILE *nacred_key_file_open(const char *path)
     return file;
 }
 
-static const char *add_key(const struct audience *audience, const uint8_t *blob, size_t len)
+static const char *add_key(const struct audience *audience, const uint8_t *blob, size_t len,
+                           const struct key_options *options)
 {
     const char *wrong = NULL;
     bool any = false;
 
     if (audience->name)
-        return nacred_users_add_key(audience->users, audience->name, blob, len);
+        return nacred_users_add_key(audience->users, audience->name, blob, len, options);
     for (size_t i = 0; i < audience->users->count && !wrong; i++) {
         const struct user *user = &audience->users->list[i];
 
         if (user->named_by_user_option) {
             any = true;
-            wrong = nacred_users_add_key(audience->users, user->name, blob, len);
+            wrong = nacred_users_add_key(audience->users, user->name, blob, len, options);
         }
     }
-    return any ? wrong : nacred_users_add_key(audience->users, audience->account, blob, len);
+    return any ? wrong : nacred_users_add_key(audience->users, audience->account, blob, len, options);
+}
+
+static bool ignore(const char *path, int number, const char *why)
+{
+    nacred_log(LOG_LEVEL_WARNING, NULL, "authorized-keys", "%s line %d ignored: %s", path, number, why);
+    return true;
+}
+
+/* A line that begins with options, if with anything that is known. */
+static bool take_options(const struct audience *audience, const char *path, int number, const char *line, size_t len)
+{
+    uint8_t blob[AUTHORIZED_KEYS_LINE_MAX];
+    size_t blob_len = sizeof blob, start = 0;
+    char why[KEY_OPTIONS_WHY_MAX];
+    struct key_options options;
+
+    while (start < len && (line[start] == ' ' || line[start] == '\t'))
+        start++;
+    size_t end = start + nacred_key_options_end(line + start, len - start);
+    enum key_line kind = nacred_key_line_read(line + end, len - end, blob, &blob_len);
+    if (kind == KEY_LINE_BAD)
+        return ignore(path, number, "the key is malformed");
+    if (kind != KEY_LINE_KEY)
+        return ignore(path, number, "it holds no key of a type that is known here");
+    if (!nacred_key_options_read(line + start, end - start, &options, why))
+        return ignore(path, number, why);
+    const char *wrong = add_key(audience, blob, blob_len, &options);
+    nacred_key_options_free(&options);
+    return wrong ? complain(path, wrong) : true;
 }
 
 static bool take_line(const struct audience *audience, const char *path, int number, const char *line, size_t len)
 {
     uint8_t blob[AUTHORIZED_KEYS_LINE_MAX];
     size_t blob_len = sizeof blob;
+    struct key_options none;
     const char *wrong = NULL;
 
+    nacred_key_options_none(&none);
     switch (nacred_key_line_read(line, len, blob, &blob_len)) {
     case KEY_LINE_KEY:
-        wrong = add_key(audience, blob, blob_len);
+        wrong = add_key(audience, blob, blob_len, &none);
         return wrong ? complain(path, wrong) : true;
     case KEY_LINE_EMPTY:
         return true;
     case KEY_LINE_OPTIONS:
-        nacred_log(LOG_LEVEL_WARNING, NULL, "authorized-keys",
-                   "%s line %d ignored: options or an unknown key type, which are not supported", path, number);
-        return true;
+        return take_options(audience, path, number, line, len);
     case KEY_LINE_BAD:
-        nacred_log(LOG_LEVEL_WARNING, NULL, "authorized-keys", "%s line %d ignored: the key is malformed", path,
-                   number);
-        return true;
+        return ignore(path, number, "the key is malformed");
     }
     return true;
 }

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "key_options.h"
+
 struct peer *nacred_peer_new(nacre_server *server, nacre_connection_id connection_id)
 {
     struct peer *peer = calloc(1, sizeof *peer);
@@ -54,12 +56,17 @@ static bool permits(const struct nacre_ssh_user_auth_request *event, const char 
     return false;
 }
 
-bool nacred_peer_set_limits(struct peer *peer, const struct nacre_ssh_user_auth_request *event)
+bool nacred_peer_set_limits(struct peer *peer, const struct nacre_ssh_user_auth_request *event,
+                            const struct key_options *options)
 {
+    static const struct key_options all;
+    const struct key_options *o = options ? options : &all;
+    const char *command = event->force_command ? event->force_command : o->command;
+
     free(peer->forced_command);
-    peer->forced_command = event->force_command ? strdup(event->force_command) : NULL;
-    peer->may_pty = permits(event, "permit-pty");
-    peer->may_tunnel = permits(event, "permit-port-forwarding");
-    peer->may_agent = permits(event, "permit-agent-forwarding");
-    return peer->forced_command || !event->force_command;
+    peer->forced_command = command ? strdup(command) : NULL;
+    peer->may_pty = permits(event, "permit-pty") && !o->no_pty;
+    peer->may_tunnel = permits(event, "permit-port-forwarding") && !o->no_tunnels;
+    peer->may_agent = permits(event, "permit-agent-forwarding") && !o->no_agent;
+    return peer->forced_command || !command;
 }

@@ -13,6 +13,7 @@
 #include "nacre/nacre.h"
 
 struct agent;
+struct key_options;
 struct session;
 
 struct peer {
@@ -23,7 +24,7 @@ struct peer {
     int remote_port;
     char local_host[48];
     char *user;           /* once logged in */
-    char *forced_command; /* by the certificate that let the client in; NULL: none */
+    char *forced_command; /* by the certificate or key that let the client in; NULL: none */
     bool may_pty, may_tunnel, may_agent;
     char *prompted_user;      /* answered the keyboard-interactive prompt rightly, and is yet to be let in */
     struct session *sessions; /* linked by next_of_peer */
@@ -37,7 +38,9 @@ void nacred_peer_free(struct peer *peer);
 /* Keeps a copy of the name of who logged in. False when out of memory. */
 bool nacred_peer_set_user(struct peer *peer, const char *user);
 
-/* What the login permits: all, or, with a certificate, what stands in it. False when out of memory. */
-bool nacred_peer_set_limits(struct peer *peer, const struct nacre_ssh_user_auth_request *event);
+/* What the login permits: all, or, with a certificate, what stands in it, or what the options of its key leave (NULL:
+ * it is by no such key). False when out of memory. */
+bool nacred_peer_set_limits(struct peer *peer, const struct nacre_ssh_user_auth_request *event,
+                            const struct key_options *options);
 
 #endif

@@ -60,17 +60,25 @@ const char *nacred_users_set_password(struct users *users, const char *name, con
     return wrong;
 }
 
+static bool is_key(const struct user_key *key, const void *blob, size_t len)
+{
+    return key->len == len && memcmp(key->blob, blob, len) == 0;
+}
+
+/* Nothing behind a line without options is ever looked at. */
 static bool has_key(const struct user *user, const void *blob, size_t len)
 {
     for (size_t i = 0; i < user->key_count; i++)
-        if (user->keys[i].len == len && memcmp(user->keys[i].blob, blob, len) == 0)
+        if (is_key(&user->keys[i], blob, len) && nacred_key_options_are_none(&user->keys[i].options))
             return true;
     return false;
 }
 
-const char *nacred_users_add_key(struct users *users, const char *name, const uint8_t *blob, size_t len)
+const char *nacred_users_add_key(struct users *users, const char *name, const uint8_t *blob, size_t len,
+                                 const struct key_options *options)
 {
     struct user *user;
+    struct user_key key = {.len = len};
     const char *wrong = find_or_add(users, name, &user);
 
     if (wrong || has_key(user, blob, len))
@@ -79,11 +87,13 @@ const char *nacred_users_add_key(struct users *users, const char *name, const ui
     if (!grown)
         return no_memory;
     user->keys = grown;
-    uint8_t *copy = malloc(len);
-    if (!copy)
+    key.blob = malloc(len);
+    if (!key.blob || !nacred_key_options_copy(&key.options, options)) {
+        free(key.blob);
         return no_memory;
-    memcpy(copy, blob, len);
-    user->keys[user->key_count++] = (struct user_key){copy, len};
+    }
+    memcpy(key.blob, blob, len);
+    user->keys[user->key_count++] = key;
     return NULL;
 }
 
@@ -105,11 +115,15 @@ bool nacred_users_check_password(const struct users *users, const char *name, co
     return equal;
 }
 
-bool nacred_users_check_key(const struct users *users, const char *name, const void *blob, size_t len)
+const struct user_key *nacred_users_find_key(const struct users *users, const char *name, const void *blob, size_t len,
+                                             const char *address, int64_t now)
 {
     const struct user *user = find(users, name);
 
-    return user && has_key(user, blob, len);
+    for (size_t i = 0; user && i < user->key_count; i++)
+        if (is_key(&user->keys[i], blob, len) && nacred_key_options_hold(&user->keys[i].options, address, now))
+            return &user->keys[i];
+    return NULL;
 }
 
 bool nacred_users_have_passwords(const struct users *users)
@@ -133,8 +147,10 @@ void nacred_users_free(struct users *users)
     for (size_t i = 0; i < users->count; i++) {
         struct user *user = &users->list[i];
 
-        for (size_t k = 0; k < user->key_count; k++)
+        for (size_t k = 0; k < user->key_count; k++) {
             free(user->keys[k].blob);
+            nacred_key_options_free(&user->keys[k].options);
+        }
         free(user->keys);
         free(user->name);
         nacred_wipe(user, sizeof *user);

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "key_options.h"
 #include "secret.h"
 
 enum {
@@ -16,6 +17,7 @@ enum {
 struct user_key {
     uint8_t *blob; /* public key, RFC 4253 section 6.6 */
     size_t len;
+    struct key_options options;
 };
 
 struct user {
@@ -33,15 +35,18 @@ struct users {
 
 /* Both return NULL, or what is wrong with the argument. A second password for a name replaces the first. */
 const char *nacred_users_set_password(struct users *users, const char *name, const char *text, size_t len);
-/* Adds the name when it is new. Keys already there are not added again. */
-const char *nacred_users_add_key(struct users *users, const char *name, const uint8_t *blob, size_t len);
+/* Adds the name when it is new. A key that is there without options is not added again. */
+const char *nacred_users_add_key(struct users *users, const char *name, const uint8_t *blob, size_t len,
+                                 const struct key_options *options);
 
 /* NULL when there is no such user. */
 const struct user *nacred_users_find(const struct users *users, const char *name);
 
 /* Takes the same time for a user that does not exist. */
 bool nacred_users_check_password(const struct users *users, const char *name, const char *text, size_t len);
-bool nacred_users_check_key(const struct users *users, const char *name, const void *blob, size_t len);
+/* The first that holds for a client at that address now; NULL: none. */
+const struct user_key *nacred_users_find_key(const struct users *users, const char *name, const void *blob, size_t len,
+                                             const char *address, int64_t now);
 
 bool nacred_users_have_passwords(const struct users *users);
 bool nacred_users_have_keys(const struct users *users);

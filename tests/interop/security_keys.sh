@@ -53,6 +53,16 @@ for type in ed25519 ecdsa; do
 done
 ssh-keygen -q -w "$SECURITY_KEY" -s "$T/sk_ca" -I "an id" -n "$USER_NAME" "$T/stranger.pub" </dev/null || exit 1
 
+for type in ed25519 ecdsa; do
+    make sk_${type}_lax $type-sk -O no-touch-required
+    make sk_${type}_strict $type-sk
+    { printf 'no-touch-required '; cat "$T/sk_${type}_lax.pub"; printf 'verify-required '; cat "$T/sk_${type}_strict.pub"; } >>"$T/authorized_keys"
+    for made in lax:no-touch-required strict:verify-required; do
+        make sk_${type}_cert_${made%%:*} $type-sk
+        ssh-keygen -q -s "$T/ca" -I "an id" -n "$USER_NAME" -O "${made#*:}" "$T/sk_${type}_cert_${made%%:*}.pub" || exit 1
+    done
+done
+
 start_server --exec --user-ca "$T/cas"
 random_file some 65536
 
@@ -89,6 +99,14 @@ for type in ed25519:sk-ssh-ed25519 ecdsa:sk-ecdsa-sha2-nistp256; do
     check "$name: the device says that nobody touched it" refused_by_server with_flags 00 login sk_$type true
     check "$name: user verified, but nobody touched it" refused_by_server with_flags 04 login sk_$type true
     check "$name: certified, and nobody touched it" refused_by_server with_flags 00 login sk_${type}_certified true
+    check "$name: no-touch-required: nobody touched it" prints hello login sk_${type}_lax echo hello
+    check "$name: no-touch-required: touched all the same" prints hello with_flags 01 login sk_${type}_lax echo hello
+    check "$name: verify-required: touched only" refused_by_server login sk_${type}_strict true
+    check "$name: verify-required: verified" prints hello with_flags 05 login sk_${type}_strict echo hello
+    check "$name: verify-required: verified, not touched" refused_by_server with_flags 04 login sk_${type}_strict true
+    check "$name: certified no-touch-required" prints hello with_flags 00 login sk_${type}_cert_lax echo hello
+    check "$name: certified verify-required, touched only" refused_by_server with_flags 01 login sk_${type}_cert_strict true
+    check "$name: certified verify-required, verified" prints hello with_flags 05 login sk_${type}_cert_strict echo hello
     check "$name: user verified by PIN and touched" prints hello login sk_${type}_verified echo hello
     NACRE_SK_PIN=other check "$name: wrong PIN" refused login sk_${type}_verified true
 done
