@@ -47,7 +47,7 @@ foreach(program nacred nacre-bench)
   endif()
 endforeach()
 
-foreach(section 1 3)
+foreach(section 1 3 5)
   file(GLOB pages CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/man/*.${section})
   if(pages)
     install(FILES ${pages} DESTINATION ${CMAKE_INSTALL_MANDIR}/man${section})

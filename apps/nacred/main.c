@@ -106,11 +106,11 @@ static bool apply_settings(struct app *app, bool about_keys)
     for (size_t i = 0; i < settings->count; i++) {
         if (is_about_keys(settings->list[i]) != about_keys)
             continue;
-        int result = nacred_setting_set(app->server, settings->list[i]);
+        const char *why;
 
-        if (result) {
+        if (nacred_setting_set(app->server, settings->list[i], &why) != 0) {
             settings->list[i][strcspn(settings->list[i], "=")] = 0; /* the value may be a password */
-            fprintf(stderr, "nacred: --set %s: %s\n", settings->list[i], nacre_error_text(result));
+            fprintf(stderr, "nacred: --set %s: %s\n", settings->list[i], why);
             return false;
         }
     }

@@ -40,6 +40,7 @@ static const struct property_row property_rows[] = {
     {"keyboard_interactive_prompt_count",   PROPERTY_NUMBER,       {.number = nacre_set_keyboard_interactive_prompt_count}},
     {"keyboard_interactive_prompt_echo",    PROPERTY_INDEXED_FLAG, {.indexed_flag = nacre_set_keyboard_interactive_prompt_echo}},
     {"keyboard_interactive_prompt_prompt",  PROPERTY_INDEXED_TEXT, {.indexed_text = nacre_set_keyboard_interactive_prompt_prompt}},
+    {"ssh_cert_encoded",                    PROPERTY_BYTES,        {.bytes = nacre_set_ssh_cert_encoded}},
     {"ssh_cert_store",                      PROPERTY_BYTES,        {.bytes = nacre_set_ssh_cert_store}},
     {"ssh_cert_store_password",             PROPERTY_TEXT,         {.text = nacre_set_ssh_cert_store_password}},
     {"ssh_cert_store_type",                 PROPERTY_NUMBER,       {.number = nacre_set_ssh_cert_store_type}},
@@ -81,11 +82,18 @@ static bool read_number(const char *text, char end, int *value, const char **res
 
 static bool read_flag(const char *text, bool *value)
 {
-    *value = strcasecmp(text, "true") == 0 || strcmp(text, "1") == 0;
-    return *value || strcasecmp(text, "false") == 0 || strcmp(text, "0") == 0;
+    *value = strcasecmp(text, "true") == 0 || strcasecmp(text, "yes") == 0 || strcmp(text, "1") == 0;
+    return *value || strcasecmp(text, "false") == 0 || strcasecmp(text, "no") == 0 || strcmp(text, "0") == 0;
 }
 
-static int set_plain(nacre_server *server, const struct property_row *row, const char *value)
+/* Refused here, before the library was asked. */
+static int refused(const char **why, int code, const char *text)
+{
+    *why = text;
+    return code;
+}
+
+static int set_plain(nacre_server *server, const struct property_row *row, const char *value, const char **why)
 {
     const char *rest;
     int number;
@@ -94,33 +102,45 @@ static int set_plain(nacre_server *server, const struct property_row *row, const
         return row->set.text(server, value);
     if (row->kind == PROPERTY_BYTES)
         return row->set.bytes(server, value, strlen(value));
-    return read_number(value, 0, &number, &rest) ? row->set.number(server, number) : NACRE_E_SETTING_VALUE;
+    if (!read_number(value, 0, &number, &rest))
+        return refused(why, NACRE_E_SETTING_VALUE, "It is a number.");
+    return row->set.number(server, number);
 }
 
 /* `at` stands behind the name. */
-static int set_row(nacre_server *server, const struct property_row *row, const char *at)
+static int set_row(nacre_server *server, const struct property_row *row, const char *at, const char **why)
 {
     int index;
     bool flag;
 
     if (row->kind != PROPERTY_INDEXED_TEXT && row->kind != PROPERTY_INDEXED_FLAG)
-        return *at == '=' ? set_plain(server, row, at + 1) : NACRE_E_SETTING_UNKNOWN;
+        return *at == '=' ? set_plain(server, row, at + 1, why)
+                          : refused(why, NACRE_E_SETTING_UNKNOWN, "It has no index.");
     if (*at != '[' || !read_number(at + 1, ']', &index, &at) || at[1] != '=')
-        return NACRE_E_SETTING_UNKNOWN;
+        return refused(why, NACRE_E_SETTING_UNKNOWN, "It needs an index: NAME[0]=VALUE.");
     if (row->kind == PROPERTY_INDEXED_TEXT)
         return row->set.indexed_text(server, index, at + 2);
-    return read_flag(at + 2, &flag) ? row->set.indexed_flag(server, index, flag) : NACRE_E_SETTING_VALUE;
+    if (!read_flag(at + 2, &flag))
+        return refused(why, NACRE_E_SETTING_VALUE, "It is True or False.");
+    return row->set.indexed_flag(server, index, flag);
 }
 
-int nacred_setting_set(nacre_server *server, const char *setting)
+int nacred_setting_set(nacre_server *server, const char *setting, const char **why)
 {
+    *why = NULL;
     for (size_t i = 0; i < sizeof property_rows / sizeof *property_rows; i++) {
         size_t len = spells(setting, property_rows[i].name);
 
-        if (len > 0 && (setting[len] == '=' || setting[len] == '['))
-            return set_row(server, &property_rows[i], setting + len);
+        if (len > 0 && (setting[len] == '=' || setting[len] == '[')) {
+            int result = set_row(server, &property_rows[i], setting + len, why);
+            if (*why == NULL)
+                *why = nacre_last_error(server);
+            return result;
+        }
     }
-    return nacre_config(server, setting, NULL, 0);
+    int result = nacre_config(server, setting, NULL, 0);
+    *why = nacre_last_error(server);
+    return result;
 }
 
 bool nacred_setting_begins(const char *setting, const char *name)

@@ -8,9 +8,9 @@
 
 #include "nacre/nacre.h"
 
-/* Sets one. 0, or a code with nacre_last_error() or nacre_error_text() for it. Property names ignore case and
- * underscores. */
-int nacred_setting_set(nacre_server *server, const char *setting);
+/* Sets one. 0, or a code with the reason in *why, valid until this thread's next call of nacre. Property names ignore
+ * case and underscores. */
+int nacred_setting_set(nacre_server *server, const char *setting, const char **why);
 
 /* Whether `setting` (NAME=VALUE) sets the property or setting of that name, or one whose name begins with it. */
 bool nacred_setting_begins(const char *setting, const char *name);

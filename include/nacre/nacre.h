@@ -410,21 +410,25 @@ NACRE_API const char *nacre_error_text(int code);
 /* ---- methods --------------------------------------------------------------------------------------------------- */
 
 /* Sets or reads a setting. `setting` is "Name=Value", or "Name" to read; names ignore case; indexed ones are "Name[i]".
- * `value` receives the value as text, after setting too; it may be NULL when setting. Errors: SETTING_UNKNOWN,
- * SETTING_VALUE, SETTING_LATE, SETTING_READ_ONLY, LISTENING_MAX, NOT_SUPPORTED, BUFFER_SIZE, CONNECTION_ID for settings
- * indexed by a connection.
+ * What each means, its bounds and its default: nacre-settings(5).
  *
- * Beyond the class's own:
+ * `value` receives the value as text, after setting too; it may be NULL when setting. Errors: SETTING_UNKNOWN,
+ * SETTING_VALUE, SETTING_LATE, SETTING_READ_ONLY, LISTENING_MAX, NOT_SUPPORTED, CONNECTION_ID for settings indexed by a
+ * connection; BUFFER_SIZE, which when setting says that the text did not fit: the setting is set.
+ *
+ * Beyond the class's own, more than a number or a text:
  *   AnnounceHostKeys   True by default: clients are told the server's keys after login and given proofs of them when
  *                      they ask (hostkeys-00@openssh.com), so that they know new keys before old ones go.
  *   HostCertificate[i] An OpenSSH certificate of the host for key i, numbered as in nacre_get_certificate(): its line
- * of text, or the name of a file; "" takes it away. Without an index it goes to the key that it is for. KEY with the
- * reason when it is not for hosts, not for that key, not signed well (not by SHA-1), has critical options, or is not
- * valid now. It is offered before the plain key, whose algorithms' certified forms (*-cert-v01@openssh.com) need not be
- * among SSHPublicKeyAlgorithms, until it expires; and goes when another key takes the place of its own. IOBackend epoll
- * by default, io_uring or auto: the best that the system permits. Reads as the one that is active. UseIOCP=True is the
- * same as io_uring, this system's completion model. Both can change before the first nacre_start_listening() only,
- * which fails with NOT_SUPPORTED and names the remedy where kernel or container forbid what is asked for. */
+ *                      of text, or the name of a file; "" takes it away. Without an index it goes to the key that it is
+ *                      for. KEY with the reason when it is not for hosts, not for that key, not signed well (not by
+ *                      SHA-1), has critical options, or is not valid now. It is offered before the plain key, whose
+ *                      algorithms' certified forms (*-cert-v01@openssh.com) need not be among SSHPublicKeyAlgorithms,
+ *                      until it expires; and goes when another key takes the place of its own.
+ *   IOBackend          epoll by default, io_uring or auto: the best that the system permits. Reads as the one that is
+ *                      active. UseIOCP=True is the same as io_uring, this system's completion model. Both can change
+ *                      before the first nacre_start_listening() only, which fails with NOT_SUPPORTED and names the
+ *                      remedy where kernel or container forbid what is asked for. */
 NACRE_API int nacre_config(nacre_server *server, const char *setting, char *value, size_t size);
 
 /* Calls handlers for events that wait; when there are none, waits up to SelectWaitMillis for some. */

@@ -308,6 +308,11 @@ ParameterizedTestParameters(class_properties, settings_by_name)
         {"SSHMacAlgorithms=hmac-sha2-256,,hmac-sha2-512", NACRE_E_SETTING_VALUE, ""},
         {"SSHKeyExchangeAlgorithms=curve25519-sha256", 0, "curve25519-sha256"},
         {"AllowedClients=10.0.0.0/8,127.*", 0, "10.0.0.0/8,127.*"},
+        {"BlockedClients=10.0.0.0/33", NACRE_E_SETTING_VALUE, ""},
+        {"BlockedClients=10.0.0.0/", NACRE_E_SETTING_VALUE, ""},
+        {"BlockedClients=10.*/8", NACRE_E_SETTING_VALUE, ""},
+        {"BlockedClients=fd00::/129", NACRE_E_SETTING_VALUE, ""},
+        {"AllowedClients=::1, fd00::/8, 10.1.?.*", 0, "::1, fd00::/8, 10.1.?.*"},
         {"NoSuchSetting", NACRE_E_SETTING_UNKNOWN, ""},
         {"NoSuchSetting=1", NACRE_E_SETTING_UNKNOWN, ""},
         {"", NACRE_E_SETTING_UNKNOWN, ""},
@@ -318,6 +323,11 @@ ParameterizedTestParameters(class_properties, settings_by_name)
         {"UseIOCP=False", 0, "False"},
         {"UseWindowsMessages=True", NACRE_E_NOT_SUPPORTED, ""},
         {"AltSSHCertCount=2", 0, "2"},
+        {"AltSSHCertCount =1", 0, "1"}, /* as the class's documents write it */
+        {" AltSSHCertCount ", 0, "0"},
+        {"AltSSHCertStore [0] =x", NACRE_E_SETTING_VALUE, ""},
+        {"Log Level=1", NACRE_E_SETTING_UNKNOWN, ""},
+        {"UserAuthBanner= keep ", 0, " keep "},
         {"AltSSHCertCount=99", NACRE_E_SETTING_VALUE, ""},
         {"AltSSHCertStore[0]=x", NACRE_E_SETTING_VALUE, ""},
         {"ClientSSHVersionString[1]=x", NACRE_E_SETTING_READ_ONLY, ""},
@@ -351,6 +361,12 @@ Test(class_properties, a_setting_that_does_not_fit_the_buffer_writes_nothing)
     cr_assert_eq(nacre_create(&n), 0);
     cr_assert_eq(nacre_config(n, "KeyRenegotiationThreshold", value, sizeof value), NACRE_E_BUFFER_SIZE);
     cr_assert_str_eq(value, "1234567");
+    /* It is set all the same, as nacre.h says: only the text did not fit. */
+    cr_assert_eq(nacre_config(n, "MaxConnections=12345678", value, sizeof value), NACRE_E_SETTING_VALUE);
+    cr_assert_eq(nacre_config(n, "ServerSSHVersionString=SSH-2.0-mine", value, sizeof value), NACRE_E_BUFFER_SIZE);
+    char whole[64];
+    cr_assert_eq(nacre_config(n, "ServerSSHVersionString", whole, sizeof whole), 0);
+    cr_assert_str_eq(whole, "SSH-2.0-mine");
     nacre_free(n);
 }
 

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Installs a build into a folder, builds examples/echo.c outside of the tree in every documented way, and logs in to it.
+# Installs a build into a folder, builds the examples outside of the tree in every documented way, and logs in to echo.
 # install.sh BUILD SOURCE
 . "$(dirname "$0")/../interop/lib.sh"
 need ssh pkg-config cmake cc /usr/bin/python3
@@ -29,7 +29,7 @@ installed()
     ls "$PREFIX/include/nacre/nacre.h" "$PREFIX/include/nacre/errors.h" "$PREFIX/include/nacre/errors.def" \
         "$LIBS/libnacre.a" "$LIBS/libnacre.so" "$LIBS/pkgconfig/nacre.pc" "$LIBS/cmake/nacre/nacreConfig.cmake" \
         "$PREFIX/bin/nacred" "$PREFIX/bin/nacre-bench" "$PREFIX/share/man/man1/nacred.1" "$PREFIX/share/man/man1/nacre-bench.1" \
-        "$PREFIX/share/man/man3/nacre.3"
+        "$PREFIX/share/man/man3/nacre.3" "$PREFIX/share/man/man5/nacre-settings.5"
 }
 
 # The example with a free port in place of 2222.
@@ -93,6 +93,21 @@ with_pkg_config_static()
     serves "$OUT/echo-static"
 }
 
+# The other examples, and how long all of them are.
+other_examples()
+{
+    local name
+
+    for name in two_factor tunnel_gateway; do
+        # shellcheck disable=SC2046,SC2086 # lists of options
+        "$COMPILER" $FLAGS -std=c17 -Wall -Wextra -Werror $(pkg-config --cflags nacre) "$SOURCE/examples/$name.c" \
+            -o "$OUT/$name" $(pkg-config --libs nacre) || return 1
+        LD_LIBRARY_PATH=$LIBS "$OUT/$name" 2>&1 | grep -i "^usage: $name" || return 1
+        [ "$(wc -l <"$SOURCE/examples/$name.c")" -le 100 ] || return 1
+    done
+    [ "$(wc -l <"$SOURCE/examples/echo.c")" -le 60 ]
+}
+
 # with_cmake TARGET
 with_cmake()
 {
@@ -103,9 +118,12 @@ with_cmake()
 cmake_minimum_required(VERSION 3.25)
 project(outside LANGUAGES C)
 find_package(nacre 0.1 REQUIRED)
-add_executable(echo echo.c)
-target_link_libraries(echo PRIVATE nacre::$1)
+foreach(example echo two_factor tunnel_gateway)
+  add_executable(\${example} \${example}.c)
+  target_link_libraries(\${example} PRIVATE nacre::$1)
+endforeach()
 TEXT
+    cp "$SOURCE/examples/two_factor.c" "$SOURCE/examples/tunnel_gateway.c" "$OUT/"
     cmake -G Ninja -S "$OUT" -B "$build" -DCMAKE_PREFIX_PATH="$PREFIX" -DCMAKE_C_COMPILER="$COMPILER" "-DCMAKE_C_FLAGS=$FLAGS" \
         >"$T/cmake.log" 2>&1 && cmake --build "$build" >>"$T/cmake.log" 2>&1 || {
         cat "$T/cmake.log"
@@ -121,6 +139,7 @@ LIBS=$(dirname "$(find "$PREFIX" -name 'libnacre.so' | head -n 1)")
 export PKG_CONFIG_PATH=$LIBS/pkgconfig
 check "pkg-config, shared" with_pkg_config
 check "pkg-config, static" with_pkg_config_static
+check "pkg-config, the other examples" other_examples
 for target in nacre shared static; do
     check "find_package, nacre::$target" with_cmake $target
 done

@@ -186,22 +186,54 @@ Test(nacred_settings, properties_are_found_however_they_are_spelled)
     nacre_server *server;
     char text[64];
     int number;
+    const char *why;
+    bool flag;
 
     cr_assert_eq(nacre_create(&server), 0);
-    cr_assert_eq(nacred_setting_set(server, "local_port=1234"), 0);
+    cr_assert_eq(nacred_setting_set(server, "local_port=1234", &why), 0);
     cr_assert_eq(nacre_get_local_port(server, &number), 0);
     cr_assert_eq(number, 1234);
-    cr_assert_eq(nacred_setting_set(server, "LocalPort=4321"), 0);
+    cr_assert_eq(nacred_setting_set(server, "LocalPort=4321", &why), 0);
     cr_assert_eq(nacre_get_local_port(server, &number), 0);
     cr_assert_eq(number, 4321);
-    cr_assert_eq(nacred_setting_set(server, "MaxAuthAttempts=3"), 0);
+    cr_assert_eq(nacred_setting_set(server, "MaxAuthAttempts=3", &why), 0);
     cr_assert_eq(nacre_config(server, "MaxAuthAttempts", text, sizeof text), 0);
     cr_assert_str_eq(text, "3");
-    cr_assert_eq(nacred_setting_set(server, "keyboard_interactive_prompt_count=2"), 0);
-    cr_assert_eq(nacred_setting_set(server, "KeyboardInteractivePromptPrompt[1]=Code=: "), 0);
+    cr_assert_eq(nacred_setting_set(server, "keyboard_interactive_prompt_count=2", &why), 0);
+    cr_assert_eq(nacred_setting_set(server, "KeyboardInteractivePromptPrompt[1]=Code=: ", &why), 0);
     cr_assert_eq(nacre_get_keyboard_interactive_prompt_prompt(server, 1, text, sizeof text), 0);
     cr_assert_str_eq(text, "Code=: ");
-    cr_assert_eq(nacred_setting_set(server, "local_port=x"), NACRE_E_SETTING_VALUE);
-    cr_assert_eq(nacred_setting_set(server, "nonsense=1"), NACRE_E_SETTING_UNKNOWN);
+    cr_assert_eq(nacred_setting_set(server, "KeyboardInteractivePromptEcho[1]=yes", &why), 0);
+    cr_assert_eq(nacre_get_keyboard_interactive_prompt_echo(server, 1, &flag), 0);
+    cr_assert(flag);
+    nacre_free(server);
+}
+
+/* Why, in words of its own for each: the general text of a code does not say what would be right. */
+Test(nacred_settings, what_cannot_be_set_is_told)
+{
+    static const struct {
+        const char *setting;
+        int error;
+        const char *why;
+    } cases[] = {
+        {"local_port=x", NACRE_E_SETTING_VALUE, "is a number"},
+        {"local_port=65536", NACRE_E_SETTING_VALUE, "from 0 to 65535"},
+        {"local_port[0]=1", NACRE_E_SETTING_UNKNOWN, "no index"},
+        {"keyboard_interactive_prompt_echo=1", NACRE_E_SETTING_UNKNOWN, "NAME[0]"},
+        {"keyboard_interactive_prompt_echo[0]=x", NACRE_E_SETTING_VALUE, "True or False"},
+        {"keyboard_interactive_prompt_echo[0]=True", NACRE_E_INVAL, "keyboard_interactive_prompt_count"},
+        {"MaxConnections=200000", NACRE_E_SETTING_VALUE, "from 1 to 100000"},
+        {"ssh_cert_encoded=nonsense", NACRE_E_KEY, "no certificate"},
+        {"nonsense=1", NACRE_E_SETTING_UNKNOWN, "no such setting"},
+    };
+    nacre_server *server;
+
+    cr_assert_eq(nacre_create(&server), 0);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *why;
+        cr_expect_eq(nacred_setting_set(server, cases[i].setting, &why), cases[i].error, "%s", cases[i].setting);
+        cr_expect(strstr(why, cases[i].why) != NULL, "%s: %s", cases[i].setting, why);
+    }
     nacre_free(server);
 }

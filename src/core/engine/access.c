@@ -26,28 +26,34 @@ static bool prefix_eq(const uint8_t *a, const uint8_t *b, unsigned bits)
     return rest == 0 || (a[bits / 8] ^ b[bits / 8]) >> (8 - rest) == 0;
 }
 
+/* An address, or a block as "10.0.0.0/8": the bytes of its address in `bytes`, and how many (4 or 16); 0 when the entry
+ * is neither. */
+static unsigned parse_block(const char *entry, uint8_t bytes[16], unsigned *bits)
+{
+    char text[64], *end;
+    const char *slash = strchr(entry, '/');
+    size_t len = slash == NULL ? strlen(entry) : (size_t)(slash - entry);
+    if (len >= sizeof text)
+        return 0;
+    memcpy(text, entry, len);
+    text[len] = '\0';
+    unsigned size = nacre_sock_parse_address(text, bytes);
+    *bits = size * 8;
+    if (size == 0 || slash == NULL)
+        return size;
+    unsigned long asked = strtoul(slash + 1, &end, 10);
+    if (slash[1] < '0' || slash[1] > '9' || *end != '\0' || asked > *bits)
+        return 0;
+    *bits = (unsigned)asked;
+    return size;
+}
+
 /* An address or block against an address; false when the entry is not one. */
 static bool block_matches(const char *entry, const char *address)
 {
-    char text[64];
-    const char *slash = strchr(entry, '/');
-    size_t len = slash == NULL ? strlen(entry) : (size_t)(slash - entry);
     uint8_t want[16], have[16];
-    if (len >= sizeof text)
-        return false;
-    memcpy(text, entry, len);
-    text[len] = '\0';
-    unsigned size = nacre_sock_parse_address(text, want);
-    if (size == 0 || nacre_sock_parse_address(address, have) != size)
-        return false;
-    unsigned long bits = size * 8UL;
-    if (slash != NULL) {
-        char *end;
-        bits = strtoul(slash + 1, &end, 10);
-        if (end == slash + 1 || *end != '\0' || bits > size * 8UL)
-            return false;
-    }
-    return prefix_eq(want, have, (unsigned)bits);
+    unsigned bits, size = parse_block(entry, want, &bits);
+    return size != 0 && nacre_sock_parse_address(address, have) == size && prefix_eq(want, have, bits);
 }
 
 /* Takes the next entry off the list; false at the end. A longer one than `entry` holds comes out cut, and then matches
@@ -73,9 +79,10 @@ static bool is_host_name(const char *entry)
 static bool is_numeric(const char *entry)
 {
     uint8_t bytes[16];
+    unsigned bits;
     if (strspn(entry, "0123456789abcdefABCDEF:.*?/") != strlen(entry))
         return false;
-    return strpbrk(entry, "*?/") != NULL || nacre_sock_parse_address(entry, bytes) != 0;
+    return parse_block(entry, bytes, &bits) != 0 || (strpbrk(entry, "*?") != NULL && strchr(entry, '/') == NULL);
 }
 
 bool nacre_access_is_numeric(const char *list)

@@ -39,21 +39,23 @@ static int refuse(struct request *r, enum nacre_error e, const char *text)
     return nacre_fail(e, r->why);
 }
 
+/* Blanks around the name are let through: the class's own example has "AltSSHCertCount =1". */
 static bool parse(struct request *r, const char *text)
 {
-    size_t len = strcspn(text, "[=");
+    text += strspn(text, " ");
+    size_t len = strcspn(text, " [=");
     if (len == 0 || len >= sizeof r->name)
         return false;
     memcpy(r->name, text, len);
     r->name[len] = '\0';
-    text += len;
+    text += len + strspn(text + len, " ");
     if (*text == '[') {
         char *end;
         r->index = strtoll(text + 1, &end, 10);
         r->indexed = true;
         if (end == text + 1 || *end != ']')
             return false;
-        text = end + 1;
+        text = end + 1 + strspn(end + 1, " ");
     }
     if (*text == '=')
         r->set = text + 1;
