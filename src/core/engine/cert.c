@@ -68,7 +68,8 @@ enum nacre_error nacre_cert_set_password(struct cert *c, const char *password)
 /* Containers that are there for keys and certificates without a private half. */
 static bool may_be_public(int type)
 {
-    return (type >= STORE_PUBLIC_FILE && type <= STORE_SSH_PUBLIC_FILE) || type == STORE_AUTO;
+    return (type >= STORE_PUBLIC_FILE && type <= STORE_SSH_PUBLIC_FILE) ||
+           (type >= STORE_XML_FILE && type <= STORE_JWK_BLOB) || type == STORE_AUTO;
 }
 
 /* What the container holds for `subject`: the key, the certificate beside it, its full name. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* JSON Web Keys, RFC 7517, RFC 7518 section 6 and RFC 8037: one key, or the first private one of a set.
+/* JSON Web Keys, RFC 7517, RFC 7518 section 6 and RFC 8037: one key, or one of a set, a private one first.
  *
  * jansson parses, within its own limit of nesting. Its strings hold the private numbers: they are wiped before they are
  * freed. */
@@ -75,8 +75,18 @@ static struct span member(struct members *m, const json_t *key, const char *name
     return base64url(text_of(key, name), b) ? buf_span(b) : span_of(NULL, 0);
 }
 
+/* RFC 7518: every kind of private key has a "d". */
+static bool is_public(const json_t *j)
+{
+    return json_object_get(j, "d") == NULL;
+}
+
 static EVP_PKEY *read_rsa(const struct container *k, const json_t *j, struct members *m)
 {
+    if (is_public(j)) {
+        const struct rsa_numbers open = {.n = member(m, j, "n"), .e = member(m, j, "e"), .public = true};
+        return nacre_numbers_rsa(k->c, &open);
+    }
     const struct rsa_numbers n = {.n = member(m, j, "n"),
                                   .e = member(m, j, "e"),
                                   .d = member(m, j, "d"),
@@ -113,7 +123,8 @@ static EVP_PKEY *read_ec(const struct container *k, const json_t *j, struct memb
         const struct key_type *t = nacre_keytype_find(span_str(curves[i].type));
         bool ok =
             t != NULL && pad(member(m, j, "x"), size, point + 1) && pad(member(m, j, "y"), size, point + 1 + size);
-        return ok ? nacre_numbers_ec(k->c, t, span_of(point, 1 + 2 * size), member(m, j, "d")) : NULL;
+        const struct span d = is_public(j) ? span_of(NULL, 0) : member(m, j, "d");
+        return ok ? nacre_numbers_ec(k->c, t, span_of(point, 1 + 2 * size), is_public(j) ? NULL : &d) : NULL;
     }
     return NULL;
 }
@@ -125,6 +136,8 @@ static EVP_PKEY *read_okp(const struct container *k, const json_t *j, struct mem
     struct span x = member(m, j, "x");
     if (strcmp(text_of(j, "crv"), "Ed25519") != 0)
         return NULL;
+    if (is_public(j))
+        return nacre_numbers_ed25519_public(k->c, x);
     EVP_PKEY *pkey = nacre_numbers_ed25519(k->c, member(m, j, "d"));
     if (pkey != NULL && EVP_PKEY_get_raw_public_key(pkey, public, &len) == 1 && span_eq(x, span_of(public, len)))
         return pkey;
@@ -189,15 +202,20 @@ static enum nacre_error read_key(struct container *k, const json_t *j, struct ke
     return NACRE_OK;
 }
 
-/* The private key of a set whose id answers best to the subject. A single one needs no name. */
-static const json_t *choose(const struct container *k, const json_t *keys)
+static bool is_wanted(const json_t *j, bool public)
+{
+    return public ? is_public(j) && json_is_string(json_object_get(j, "kty")) : json_is_string(json_object_get(j, "d"));
+}
+
+/* The key of a set, private or public, whose id answers best to the subject. A single one needs no name. */
+static const json_t *choose(const struct container *k, const json_t *keys, bool public)
 {
     const json_t *best = NULL, *only = NULL;
     enum subject_rank best_rank = SUBJECT_OTHER;
     size_t count = 0;
     for (size_t i = 0; i < json_array_size(keys) && i < SET_MAX; i++) {
         const json_t *j = json_array_get(keys, i);
-        if (!json_is_string(json_object_get(j, "d")))
+        if (!is_wanted(j, public))
             continue;
         enum subject_rank rank = nacre_container_rank(k, text_of(j, "kid"));
         if (rank > best_rank) {
@@ -213,12 +231,14 @@ static const json_t *choose(const struct container *k, const json_t *keys)
 static enum nacre_error read_document(struct container *k, const json_t *document, struct key **out)
 {
     const json_t *keys = json_is_array(document) ? document : json_object_get(document, "keys");
-    const json_t *j = keys == NULL ? document : choose(k, keys);
+    const json_t *j = keys == NULL ? document : choose(k, keys, false);
+    if (j == NULL && k->public_only_will_do)
+        j = choose(k, keys, true);
     if (json_object_get(document, "ciphertext") != NULL)
         return nacre_container_fail(k, NACRE_E_NOT_SUPPORTED, "is an encrypted JWK (JWE), which cannot be read here.");
     if (keys == NULL && !json_is_string(json_object_get(document, "kty")))
         return nacre_container_fail(k, NACRE_E_KEY, "is JSON, but no JWK.");
-    if (j != NULL && json_is_string(json_object_get(j, "d")))
+    if (j != NULL && (is_wanted(j, false) || (k->public_only_will_do && is_wanted(j, true))))
         return read_key(k, j, out);
     if (j == NULL && k->subject[0] != 0 && strcmp(k->subject, "*") != 0)
         return nacre_container_fail(k, NACRE_E_NO_CERTIFICATE, "holds no private key for \"%s\".", k->subject);

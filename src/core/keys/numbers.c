@@ -46,10 +46,10 @@ static const BIGNUM *push(struct made *m, const char *name, struct span s)
 }
 
 /* The key, when every number was good; frees what it was made of. */
-static EVP_PKEY *build(const struct nacre_crypto *c, const char *library, struct made *m)
+static EVP_PKEY *build(const struct nacre_crypto *c, const char *library, bool private, struct made *m)
 {
     OSSL_PARAM *params = m->bad ? NULL : OSSL_PARAM_BLD_to_param(m->params);
-    EVP_PKEY *pkey = nacre_keytype_build(c, library, EVP_PKEY_KEYPAIR, params);
+    EVP_PKEY *pkey = nacre_keytype_build(c, library, private ? EVP_PKEY_KEYPAIR : EVP_PKEY_PUBLIC_KEY, params);
     OSSL_PARAM_free(params);
     OSSL_PARAM_BLD_free(m->params);
     for (size_t i = 0; i < m->count; i++)
@@ -79,8 +79,11 @@ EVP_PKEY *nacre_numbers_rsa(const struct nacre_crypto *c, const struct rsa_numbe
     made_init(&m);
     const BIGNUM *modulus = push(&m, OSSL_PKEY_PARAM_RSA_N, n->n);
     (void)push(&m, OSSL_PKEY_PARAM_RSA_E, n->e);
+    m.bad = m.bad || BN_num_bits(modulus) > KEY_RSA_MAX_BITS;
+    if (n->public)
+        return build(c, "RSA", false, &m);
     const BIGNUM *d = push(&m, OSSL_PKEY_PARAM_RSA_D, n->d);
-    m.bad = m.bad || BN_num_bits(modulus) > KEY_RSA_MAX_BITS || BN_cmp(d, modulus) >= 0;
+    m.bad = m.bad || BN_cmp(d, modulus) >= 0;
     if (n->p.len != 0 || n->q.len != 0 || n->iqmp.len != 0) {
         const BIGNUM *p = push(&m, OSSL_PKEY_PARAM_RSA_FACTOR1, n->p);
         const BIGNUM *q = push(&m, OSSL_PKEY_PARAM_RSA_FACTOR2, n->q);
@@ -89,7 +92,7 @@ EVP_PKEY *nacre_numbers_rsa(const struct nacre_crypto *c, const struct rsa_numbe
         (void)push_number(&m, OSSL_PKEY_PARAM_RSA_EXPONENT1, m.bad ? NULL : reduce(d, p));
         (void)push_number(&m, OSSL_PKEY_PARAM_RSA_EXPONENT2, m.bad ? NULL : reduce(d, q));
     }
-    return build(c, "RSA", &m);
+    return build(c, "RSA", true, &m);
 }
 
 EVP_PKEY *nacre_numbers_dsa(const struct nacre_crypto *c, const struct dsa_numbers *n)
@@ -101,19 +104,22 @@ EVP_PKEY *nacre_numbers_dsa(const struct nacre_crypto *c, const struct dsa_numbe
     (void)push(&m, OSSL_PKEY_PARAM_FFC_Q, n->q);
     (void)push(&m, OSSL_PKEY_PARAM_FFC_G, n->g);
     (void)push(&m, OSSL_PKEY_PARAM_PUB_KEY, n->y);
-    (void)push(&m, OSSL_PKEY_PARAM_PRIV_KEY, n->x);
-    return build(c, "DSA", &m);
+    if (!n->public)
+        (void)push(&m, OSSL_PKEY_PARAM_PRIV_KEY, n->x);
+    return build(c, "DSA", !n->public, &m);
 }
 
-EVP_PKEY *nacre_numbers_ec(const struct nacre_crypto *c, const struct key_type *t, struct span point, struct span d)
+EVP_PKEY *nacre_numbers_ec(const struct nacre_crypto *c, const struct key_type *t, struct span point,
+                           const struct span *d)
 {
     struct made m;
     made_init(&m);
     m.bad = m.bad || point.len == 0 ||
             OSSL_PARAM_BLD_push_utf8_string(m.params, OSSL_PKEY_PARAM_GROUP_NAME, t->group, 0) != 1 ||
             OSSL_PARAM_BLD_push_octet_string(m.params, OSSL_PKEY_PARAM_PUB_KEY, point.at, point.len) != 1;
-    (void)push(&m, OSSL_PKEY_PARAM_PRIV_KEY, d);
-    return build(c, t->library, &m);
+    if (d != NULL)
+        (void)push(&m, OSSL_PKEY_PARAM_PRIV_KEY, *d);
+    return build(c, t->library, d != NULL, &m);
 }
 
 EVP_PKEY *nacre_numbers_ed25519(const struct nacre_crypto *c, struct span seed)
@@ -121,4 +127,11 @@ EVP_PKEY *nacre_numbers_ed25519(const struct nacre_crypto *c, struct span seed)
     if (seed.len != ED25519_SEED)
         return NULL;
     return EVP_PKEY_new_raw_private_key_ex(c->lib, "ED25519", NULL, seed.at, seed.len);
+}
+
+EVP_PKEY *nacre_numbers_ed25519_public(const struct nacre_crypto *c, struct span point)
+{
+    if (point.len != ED25519_SEED)
+        return NULL;
+    return EVP_PKEY_new_raw_public_key_ex(c->lib, "ED25519", NULL, point.at, point.len);
 }

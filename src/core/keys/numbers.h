@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Private keys made from their bare numbers, as the containers hold them that the library does not read itself.
+/* Keys made from their bare numbers, as the containers hold them that the library does not read itself.
  *
  * Numbers are unsigned, highest byte first, with any leading zeros. NULL: a number is missing or absurd, or the library
  * refuses the key. */
@@ -15,19 +15,25 @@ enum {
 /* p, q and iqmp (the inverse of q modulo p) may be empty together: signing is then slower. */
 struct rsa_numbers {
     struct span n, e, d, p, q, iqmp;
+    bool public; /* of n and e alone */
 };
 
 struct dsa_numbers {
     struct span p, q, g, y, x;
+    bool public; /* without x */
 };
 
 EVP_PKEY *nacre_numbers_rsa(const struct nacre_crypto *c, const struct rsa_numbers *n);
 EVP_PKEY *nacre_numbers_dsa(const struct nacre_crypto *c, const struct dsa_numbers *n);
 
-/* `t`: an ECDSA row. `point`: uncompressed. */
-EVP_PKEY *nacre_numbers_ec(const struct nacre_crypto *c, const struct key_type *t, struct span point, struct span d);
+/* `t`: an ECDSA row. `point`: uncompressed. `d` NULL: the public key. */
+EVP_PKEY *nacre_numbers_ec(const struct nacre_crypto *c, const struct key_type *t, struct span point,
+                           const struct span *d);
 
 /* `seed` has 32 bytes. */
 EVP_PKEY *nacre_numbers_ed25519(const struct nacre_crypto *c, struct span seed);
+
+/* `point`: 32 bytes. */
+EVP_PKEY *nacre_numbers_ed25519_public(const struct nacre_crypto *c, struct span point);
 
 #endif

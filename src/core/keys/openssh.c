@@ -39,7 +39,7 @@ static EVP_PKEY *read_ecdsa(const struct container *k, const struct key_type *t,
     struct span curve = rd_string(r, 64);
     struct span point = rd_string(r, NUMBER_MAX);
     struct span d = nacre_rd_mpint(r, NUMBER_MAX);
-    return r->bad || !span_is(curve, t->curve) ? NULL : nacre_numbers_ec(k->c, t, point, d);
+    return r->bad || !span_is(curve, t->curve) ? NULL : nacre_numbers_ec(k->c, t, point, &d);
 }
 
 static EVP_PKEY *read_rsa(const struct container *k, struct rd *r)

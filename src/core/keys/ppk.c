@@ -211,7 +211,7 @@ static EVP_PKEY *read_ecdsa(const struct container *k, const struct key_type *t,
     struct span point = rd_string(public, NUMBER_MAX);
     struct span d = nacre_rd_mpint(r, NUMBER_MAX);
     bool ok = !public->bad && !r->bad && span_is(curve, t->curve);
-    return ok ? nacre_numbers_ec(k->c, t, point, d) : NULL;
+    return ok ? nacre_numbers_ec(k->c, t, point, &d) : NULL;
 }
 
 static EVP_PKEY *read_numbers(const struct container *k, const struct key_type *t, struct rd *public, struct rd *r)

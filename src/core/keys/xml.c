@@ -103,8 +103,13 @@ static struct span member(struct members *m, const xmlNode *key, const char *nam
     return value_of(key, name, b) ? buf_span(b) : span_of(NULL, 0);
 }
 
-static EVP_PKEY *read_rsa(const struct container *k, const xmlNode *key, struct members *m)
+static EVP_PKEY *read_rsa(const struct container *k, const xmlNode *key, struct members *m, bool public)
 {
+    if (public) {
+        const struct rsa_numbers open = {
+            .n = member(m, key, "Modulus"), .e = member(m, key, "Exponent"), .public = true};
+        return nacre_numbers_rsa(k->c, &open);
+    }
     const struct rsa_numbers n = {.n = member(m, key, "Modulus"),
                                   .e = member(m, key, "Exponent"),
                                   .d = member(m, key, "D"),
@@ -114,20 +119,28 @@ static EVP_PKEY *read_rsa(const struct container *k, const xmlNode *key, struct 
     return nacre_numbers_rsa(k->c, &n);
 }
 
-static EVP_PKEY *read_dsa(const struct container *k, const xmlNode *key, struct members *m)
+static EVP_PKEY *read_dsa(const struct container *k, const xmlNode *key, struct members *m, bool public)
 {
     const struct dsa_numbers n = {.p = member(m, key, "P"),
                                   .q = member(m, key, "Q"),
                                   .g = member(m, key, "G"),
                                   .y = member(m, key, "Y"),
-                                  .x = member(m, key, "X")};
+                                  .x = public ? span_of(NULL, 0) : member(m, key, "X"),
+                                  .public = public};
     return nacre_numbers_dsa(k->c, &n);
 }
 
-static EVP_PKEY *read_numbers(const struct container *k, const xmlNode *key, bool rsa)
+/* Private keys are those with a D or an X. */
+static bool is_public(xmlNode *key, bool rsa)
+{
+    return element(key, rsa ? "D" : "X") == NULL;
+}
+
+static EVP_PKEY *read_numbers(const struct container *k, xmlNode *key, bool rsa)
 {
     struct members m = {.count = 0};
-    EVP_PKEY *pkey = rsa ? read_rsa(k, key, &m) : read_dsa(k, key, &m);
+    bool public = is_public(key, rsa);
+    EVP_PKEY *pkey = rsa ? read_rsa(k, key, &m, public) : read_dsa(k, key, &m, public);
     for (size_t i = 0; i < m.count; i++)
         nacre_buf_wipe(&m.bytes[i]);
     return pkey;
@@ -147,7 +160,7 @@ static bool certificate_fits(struct container *k, xmlNode *root, const struct ke
     return fits;
 }
 
-static enum nacre_error read_key(struct container *k, xmlNode *root, const xmlNode *node, bool rsa, struct key **out)
+static enum nacre_error read_key(struct container *k, xmlNode *root, xmlNode *node, bool rsa, struct key **out)
 {
     struct key *key = NULL;
     EVP_PKEY *pkey = read_numbers(k, node, rsa);
@@ -170,7 +183,7 @@ static enum nacre_error read_document(struct container *k, xmlNode *root, struct
     xmlNode *node = rsa != NULL ? rsa : element(root, "DSAKeyValue");
     if (node == NULL)
         return nacre_container_fail(k, NACRE_E_KEY, "is XML without RSAKeyValue or DSAKeyValue.");
-    if (element(node, rsa != NULL ? "D" : "X") == NULL)
+    if (is_public(node, rsa != NULL) && !k->public_only_will_do)
         return nacre_container_fail(k, NACRE_E_NO_CERTIFICATE, "holds no private key.");
     return read_key(k, root, node, rsa != NULL, out);
 }

@@ -39,6 +39,14 @@ void run(const char *format, ...)
     cr_assert_eq(system(command), 0, "%s", command);
 }
 
+void make_dsa(void)
+{
+    run("rm -f k; openssl genpkey -genparam -algorithm DSA -pkeyopt dsa_paramgen_bits:1024 -pkeyopt "
+        "dsa_paramgen_q_bits:160 "
+        "-out parameters 2>/dev/null && openssl genpkey -paramfile parameters | openssl pkey -traditional -out k && "
+        "chmod 600 k");
+}
+
 enum nacre_error open_as(enum store_type type, struct span store, const char *password, struct key **out)
 {
     const struct store_request request = {.type = type, .store = store, .password = password, .subject = "*"};
@@ -51,7 +59,7 @@ static void check_print(struct key *k, const char *name, const char *public)
     cr_assert(nacre_key_is_private(k));
     cr_assert_str_empty(why);
     cr_assert(nacre_key_fingerprint(crypto, nacre_key_blob(k), print));
-    snprintf(command, sizeof command, "ssh-keygen -lf %s", public);
+    snprintf(command, sizeof command, "ssh-keygen -lf %s 2>/dev/null || puttygen -l %s", public, public);
     FILE *p = popen(command, "r");
     cr_assert(p != NULL && fgets(line, sizeof line, p) != NULL);
     pclose(p);

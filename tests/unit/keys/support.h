@@ -16,6 +16,9 @@ void keys_teardown(void);
 /* Runs a shell command that must succeed; the test is skipped where ssh-keygen or openssl is not installed. */
 __attribute__((format(printf, 1, 2))) void run(const char *format, ...);
 
+/* Makes the private key k, as OpenSSH 10 no longer does: 1024 bits, in PEM of its own kind. */
+void make_dsa(void);
+
 /* Skips the test where `program` is not installed. */
 void need(const char *program);
 

@@ -185,7 +185,7 @@ Test(xml, dsa_with_its_private_number)
                {"X", OSSL_PKEY_PARAM_PRIV_KEY}};
     struct key *k = NULL;
     need_library("libxml2");
-    run("ssh-keygen -q -t dsa -N '' -f k");
+    make_dsa();
     cr_assert_eq(open_as(STORE_PEM_FILE, span_str("k"), NULL, &k), NACRE_OK, "%s", why);
     start("<DSAKeyValue>");
     for (size_t i = 0; i < 5; i++)
