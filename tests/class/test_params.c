@@ -128,6 +128,107 @@ Test(class_params, a_request_is_read_by_names_and_by_the_wanted_type_first)
     cr_expect_eq(nacre_get_ssh_param(p.bytes, p.len, "NoSuchField", text, sizeof text), NACRE_E_INVAL);
 }
 
+/* ---- the well-known fields ------------------------------------------------------------------------------------- */
+
+enum {
+    PARTS_MAX = 7,
+    NAMED_MAX = 6
+};
+
+struct part {
+    const char *type, *value;
+};
+
+/* What belongs to a request as it is sent, and each of its fields by name; `before` are the types in front of it. */
+static const struct {
+    const char *request;
+    struct part body[PARTS_MAX];
+    struct {
+        const char *name, *list;
+    } named[NAMED_MAX];
+} requests[] = {
+    {"pty-req",
+     {{"s", "vt100"}, {"i", "80"}, {"i", "24"}, {"i", "640"}, {"i", "480"}, {"sb", "0300000007800000000100"}},
+     {{"TerminalType", "%s"},
+      {"TerminalWidthCharacters", "%i,s"},
+      {"TerminalHeightRows", "%i,s,i"},
+      {"TerminalWidthPixels", "%i,s,i,i"},
+      {"TerminalHeightPixels", "%i,s,i,i,i"},
+      {"TerminalModes", "%sb,s,i,i,i,i"}}},
+    {"window-change",
+     {{"i", "132"}, {"i", "43"}, {"i", "1056"}, {"i", "860"}},
+     {{"TerminalWidthCharacters", "%i"},
+      {"TerminalHeightRows", "%i,i"},
+      {"TerminalWidthPixels", "%i,i,i"},
+      {"TerminalHeightPixels", "%i,i,i,i"}}},
+    {"x11-req",
+     {{"f", "true"}, {"s", "MIT-MAGIC-COOKIE-1"}, {"s", "00ff17"}, {"i", "10"}},
+     {{"SingleConnection", "%f"},
+      {"X11AuthProtocol", "%s,f"},
+      {"X11AuthCookie", "%s,f,s"},
+      {"X11ScreenNumber", "%i,f,s,s"}}},
+    {"env", {{"s", "LC_ALL"}, {"s", "de_CH.UTF-8"}}, {{"VariableName", "%s"}, {"VariableValue", "%s,s"}}},
+    {"exec", {{"s", "ls -l"}}, {{"Command", "%s"}}},
+    {"subsystem", {{"s", "sftp"}}, {{"Subsystem", "%s"}}},
+    {"xon-xoff", {{"f", "true"}}, {{"ClientCanDo", "%f"}}},
+    {"signal", {{"s", "TERM"}}, {{"SignalName", "%s"}}},
+};
+
+/* The field alone, as SSH writes it. */
+static size_t raw_field(const struct part *part, unsigned char *raw, size_t size)
+{
+    cr_assert_eq(nacre_set_ssh_param(NULL, 0, part->type, part->value, raw, &size), 0);
+    bool is_string = part->type[0] == 's';
+    if (is_string)
+        memmove(raw, raw + 4, size - 4); /* without its length */
+    return is_string ? size - 4 : size;
+}
+
+static void expect_field(const struct payload *p, const char *field, const struct part *want, const char *request)
+{
+    char text[256];
+    unsigned char bytes[256], raw[256];
+    size_t len = sizeof bytes, raw_len = raw_field(want, raw, sizeof raw);
+    bool is_named_binary = strcmp(want->type, "sb") == 0 && field[0] != '%';
+    cr_expect_eq(nacre_get_ssh_param(p->bytes, p->len, field, text, sizeof text), is_named_binary ? NACRE_E_PACKET : 0,
+                 "%s %s", request, field);
+    if (!is_named_binary)
+        cr_expect_str_eq(text, want->value, "%s %s: \"%s\"", request, field, text);
+    cr_assert_eq(nacre_get_ssh_param_bytes(p->bytes, p->len, field, bytes, &len), 0, "%s %s", request, field);
+    cr_expect(len == raw_len && memcmp(bytes, raw, len) == 0, "%s %s: %zu bytes", request, field, len);
+}
+
+/* Every request cut off at each byte of a field does not have that field. */
+static void expect_cut(const struct payload *p, size_t end, const char *name)
+{
+    unsigned char bytes[256];
+    for (size_t len = 0; len < end; len++) {
+        size_t room = sizeof bytes;
+        cr_expect_eq(nacre_get_ssh_param_bytes(p->bytes, len, name, bytes, &room), NACRE_E_PACKET, "%s at %zu", name,
+                     len);
+    }
+}
+
+Test(class_params, every_well_known_field_of_every_request)
+{
+    for (size_t i = 0; i < sizeof requests / sizeof *requests; i++) {
+        struct payload p = {.len = 0};
+        size_t ends[PARTS_MAX] = {0};
+        put(&p, "i", "3");
+        put(&p, "s", requests[i].request);
+        put(&p, "f", "true");
+        for (size_t k = 0; k < PARTS_MAX && requests[i].body[k].type != NULL; k++) {
+            cr_assert_eq(put(&p, requests[i].body[k].type, requests[i].body[k].value), 0);
+            ends[k] = p.len;
+        }
+        for (size_t k = 0; k < NAMED_MAX && requests[i].named[k].name != NULL; k++) {
+            expect_field(&p, requests[i].named[k].name, &requests[i].body[k], requests[i].request);
+            expect_field(&p, requests[i].named[k].list, &requests[i].body[k], requests[i].request);
+            expect_cut(&p, ends[k], requests[i].named[k].name);
+        }
+    }
+}
+
 /* ---- send_ssh_packet ------------------------------------------------------------------------------------------- */
 
 Test(class_params, a_packet_built_by_hand_reaches_the_client, .timeout = 60)
