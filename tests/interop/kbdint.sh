@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Keyboard-interactive with two prompts, which OpenSSH, AsyncSSH and Paramiko have to answer in order.
+# Keyboard-interactive with two prompts, which every client has to answer in order.
 . "$(dirname "$0")/lib.sh"
 need ssh
 here=$(cd "$(dirname "$0")" && pwd)
@@ -34,5 +34,45 @@ check "swapped" refused answers blue red
 check "empty" refused answers '' ''
 if /usr/bin/python3 -c 'import asyncssh, paramiko' 2>/dev/null; then
     check "AsyncSSH and Paramiko" timeout 100 /usr/bin/python3 "$here/kbdint_client.py" "$PORT"
+fi
+
+# by_terminal FIRST SECOND CLIENT...: a client that asks on a terminal.
+by_terminal()
+{
+    HOME=$T timeout 100 /usr/bin/python3 "$here/kbdint_pty.py" "$@"
+}
+
+# both_ways NAME FUNCTION: right answers let in, others do not.
+both_ways()
+{
+    check "$1, both answers right" "$2" red blue
+    check "$1, one wrong" refused "$2" red green
+    check "$1, swapped" refused "$2" blue red
+}
+
+with_dbclient()
+{
+    by_terminal "$1" "$2" dbclient -y -y -p "$PORT" "$USER_NAME@127.0.0.1" anything
+}
+
+with_plink()
+{
+    by_terminal "$1" "$2" plink -ssh -no-antispoof -noagent -hostkey "$HOST_KEY" -P "$PORT" "$USER_NAME@127.0.0.1" anything
+}
+
+with_libssh()
+{
+    ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0 timeout 60 "$LIBSSH_CLIENT" kbdint "$PORT" "$1" "$2"
+}
+
+if command -v dbclient >/dev/null; then
+    both_ways "Dropbear" with_dbclient
+fi
+if command -v plink >/dev/null && command -v ssh-keyscan >/dev/null; then
+    HOST_KEY=$(timeout 30 ssh-keyscan -p "$PORT" -t ed25519 127.0.0.1 2>/dev/null | ssh-keygen -lf - | awk '{ print $2 }')
+    both_ways "PuTTY" with_plink
+fi
+if [ -x "${LIBSSH_CLIENT:-}" ]; then
+    both_ways "libssh" with_libssh
 fi
 finish

@@ -78,6 +78,25 @@ static bool login_interactive(ssh_session s)
     return state == SSH_AUTH_SUCCESS;
 }
 
+/* kbdint_server's two questions, one of which is echoed. */
+static bool answers_two(ssh_session s, const char *const replies[2])
+{
+    static const char *const prompts[2] = {"First colour: ", "Second colour: "};
+    char echo;
+    int state = ssh_userauth_kbdint(s, NULL, NULL);
+    if (state != SSH_AUTH_INFO || ssh_userauth_kbdint_getnprompts(s) != 2 ||
+        strcmp(ssh_userauth_kbdint_getinstruction(s), "Two colours, please.") != 0)
+        return false;
+    for (unsigned i = 0; i < 2; i++)
+        if (strcmp(ssh_userauth_kbdint_getprompt(s, i, &echo), prompts[i]) != 0 || echo != (i == 0) ||
+            ssh_userauth_kbdint_setanswer(s, i, replies[i]) != 0)
+            return false;
+    state = ssh_userauth_kbdint(s, NULL, NULL);
+    while (state == SSH_AUTH_INFO)
+        state = ssh_userauth_kbdint(s, NULL, NULL);
+    return state == SSH_AUTH_SUCCESS;
+}
+
 static ssh_session ready(void)
 {
     ssh_session s = connected(user);
@@ -249,10 +268,23 @@ static bool load_megabyte(void)
     return whole;
 }
 
+/* "kbdint" PORT FIRST SECOND: status 0 when both answers let in. */
+static int log_in_with_two(char **argv)
+{
+    const char *const replies[2] = {argv[3], argv[4]};
+    port = (unsigned)strtoul(argv[2], NULL, 10);
+    ssh_session s = connected("alice");
+    bool in = s != NULL && answers_two(s, replies);
+    ended(s);
+    return in ? 0 : 1;
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 5)
         return 2;
+    if (strcmp(argv[1], "kbdint") == 0)
+        return log_in_with_two(argv);
     port = (unsigned)strtoul(argv[1], NULL, 10);
     user = argv[2];
     password = argv[3];
