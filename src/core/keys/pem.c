@@ -15,6 +15,7 @@
 
 #include "base/secret.h"
 #include "crypto/context.h"
+#include "keys/pbe.h"
 
 enum {
     PEM_LABEL_MAX = 40
@@ -85,6 +86,8 @@ static enum nacre_error fail_locked(struct container *k)
 static enum nacre_error read_block(struct container *k, const struct block *b, struct key **out)
 {
     struct secret_given given = {k->password, false};
+    if (!nacre_pbe_pays_pkcs8(k, b->whole))
+        return NACRE_E_KEY;
     BIO *in = BIO_new_mem_buf(b->whole.at, (int)b->whole.len);
     EVP_PKEY *pkey = in == NULL ? NULL : PEM_read_bio_PrivateKey_ex(in, NULL, give_password, &given, k->c->lib, NULL);
     BIO_free(in);
@@ -167,6 +170,8 @@ enum nacre_error nacre_der_read(struct container *k, struct key **out)
     EVP_PKEY *pkey = NULL;
     const unsigned char *at = k->bytes.at;
     size_t len = k->bytes.len;
+    if (!nacre_pbe_pays_pkcs8(k, k->bytes))
+        return NACRE_E_KEY;
     OSSL_DECODER_CTX *x = OSSL_DECODER_CTX_new_for_pkey(&pkey, "DER", NULL, NULL, EVP_PKEY_KEYPAIR, k->c->lib, NULL);
     bool ok = x != NULL && OSSL_DECODER_CTX_set_pem_password_cb(x, give_password, &given) == 1 &&
               OSSL_DECODER_from_data(x, &at, &len) == 1 && pkey != NULL;

@@ -9,6 +9,7 @@
 
 #include "crypto/context.h"
 #include "keys/certificate.h"
+#include "keys/pbe.h"
 
 enum {
     ENTRIES_MAX = 64,
@@ -17,13 +18,15 @@ enum {
 };
 
 struct entries {
+    struct container *k;
     const struct nacre_crypto *c;
+    uint64_t rounds_left; /* of hashing the password */
     const char *password; /* NULL: none, which differs from an empty one */
     EVP_PKEY *key[ENTRIES_MAX];
     char name[ENTRIES_MAX][64]; /* the key's own, where it has one */
     X509 *certificate[ENTRIES_MAX];
     size_t keys, certificates;
-    bool bad;
+    bool bad, dear; /* dear: opening it costs too much, and that has been told */
 };
 
 static PKCS12 *decode(const struct container *k)
@@ -74,8 +77,19 @@ static void add_key(struct entries *e, EVP_PKEY *pkey, PKCS12_SAFEBAG *bag)
     e->key[e->keys++] = pkey;
 }
 
+static bool pays(struct entries *e, const X509_ALGOR *lock)
+{
+    e->dear = e->dear || !nacre_pbe_pays(e->k, lock, &e->rounds_left);
+    e->bad = e->bad || e->dear;
+    return !e->dear;
+}
+
 static void read_locked_key(struct entries *e, PKCS12_SAFEBAG *bag)
 {
+    const X509_ALGOR *lock = NULL;
+    X509_SIG_get0(PKCS12_SAFEBAG_get0_pkcs8(bag), &lock, NULL);
+    if (!pays(e, lock))
+        return;
     PKCS8_PRIV_KEY_INFO *p8 = PKCS12_decrypt_skey_ex(bag, e->password, password_len(e), e->c->lib, NULL);
     add_key(e, p8 == NULL ? NULL : EVP_PKCS82PKEY_ex(p8, e->c->lib, NULL), bag);
     PKCS8_PRIV_KEY_INFO_free(p8);
@@ -106,6 +120,12 @@ static void read_bags(struct entries *e, const STACK_OF(PKCS12_SAFEBAG) * bags, 
     }
 }
 
+static const X509_ALGOR *lock_of(const PKCS7 *safe)
+{
+    const PKCS7_ENCRYPT *e = safe->d.encrypted;
+    return e == NULL || e->enc_data == NULL ? NULL : e->enc_data->algorithm;
+}
+
 static void read_safes(struct entries *e, PKCS12 *p)
 {
     STACK_OF(PKCS7) *safes = PKCS12_unpack_authsafes(p);
@@ -115,9 +135,9 @@ static void read_safes(struct entries *e, PKCS12 *p)
         STACK_OF(PKCS12_SAFEBAG) *bags = NULL;
         if (PKCS7_type_is_data(safe))
             bags = PKCS12_unpack_p7data(safe);
-        else if (PKCS7_type_is_encrypted(safe))
+        else if (PKCS7_type_is_encrypted(safe) && pays(e, lock_of(safe)))
             bags = PKCS12_unpack_p7encdata(safe, e->password, password_len(e));
-        else
+        else if (!e->dear)
             continue;
         e->bad = bags == NULL;
         read_bags(e, bags, 0);
@@ -164,6 +184,8 @@ static size_t choose(const struct container *k, const struct entries *e)
 static enum nacre_error take(struct container *k, struct entries *e, struct key **out)
 {
     struct key *key = NULL;
+    if (e->dear)
+        return NACRE_E_KEY;
     if (e->bad)
         return nacre_container_fail(
             k, NACRE_E_KEY, "cannot be opened: it is damaged or locked with a cipher that is no longer available.");
@@ -187,12 +209,15 @@ static enum nacre_error take(struct container *k, struct entries *e, struct key 
     return NACRE_OK;
 }
 
-static enum nacre_error read_contents(struct container *k, PKCS12 *p, const char *password, struct key **out)
+static enum nacre_error read_contents(struct container *k, PKCS12 *p, const char *password, uint64_t rounds_left,
+                                      struct key **out)
 {
     struct entries *e = OPENSSL_zalloc(sizeof *e);
     if (e == NULL)
         return nacre_container_fail(k, NACRE_E_NOBUFS, "cannot be read: out of memory.");
+    e->k = k;
     e->c = k->c;
+    e->rounds_left = rounds_left;
     e->password = password;
     read_safes(e, p);
     enum nacre_error error = take(k, e, out);
@@ -207,12 +232,15 @@ static enum nacre_error read_contents(struct container *k, PKCS12 *p, const char
 enum nacre_error nacre_pfx_read(struct container *k, struct key **out)
 {
     const char *password = k->password;
+    uint64_t rounds_left = PBE_ROUNDS_MAX;
     enum nacre_error e;
     PKCS12 *p = decode(k);
     if (p == NULL)
         return nacre_container_fail(k, NACRE_E_KEY, "is not PFX (PKCS#12).");
-    if (password_opens(p, &password))
-        e = read_contents(k, p, password, out);
+    if (PKCS12_mac_present(p) != 0 && !nacre_pbe_pays_mac(k, p, &rounds_left))
+        e = NACRE_E_KEY;
+    else if (password_opens(p, &password))
+        e = read_contents(k, p, password, rounds_left, out);
     else if (k->password[0] == 0)
         e = nacre_container_fail(k, NACRE_E_KEY_PASSWORD, "is locked and no password was given.");
     else

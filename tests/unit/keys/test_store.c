@@ -222,3 +222,57 @@ Test(store, what_a_build_lacks_is_named)
         cr_expect_not_null(strstr(why, absent), "%s", why);
     }
 }
+
+/* Puts `to` where `from` stands in the file, as often as it does. */
+static void patch(const char *file, const char *from, const char *to, size_t len)
+{
+    static uint8_t bytes[8192];
+    size_t size = slurp(file, bytes, sizeof bytes), found = 0;
+    for (size_t i = 0; i + len <= size; i++) {
+        if (memcmp(bytes + i, from, len) != 0)
+            continue;
+        memcpy(bytes + i, to, len);
+        found++;
+    }
+    cr_assert_gt(found, 0, "%s", file);
+    FILE *f = fopen(file, "wb");
+    cr_assert(f != NULL && fwrite(bytes, 1, size, f) == size && fclose(f) == 0);
+}
+
+/* A file says itself how often its password is hashed: whole millions are fine, hours are not. */
+Test(store, absurd_costs_are_refused)
+{
+    static const struct {
+        const char *make;
+        enum store_type type;
+        bool scrypt;
+    } cases[] = {
+        {"openssl pkcs8 -topk8 -v2 aes-256-cbc -iter 1000000 -in k -passout pass:geheim -outform DER", STORE_AUTO,
+         false},
+        {"openssl pkcs8 -topk8 -v1 PBE-SHA1-3DES -iter 1000000 -in k -passout pass:geheim -outform DER", STORE_AUTO,
+         false},
+        {"openssl pkcs8 -topk8 -scrypt -in k -passout pass:geheim -outform DER", STORE_AUTO, true},
+        {"openssl pkcs12 -export -iter 1000000 -inkey k -in c -passout pass:geheim", STORE_PFX_FILE, false},
+        {"openssl pkcs12 -export -nomac -iter 1000000 -inkey k -in c -passout pass:geheim", STORE_PFX_FILE, false},
+        {"openssl pkcs12 -export -nomac -certpbe NONE -iter 1000000 -inkey k -in c -passout pass:geheim",
+         STORE_PFX_FILE, false},
+    };
+    run("ssh-keygen -q -t ecdsa -m PKCS8 -N '' -f k && openssl req -x509 -key k -subj /CN=host.example -out c");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        run("%s -out store", cases[i].make);
+        check_opens(cases[i].type, "store", "geheim", "k.pub");
+        if (cases[i].scrypt)
+            patch("store", "\x02\x02\x40\x00\x02\x01\x08\x02\x01\x01", "\x02\x02\x40\x00\x02\x01\x08\x02\x01\x7f", 10);
+        else
+            patch("store", "\x02\x03\x0f\x42\x40", "\x02\x03\x7f\xff\xff", 5);
+        check_fails(cases[i].type, span_str("store"), "geheim", NACRE_E_KEY);
+        cr_expect_not_null(strstr(why, "too often"), "case %zu: %s", i, why);
+        if (cases[i].type != STORE_AUTO)
+            continue;
+        run("(echo -----BEGIN ENCRYPTED PRIVATE KEY----- && openssl base64 -in store && echo -----END ENCRYPTED "
+            "PRIVATE "
+            "KEY-----) > pem");
+        check_fails(STORE_PEM_FILE, span_str("pem"), "geheim", NACRE_E_KEY);
+        cr_expect_not_null(strstr(why, "too often"), "case %zu: %s", i, why);
+    }
+}
