@@ -215,7 +215,7 @@ check "a public key as host key" starts_not "public key only" --host-key "$T/hos
 
 keys_are()
 {
-    ssh-keyscan -p "$PORT" 127.0.0.1 2>/dev/null | cut -d' ' -f2 | sort | tr '\n' ' ' >"$T/scanned"
+    ssh-keyscan -p "$PORT" 127.0.0.1 2>/dev/null | grep -v '^#' | cut -d' ' -f2 | sort | tr '\n' ' ' >"$T/scanned"
     cat "$T/scanned"
     [ "$(cat "$T/scanned")" = "$1" ]
 }
