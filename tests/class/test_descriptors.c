@@ -356,7 +356,7 @@ Test(class_descriptors, connections_that_no_number_of_workers_can_hold_are_refus
     cr_expect_eq(nacre_stop_listening(s->nacre), 0);
     server_set(s, "MaxConnections=50");
     cr_expect_eq(nacre_start_listening(s->nacre), NACRE_E_MFILE, "workers that share a table cannot leave it later");
-    nacre_free(s->nacre);
+    server_free(s);
 }
 
 Test(class_descriptors, workers_that_stand_do_not_take_more_than_they_can_hold)
@@ -385,7 +385,7 @@ Test(class_descriptors, the_soft_limit_is_raised_as_far_as_max_connections_need)
     cr_expect_lt(limit.rlim_cur, 1000);
     unsigned cpus = nacre_cpu_count();
     cr_expect_eq(atomic_load(&s->nacre->shard_count), cpus, "no more workers than the processors ask for");
-    nacre_free(s->nacre);
+    server_free(s);
 }
 
 /* ---- memory ---------------------------------------------------------------------------------------------------- */

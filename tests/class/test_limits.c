@@ -68,7 +68,6 @@ Test(class_limits, a_peer_that_answers_no_keep_alive_is_dropped, .timeout = 60)
     server_set(s, "SSHKeepAliveInterval=1");
     server_set(s, "SSHKeepAliveCountMax=1");
     server_start(s, 1);
-    client_init(&c);
     cr_assert(client_start(&c, s->port));
     /* It is not turned any more, so it answers nothing. */
     cr_assert(server_wait(s, EVENT_DISCONNECTED, 0, &e));
@@ -85,7 +84,7 @@ Test(class_limits, a_shared_port_may_be_listened_on_twice, .timeout = 60)
     server_start(a, 1);
     cr_assert_eq(nacre_set_local_port(b->nacre, a->port), 0);
     cr_expect_eq(nacre_start_listening(b->nacre), 0, "%s", nacre_last_error(b->nacre));
-    nacre_free(b->nacre);
+    server_free(b);
     server_free(a);
 }
 
@@ -95,7 +94,7 @@ Test(class_limits, an_address_of_the_other_family_is_11004)
     server_set(s, "UseIPv6=1");
     cr_assert_eq(nacre_set_local_host(s->nacre, "127.0.0.1"), 0);
     cr_expect_eq(nacre_start_listening(s->nacre), NACRE_E_NO_DATA, "%s", nacre_last_error(s->nacre));
-    nacre_free(s->nacre);
+    server_free(s);
 }
 
 Test(class_limits, what_a_lookup_gives_has_its_code)

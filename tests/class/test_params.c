@@ -238,7 +238,6 @@ Test(class_params, a_packet_built_by_hand_reaches_the_client, .timeout = 60)
     struct server_seen opened;
     struct payload p = {.len = 0};
     server_start(s, 1);
-    client_init(&c);
     cr_assert(client_start(&c, s->port));
     int channel = client_open(&c, "session");
     cr_assert_geq(channel, 0);
@@ -280,7 +279,6 @@ Test(class_params, a_packet_that_is_not_the_applications_to_send_is_refused, .ti
     struct client c;
     struct server_seen opened;
     server_start(s, 1);
-    client_init(&c);
     cr_assert(client_start(&c, s->port));
     cr_assert_geq(client_open(&c, "session"), 0);
     cr_assert(server_wait(s, EVENT_SSH_CHANNEL_OPENED, 0, &opened));

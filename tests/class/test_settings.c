@@ -88,7 +88,6 @@ Test(class_settings, the_library_may_be_our_own_context, .timeout = 60)
     cr_expect_str_eq(value, "True");
     server_start(s, 1);
     cr_expect_eq(nacre_config(s->nacre, "UseInternalSecurityAPI=False", NULL, 0), NACRE_E_SETTING_LATE);
-    client_init(&c);
     cr_assert(client_start(&c, s->port));
     client_free(&c);
     server_free(s);
@@ -345,7 +344,6 @@ Test(class_settings, an_idle_client_is_dropped_on_time, .timeout = 60)
     struct client c;
     cr_assert_eq(nacre_set_default_idle_timeout(s->nacre, 1), 0);
     server_start(s, 1);
-    client_init(&c);
     cr_assert(client_start(&c, s->port));
     int64_t begun_ns = nacre_clock_ns();
     cr_assert(client_wait_end(&c));
@@ -365,7 +363,6 @@ Test(class_settings, a_short_read_time_loses_nothing, .timeout = 120)
     s->records_data = false;
     server_set(s, "MaxReadTime=1");
     server_start(s, 1);
-    client_init(&c);
     cr_assert(client_start(&c, s->port));
     int channel = client_open(&c, "session");
     for (size_t i = 0; i < sizeof bytes; i++)
@@ -448,8 +445,6 @@ Test(class_settings, settings_of_a_connection_are_read_back, .timeout = 60)
     struct server_seen first, second;
     char name[128], value[4096], uid[4096], number[24];
     server_start(s, 1);
-    client_init(&a);
-    client_init(&b);
     cr_assert(client_start(&a, s->port));
     cr_assert(client_start(&b, s->port));
     cr_assert(server_wait(s, EVENT_CONNECTED, 0, &first));
@@ -497,7 +492,6 @@ Test(class_settings, structs_tell_what_the_getters_tell, .timeout = 60)
     struct nacre_prompt prompt = {.echo = true, .prompt = "Code: "};
     char number[24];
     server_start(s, 1);
-    client_init(&c);
     cr_assert(client_start(&c, s->port));
     cr_assert_geq(client_open(&c, "session"), 0);
     cr_assert(server_wait(s, EVENT_SSH_CHANNEL_READY_TO_SEND, 0, &e));
@@ -547,7 +541,6 @@ Test(class_settings, reset_ends_everything_and_brings_defaults_back, .timeout = 
     cr_assert_eq(nacre_set_default_timeout(s->nacre, 5), 0);
     cr_assert_eq(nacre_set_keyboard_interactive_prompt_count(s->nacre, 2), 0);
     server_start(s, 1);
-    client_init(&c);
     cr_assert(client_start(&c, s->port));
     cr_assert_eq(nacre_reset(s->nacre), 0, "%s", nacre_last_error(s->nacre));
     cr_assert(client_wait_end(&c));

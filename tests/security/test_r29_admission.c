@@ -336,5 +336,5 @@ Test(security, r29_settings_that_make_no_sense_are_refused)
     cr_expect_eq(nacre_config(s->nacre, "RefusedConnections=1", NULL, 0), NACRE_E_SETTING_READ_ONLY);
     cr_expect_eq(nacre_config(s->nacre, "MaxStartups=10:30:60", text, sizeof text), 0);
     cr_expect_str_eq(text, "10:30:60");
-    nacre_free(s->nacre);
+    server_free(s);
 }

@@ -254,7 +254,7 @@ Test(security, r30_limits_are_read_and_refused)
     cr_expect(limit > 16U * 1024 * 1024, "%zu: three quarters of this machine", limit);
     cr_expect_eq(nacre_config(s->nacre, "MemoryLimit=0", NULL, 0), 0);
     cr_expect_eq(atomic_load(&s->nacre->memory.limit), 0);
-    nacre_free(s->nacre);
+    server_free(s);
 }
 
 /* ---- events ---------------------------------------------------------------------------------------------------- */
