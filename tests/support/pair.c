@@ -138,12 +138,18 @@ void pair_start(struct pair *p)
     nacre_conn_start(p->client.conn, p->now_ns);
 }
 
+void side_forget(struct side *s)
+{
+    for (size_t i = 0; i < s->seen_count; i++)
+        free(s->seen[i].bytes);
+    s->seen_count = 0;
+}
+
 static void side_free(struct side *s)
 {
     nacre_conn_free(s->conn);
     nacre_work_drop(s->work);
-    for (size_t i = 0; i < s->seen_count; i++)
-        free(s->seen[i].bytes);
+    side_forget(s);
     free(s->inbox);
 }
 

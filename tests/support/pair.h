@@ -76,4 +76,7 @@ enum nacre_error pair_send(struct side *s, uint32_t channel, unsigned extended, 
 const struct conn_event *side_event(const struct side *s, enum conn_event_type type, size_t n);
 size_t side_count(const struct side *s, enum conn_event_type type);
 
+/* Begins a new record of events. */
+void side_forget(struct side *s);
+
 #endif
