@@ -37,7 +37,7 @@ enum command_type {
     COMMAND_PAYLOAD,    /* connection, data: a payload from its number on */
     COMMAND_WORK,       /* connection, work: has been run             */
     COMMAND_KEY,        /* connection, key or error with text         */
-    COMMAND_RESOLVED,   /* tunnel, error, data: struct sock_addresses */
+    COMMAND_RESOLVED,   /* tunnel, serial: its connection's id, error, data: struct sock_addresses */
     COMMAND_STOP,
 };
 

@@ -254,13 +254,17 @@ static void run_request(struct shard *s, struct command *k)
         return;
     struct connection *c = ch->connection;
     enum nacre_error e = nacre_chan_request(c->conn, ch->number, span_str(k->kind), k->number != 0,
-                                            span_of(k->data, k->data_len), s->now_ns); /* else as above */
+                                            span_of(k->data, k->data_len), s->now_ns);
+    /* The caller has been told that it will go out. Other failures are told by the events of a channel that closes. */
     if (e == NACRE_E_TOO_MUCH_QUEUED)
-        nacre_connection_close(c, e, "A client does not take its data, and requests pile up behind that.");
+        nacre_connection_close(c, e, "A client does not take its data or answer, and requests pile up behind that.");
+    else if (e == NACRE_E_NOBUFS)
+        nacre_connection_close(c, e, "out of memory");
     nacre_connection_touch(c);
 }
 
-/* A global request goes the conn's way, which counts the replies that are due; the rest needs no order. */
+/* A global request goes the conn's way, which counts the replies that are due. IGNORE and DEBUG say nothing, so they
+ * are left out where there is no room for them. */
 static void run_payload(struct shard *s, struct command *k)
 {
     struct connection *c = running(s, k);
@@ -270,7 +274,10 @@ static void run_payload(struct shard *s, struct command *k)
     if (rd_u8(&r) == 80) {
         struct span kind = rd_string(&r, SIZE_MAX);
         bool want_reply = rd_bool(&r);
-        (void)nacre_conn_global_request(c->conn, kind, want_reply, rd_rest(&r), s->now_ns);
+        enum nacre_error e = nacre_conn_global_request(c->conn, kind, want_reply, rd_rest(&r), s->now_ns);
+        if (e == NACRE_E_NOBUFS)
+            nacre_connection_close(c, NACRE_E_TOO_MUCH_QUEUED,
+                                   "A client does not read or answer, and global requests pile up behind that.");
     } else {
         (void)nacre_conn_send_payload(c->conn, span_of(k->data, k->data_len), s->now_ns);
     }
@@ -298,7 +305,10 @@ static void run_key(struct shard *s, struct command *k)
 static void run_resolved(struct shard *s, struct command *k)
 {
     struct tunnel *t = nacre_table_find(&s->tunnels, k->id);
+    struct connection *c = nacre_table_find(&s->connections, (int64_t)k->serial);
     struct sock_addresses found;
+    if (c != NULL)
+        c->lookups--;
     if (t == NULL)
         return;
     memcpy(&found, k->data, sizeof found);

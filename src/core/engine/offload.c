@@ -50,7 +50,7 @@ static void run_jobs(void *argument)
         job->run(job);
 }
 
-bool nacre_offload_start(struct offload *o, unsigned threads)
+bool nacre_offload_start(struct offload *o, unsigned threads, const char *name)
 {
     *o = (struct offload){.in_a_row = 0};
     for (int i = 0; i < 2; i++)
@@ -58,7 +58,7 @@ bool nacre_offload_start(struct offload *o, unsigned threads)
     nacre_mutex_init(&o->lock);
     nacre_cond_init(&o->wake);
     while (o->thread_count < threads && o->thread_count < OFFLOAD_THREADS) {
-        if (!nacre_thread_start(&o->threads[o->thread_count], run_jobs, o, "nacre-offload"))
+        if (!nacre_thread_start(&o->threads[o->thread_count], run_jobs, o, name))
             break;
         o->thread_count++;
     }

@@ -93,6 +93,22 @@ struct shard *nacre_server_shard(struct nacre_server *server, int64_t id)
     return id <= 0 || index >= count ? NULL : &server->shards[index];
 }
 
+static bool start_pools(struct nacre_server *server)
+{
+    if (!nacre_offload_start(&server->offload, nacre_cpu_count(), "nacre-offload"))
+        return false;
+    if (nacre_offload_start(&server->lookups, OFFLOAD_THREADS, "nacre-lookup"))
+        return true;
+    nacre_offload_stop(&server->offload);
+    return false;
+}
+
+static void stop_pools(struct nacre_server *server)
+{
+    nacre_offload_stop(&server->offload);
+    nacre_offload_stop(&server->lookups);
+}
+
 /* Ends the workers. Their last events are dropped here, since nobody else may be taking them any more. */
 static void stop_shards(struct nacre_server *server)
 {
@@ -109,7 +125,7 @@ static void stop_shards(struct nacre_server *server)
     }
     while (nacre_deliver_discard(server))
         ;
-    nacre_offload_stop(&server->offload);
+    stop_pools(server);
     atomic_store_explicit(&server->shard_count, 0, memory_order_release);
     for (unsigned i = 0; i < count; i++)
         nacre_shard_destroy(&server->shards[i]);
@@ -131,7 +147,7 @@ static void destroy_unstarted(struct nacre_server *server, unsigned count)
         nacre_shard_destroy(&server->shards[i]);
     free(server->shards);
     server->shards = NULL;
-    nacre_offload_stop(&server->offload);
+    stop_pools(server);
 }
 
 static enum nacre_error init_shards(struct nacre_server *server, struct profile *profile, unsigned count)
@@ -207,7 +223,7 @@ static enum nacre_error make_shards(struct nacre_server *server, struct profile 
     server->shards = calloc(count, sizeof *server->shards);
     if (server->shards == NULL)
         return NACRE_E_NOBUFS;
-    if (!nacre_offload_start(&server->offload, nacre_cpu_count())) {
+    if (!start_pools(server)) {
         free(server->shards);
         server->shards = NULL;
         return NACRE_E_PROCLIM;

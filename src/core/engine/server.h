@@ -53,7 +53,7 @@ struct nacre_server {
     struct limit_plan plan; /* what the shards go by */
     struct shard *shards;
     _Atomic unsigned shard_count; /* release when the shards stand, acquire to reach them */
-    struct offload offload;
+    struct offload offload, lookups;
 
     struct admission admission;
     struct budget memory; /* MemoryLimit */

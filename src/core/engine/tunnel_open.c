@@ -145,7 +145,7 @@ static void resolve(struct job *job)
     free(r);
 }
 
-/* A numeric address needs nobody's answer; a name is looked up on the offload pool. False: out of memory. */
+/* A numeric address needs nobody's answer; a name is looked up on a pool of its own. False: out of memory. */
 static bool start_resolving(struct tunnel *t)
 {
     static const struct sock_addresses empty;
@@ -161,11 +161,13 @@ static bool start_resolving(struct tunnel *t)
     r->shard = t->shard;
     r->done = done;
     r->port = t->port;
+    r->job.first = t->connection->lookups++ == 0;
+    done->serial = (uint64_t)t->connection->slot.id;
     (void)snprintf(r->host, sizeof r->host, "%s", t->address);
     if (nacre_sock_parse_address(t->address, bytes) != 0)
         resolve(&r->job);
     else
-        nacre_offload_put(&t->shard->server->offload, &r->job);
+        nacre_offload_put(&t->shard->server->lookups, &r->job);
     return true;
 }
 

@@ -81,12 +81,12 @@ static enum nacre_error may_request(const struct conn *c, const struct chan *cha
         return NACRE_E_SOCKET_SHUTDOWN;
     if (kind.len > NAME_MAX_LEN || data.len > CHAN_REQUEST_MAX)
         return NACRE_E_MSGSIZE;
-    if (chan->requests >= REQUESTS_QUEUED_MAX)
-        return NACRE_E_TOO_MUCH_QUEUED;
-    return chan->replies_due < REPLIES_DUE_MAX && nacre_packet_has_room(c) ? NACRE_OK : NACRE_E_NOBUFS;
+    bool is_behind = chan->requests >= REQUESTS_QUEUED_MAX || chan->replies_due >= REPLIES_DUE_MAX;
+    return is_behind ? NACRE_E_TOO_MUCH_QUEUED : NACRE_OK;
 }
 
-/* The request travels through the channel's queue, so that it stays behind the data that was sent before. */
+/* The request travels through the channel's queue, so that it stays behind the data that was sent before, and waits
+ * there for room in the output and for the end of a key exchange. */
 enum nacre_error nacre_chan_request(struct conn *c, uint32_t channel, struct span kind, bool want_reply,
                                     struct span data, int64_t now_ns)
 {

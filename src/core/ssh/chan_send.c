@@ -159,6 +159,15 @@ static enum step send_data(struct conn *c, struct chan *chan, size_t n)
     return nacre_packet_close(c, &p);
 }
 
+static bool can_seal(struct conn *c)
+{
+    if (c->phase != PHASE_OPEN || c->output.bytes >= c->config->send_high)
+        return false;
+    if (nacre_kex_is_due(c))
+        (void)nacre_kex_start(c);
+    return !nacre_kex_is_out(c);
+}
+
 enum turn {
     TURN_MORE,
     TURN_DONE
@@ -187,6 +196,8 @@ static enum turn take_turn(struct conn *c, struct chan *chan)
                 (void)nacre_send_chan_close(c, chan);
             return TURN_DONE;
         } else if (mark != NULL && mark->is_request) {
+            if (!can_seal(c))
+                return TURN_MORE;
             (void)send_request_block(c, chan);
         } else if (sent) {
             return TURN_MORE;
@@ -213,15 +224,6 @@ static void report(struct conn *c, struct chan *chan)
     chan = nacre_chan_find(c, number);
     if (chan != NULL && chan->state == CHAN_OPEN && chan->first == NULL && !chan->close_wanted && !chan->eof_wanted)
         nacre_conn_event(c, &(struct conn_event){.type = CONN_CHANNEL_WINDOW, .channel = number});
-}
-
-static bool can_seal(struct conn *c)
-{
-    if (c->phase != PHASE_OPEN || c->output.bytes >= c->config->send_high)
-        return false;
-    if (nacre_kex_is_due(c))
-        (void)nacre_kex_start(c);
-    return !nacre_kex_is_out(c);
 }
 
 void nacre_chans_flush(struct conn *c)

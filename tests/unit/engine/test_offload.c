@@ -41,7 +41,7 @@ static void put(struct offload *o, int number, void (*run)(struct job *))
 Test(engine_offload, one_thread_runs_jobs_in_the_order_they_came)
 {
     struct offload o;
-    cr_assert(nacre_offload_start(&o, 1));
+    cr_assert(nacre_offload_start(&o, 1, "offload"));
     for (int i = 0; i < 1000; i++)
         put(&o, i, count);
     nacre_offload_stop(&o);
@@ -52,7 +52,7 @@ Test(engine_offload, one_thread_runs_jobs_in_the_order_they_came)
 Test(engine_offload, stopping_runs_what_is_queued)
 {
     struct offload o;
-    cr_assert(nacre_offload_start(&o, 2));
+    cr_assert(nacre_offload_start(&o, 2, "offload"));
     for (int i = 0; i < 10; i++)
         put(&o, i, linger);
     nacre_offload_stop(&o);
@@ -62,7 +62,7 @@ Test(engine_offload, stopping_runs_what_is_queued)
 Test(engine_offload, more_threads_than_the_bound_are_not_started)
 {
     struct offload o;
-    cr_assert(nacre_offload_start(&o, 1000));
+    cr_assert(nacre_offload_start(&o, 1000, "offload"));
     cr_assert_leq(o.thread_count, OFFLOAD_THREADS);
     nacre_offload_stop(&o);
     cr_assert_eq(atomic_load(&ran), 0);
@@ -71,7 +71,7 @@ Test(engine_offload, more_threads_than_the_bound_are_not_started)
 Test(engine_offload, jobs_run_side_by_side)
 {
     struct offload o;
-    cr_assert(nacre_offload_start(&o, 4));
+    cr_assert(nacre_offload_start(&o, 4, "offload"));
     int64_t start = nacre_clock_ns();
     for (int i = 0; i < 8; i++)
         put(&o, i, linger);
@@ -116,7 +116,7 @@ Test(engine_offload, those_who_have_logged_in_go_first_and_others_are_not_starve
     struct offload o;
     nacre_mutex_init(&gate);
     nacre_mutex_lock(&gate);
-    cr_assert(nacre_offload_start(&o, 1));
+    cr_assert(nacre_offload_start(&o, 1, "offload"));
     put_plain(&o, true, wait_at_gate);
     for (int i = 0; i < EACH; i++)
         put_plain(&o, false, note);

@@ -187,7 +187,7 @@ static void engine_start_on(struct engine *e, const struct io_backend *ops, cons
     nacre_mutex_lock(&n->lock);
     struct profile *profile = nacre_server_profile(n);
     nacre_mutex_unlock(&n->lock);
-    cr_assert(n->shards != NULL && profile != NULL && nacre_offload_start(&n->offload, 1));
+    cr_assert(n->shards != NULL && profile != NULL && nacre_offload_start(&n->offload, 1, "offload"));
     cr_assert_eq(nacre_shard_init(&n->shards[0], n, 0, &n->plan, profile), NACRE_OK);
     cr_assert(nacre_shard_start(&n->shards[0]));
     atomic_store_explicit(&n->shard_count, 1, memory_order_release);
