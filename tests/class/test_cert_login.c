@@ -116,7 +116,14 @@ Test(class_cert, r07_restrictions_hold_for_query_and_signature_whatever_the_hand
     elsewhere.value = "10.0.0.0/8,192.0.2.1/32";
     expired.valid_before = 2000;
     early.valid_after = UINT64_MAX - 1;
-    const struct cert_plan *plans[] = {&elsewhere, &expired, &early};
+    /* What its authority meant by these is not for us to guess. */
+    struct cert_plan pattern = elsewhere, mixed = elsewhere, negated = elsewhere, bits = elsewhere, spaced = elsewhere;
+    pattern.value = "*";
+    mixed.value = "127.0.0.0/8,127.*";
+    negated.value = "127.0.0.0/8,!10.0.0.0/8";
+    bits.value = "127.0.0.1/8";
+    spaced.value = "127.0.0.0/8, 127.0.0.1";
+    const struct cert_plan *plans[] = {&elsewhere, &expired, &early, &pattern, &mixed, &negated, &bits, &spaced};
     for (size_t i = 0; i < sizeof plans / sizeof *plans; i++) {
         struct visit v;
         certified = 0;

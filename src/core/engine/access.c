@@ -127,6 +127,36 @@ enum nacre_error nacre_access_resolve(const char *list, char **out, char *why, s
     return e == NACRE_OK && *out == NULL ? NACRE_E_NOBUFS : e;
 }
 
+/* Nothing but zeros behind the first `bits`. */
+static bool ends_in_zeros(const uint8_t *bytes, unsigned size, unsigned bits)
+{
+    for (unsigned i = bits; i < size * 8; i++)
+        if ((bytes[i / 8] >> (7 - i % 8) & 1) != 0)
+            return false;
+    return true;
+}
+
+bool nacre_access_match_blocks(const char *list, const char *address)
+{
+    bool found = false;
+    for (;; list++) {
+        char entry[ENTRY_MAX];
+        uint8_t bytes[16];
+        size_t len = strcspn(list, ",");
+        if (len >= sizeof entry)
+            return false;
+        memcpy(entry, list, len);
+        entry[len] = '\0';
+        unsigned bits, size = parse_block(entry, bytes, &bits);
+        if (size == 0 || !ends_in_zeros(bytes, size, bits))
+            return false;
+        found = found || block_matches(entry, address);
+        list += len;
+        if (*list == '\0')
+            return found;
+    }
+}
+
 bool nacre_access_match(const char *list, const char *address)
 {
     char entry[ENTRY_MAX];

@@ -17,6 +17,10 @@ enum nacre_error nacre_access_resolve(const char *list, char **out, char *why, s
 /* True when an entry of a list without names matches `address` (numeric). */
 bool nacre_access_match(const char *list, const char *address);
 
+/* The same for a list of addresses and blocks alone, as a certificate's source-address is: anything else in it, or an
+ * address with bits behind those of its block, and it matches nobody. */
+bool nacre_access_match_blocks(const char *list, const char *address);
+
 /* True when the list has addresses, blocks and patterns of addresses only. */
 bool nacre_access_is_numeric(const char *list);
 

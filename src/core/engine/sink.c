@@ -358,7 +358,7 @@ static bool certificate_holds(const struct connection *c, const struct key_cert 
         return false;
     memcpy(list, addresses.at, addresses.len);
     list[addresses.len] = '\0';
-    return nacre_access_match(list, c->remote_host);
+    return nacre_access_match_blocks(list, c->remote_host);
 }
 
 static bool ask_auth(struct connection *c, const struct conn_event *v, struct conn_answer *answer)
