@@ -563,8 +563,50 @@ asyncssh_server()
         "$(offered_by_peer host-key)"
 }
 
+# start_peer PROGRAM...: a server that says its names and where it listens.
+start_peer()
+{
+    "$@" >"$T/peer.log" 2>&1 </dev/null &
+    PIDS="$PIDS $!"
+    wait_for_port "$T/peer.log" $!
+}
+
+offered_cells()
+{
+    bench_cells "$(offered_by_peer kex)" "$(offered_by_peer cipher)" "$(offered_by_peer mac)" "$(offered_by_peer comp)" \
+        "$(offered_by_peer host-key)"
+}
+
+twisted_server()
+{
+    /usr/bin/python3 -W ignore -c 'import twisted.conch.ssh.transport' 2>/dev/null || skip "python3-twisted is not installed"
+    make_keys
+    make_host_keys
+    make_host_certificates
+    start_peer /usr/bin/python3 -W ignore "$here/twisted_server.py" "$T"
+    offered_cells
+}
+
+erlang_server()
+{
+    local name
+
+    need escript
+    make_keys
+    make_host_keys
+    mkdir -p "$T/erlang.host" "$T/erlang.users"
+    cp "$T/authorized_keys" "$T/erlang.users/authorized_keys"
+    # OTP has one ECDSA key.
+    for name in ed25519:ed25519 ecdsa:ecdsa256 rsa:rsa; do
+        cp "$T/${name#*:}" "$T/erlang.host/ssh_host_${name%:*}_key"
+    done
+    start_peer escript "$here/erlang_server.escript" "$T"
+    HOST_KEYS=$(echo "$HOST_KEYS" | tr -s ' \n' '\n\n' | grep -v 'nistp384\|nistp521\|ssh-dss')
+    offered_cells
+}
+
 case $peer in
-openssh | dropbear | putty | asyncssh | paramiko | jsch | libssh | libssh2 | twisted | go | erlang | ssh2 | sshd | dropbear_server | asyncssh_server | own)
+openssh | dropbear | putty | asyncssh | paramiko | jsch | libssh | libssh2 | twisted | go | erlang | ssh2 | sshd | dropbear_server | asyncssh_server | twisted_server | erlang_server | own)
     "$peer"
     ;;
 *) skip "no such peer: $peer" ;;
