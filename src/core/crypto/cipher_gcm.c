@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* aes*-gcm@openssh.com, RFC 5647: the length is authenticated and travels in clear; the last 8 bytes of the nonce count
- * the packets of the key. The key is expanded once, each packet only gets a nonce. */
+ * the packets of the key. The expanded key is lent (crypto/keyed.h), each packet only gets a nonce. */
 #include "crypto/context.h"
 
 #include <limits.h>
@@ -10,9 +10,11 @@
 #include <openssl/params.h>
 
 #include "base/secret.h"
+#include "crypto/keyed.h"
 #include "wire/rd.h"
 
 enum {
+    GCM_KEY_MAX = 32,
     GCM_NONCE = 12,
     GCM_FIXED = 4,
     GCM_TAG = 16,
@@ -20,15 +22,18 @@ enum {
 };
 
 struct cipher {
-    EVP_CIPHER_CTX *aead;
+    struct tenant lent;
+    const EVP_CIPHER *aes;
+    bool seal;
     uint8_t nonce[GCM_NONCE];
+    uint8_t key[GCM_KEY_MAX];
 };
 
 static void gcm_close(struct cipher *x)
 {
     if (x == NULL)
         return;
-    EVP_CIPHER_CTX_free(x->aead);
+    nacre_keyed_leave(&x->lent);
     nacre_wipe(x, sizeof *x);
     free(x);
 }
@@ -36,15 +41,14 @@ static void gcm_close(struct cipher *x)
 static struct cipher *gcm_open(const struct nacre_crypto *c, const struct cipher_alg *alg, const uint8_t *key,
                                const uint8_t *iv, bool seal)
 {
-    struct cipher *x = calloc(1, sizeof *x);
+    struct cipher *x = alg->key_len > GCM_KEY_MAX ? NULL : calloc(1, sizeof *x);
     if (x == NULL)
         return NULL;
+    x->aes = nacre_cipher_fetched(c, alg);
+    x->seal = seal;
     memcpy(x->nonce, iv, GCM_NONCE);
-    x->aead = EVP_CIPHER_CTX_new();
-    if (x->aead != NULL && EVP_CipherInit_ex2(x->aead, nacre_cipher_fetched(c, alg), key, iv, seal ? 1 : 0, NULL) == 1)
-        return x;
-    gcm_close(x);
-    return NULL;
+    memcpy(x->key, key, alg->key_len);
+    return x;
 }
 
 static bool gcm_length(struct cipher *x, uint32_t seq, const uint8_t *first4, uint32_t *length)
@@ -65,15 +69,23 @@ static void nonce_step(struct cipher *x)
     }
 }
 
-/* Nonce, length and text of one packet; the tag is the caller's. */
-static bool gcm_run(struct cipher *x, uint8_t *packet, size_t len)
+/* The context, at the start of a packet. NULL: the library failed. */
+static EVP_CIPHER_CTX *packet_start(struct cipher *x)
+{
+    struct keying k = {.cipher = x->aes, .key = x->key, .iv = x->nonce, .seal = x->seal};
+    EVP_CIPHER_CTX *aead = nacre_keyed_take(&x->lent, &k);
+    if (aead == NULL || EVP_CipherInit_ex2(aead, NULL, NULL, x->nonce, -1, NULL) != 1)
+        return NULL;
+    nonce_step(x);
+    return aead;
+}
+
+/* Length and text; the tag is the caller's. */
+static bool gcm_run(EVP_CIPHER_CTX *aead, uint8_t *packet, size_t len)
 {
     int n = 0;
-    if (len > INT_MAX || EVP_CipherInit_ex2(x->aead, NULL, NULL, x->nonce, -1, NULL) != 1)
-        return false;
-    nonce_step(x);
-    return EVP_CipherUpdate(x->aead, NULL, &n, packet, GCM_AAD) == 1 &&
-           EVP_CipherUpdate(x->aead, packet + GCM_AAD, &n, packet + GCM_AAD, (int)len) == 1 && (size_t)n == len;
+    return aead != NULL && len <= INT_MAX && EVP_CipherUpdate(aead, NULL, &n, packet, GCM_AAD) == 1 &&
+           EVP_CipherUpdate(aead, packet + GCM_AAD, &n, packet + GCM_AAD, (int)len) == 1 && (size_t)n == len;
 }
 
 static bool gcm_seal(struct cipher *x, uint32_t seq, uint8_t *packet, size_t len)
@@ -83,8 +95,9 @@ static bool gcm_seal(struct cipher *x, uint32_t seq, uint8_t *packet, size_t len
     uint8_t *tag = packet + GCM_AAD + len;
     OSSL_PARAM p[] = {OSSL_PARAM_construct_octet_string(OSSL_CIPHER_PARAM_AEAD_TAG, tag, GCM_TAG),
                       OSSL_PARAM_construct_end()};
-    return gcm_run(x, packet, len) && EVP_CipherFinal_ex(x->aead, tag, &n) == 1 && n == 0 &&
-           EVP_CIPHER_CTX_get_params(x->aead, p) == 1;
+    EVP_CIPHER_CTX *aead = packet_start(x);
+    return gcm_run(aead, packet, len) && EVP_CipherFinal_ex(aead, tag, &n) == 1 && n == 0 &&
+           EVP_CIPHER_CTX_get_params(aead, p) == 1;
 }
 
 static bool gcm_open_packet(struct cipher *x, uint32_t seq, uint8_t *packet, size_t len)
@@ -94,8 +107,9 @@ static bool gcm_open_packet(struct cipher *x, uint32_t seq, uint8_t *packet, siz
     uint8_t *tag = packet + GCM_AAD + len;
     OSSL_PARAM p[] = {OSSL_PARAM_construct_octet_string(OSSL_CIPHER_PARAM_AEAD_TAG, tag, GCM_TAG),
                       OSSL_PARAM_construct_end()};
-    return gcm_run(x, packet, len) && EVP_CIPHER_CTX_set_params(x->aead, p) == 1 &&
-           EVP_CipherFinal_ex(x->aead, tag, &n) == 1;
+    EVP_CIPHER_CTX *aead = packet_start(x);
+    return gcm_run(aead, packet, len) && EVP_CIPHER_CTX_set_params(aead, p) == 1 &&
+           EVP_CipherFinal_ex(aead, tag, &n) == 1;
 }
 
 const struct cipher_ops nacre_cipher_gcm = {

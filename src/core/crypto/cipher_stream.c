@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Ciphers that the library runs over all packets of a direction as one text, the MAC being somebody else's:
- * aes*-ctr (RFC 4344 section 4), *-cbc (RFC 4253 section 6.3) and arcfour* (RFC 4253, RFC 4345).
+ * *-cbc (RFC 4253 section 6.3), arcfour* (RFC 4253, RFC 4345) and the *-ctr (RFC 4344 section 4) that is not AES.
  *
- * In CBC the last block of a packet is the next one's initialization vector, in the other two the key stream goes on:
+ * In CBC the last block of a packet is the next one's initialization vector, in the others the key stream goes on:
  * either way the library's own state is all there is to keep. */
 #include "crypto/context.h"
 

@@ -78,7 +78,8 @@ const char *nacre_hash_name(enum hash_id id);
 extern const char nacre_mlkem_name[];
 
 extern const struct kex_ops nacre_kex_x25519, nacre_kex_nist, nacre_kex_dh, nacre_kex_mlkem;
-extern const struct cipher_ops nacre_cipher_stream, nacre_cipher_3des_ctr, nacre_cipher_gcm, nacre_cipher_chapoly;
+extern const struct cipher_ops nacre_cipher_stream, nacre_cipher_ctr, nacre_cipher_3des_ctr, nacre_cipher_gcm,
+    nacre_cipher_chapoly;
 extern const struct mac_ops nacre_mac_hmac, nacre_mac_umac;
 extern const struct comp_ops nacre_comp_zlib;
 

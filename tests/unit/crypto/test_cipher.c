@@ -107,11 +107,16 @@ static void ghash(uint8_t state[16], const uint8_t h[16], const uint8_t *at, siz
     }
 }
 
+/* Our counter mode takes whole blocks; what the last one has too much is thrown away. */
 static void ctr_once(const char *name, const uint8_t *key, const uint8_t iv[16], uint8_t *at, size_t len)
 {
     const struct cipher_alg *alg = find(name);
     struct cipher *x = alg->ops->open(crypto, alg, key, iv, true);
-    cr_assert(alg->ops->seal(x, 0, at, len));
+    uint8_t blocks[128] = {0};
+    cr_assert(len <= sizeof blocks);
+    memcpy(blocks, at, len);
+    cr_assert(alg->ops->seal(x, 0, blocks, (len + 15) / 16 * 16));
+    memcpy(at, blocks, len);
     alg->ops->close(x);
 }
 

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Seats are given away by a clock: a hand goes round, and who has not been used since it came by last has to go.
+ *
+ * A tenant finds its own seat without a lock: only the thread itself gives seats to others, so an owner that it reads
+ * there stays until it does. The lock is for tenants that leave on another thread, and for what makes or takes seats.
+ */
+#include "crypto/keyed.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include <openssl/crypto.h>
+
+enum {
+    NO_SEAT = KEYED_SEATS
+};
+
+struct seat {
+    _Atomic(struct tenant *) owner; /* NULL: free */
+    EVP_CIPHER_CTX *context;        /* NULL when free */
+    const EVP_CIPHER *cipher;       /* the context's */
+    uint32_t next_free;
+    bool used; /* since the hand came by */
+};
+
+struct keyed {
+    CRYPTO_RWLOCK *lock;
+    _Atomic unsigned refs; /* the thread's own and one of each tenant that was here */
+    struct seat *seats;
+    uint32_t count, room; /* seats made so far; allocated */
+    uint32_t taken, free; /* with an owner; the first free one */
+    uint32_t hand;
+};
+
+static CRYPTO_ONCE once = CRYPTO_ONCE_STATIC_INIT;
+static CRYPTO_THREAD_LOCAL thread_key; /* set once, then only read */
+static bool has_thread_key;
+
+static void keyed_unref(struct keyed *s)
+{
+    if (atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    CRYPTO_THREAD_lock_free(s->lock);
+    free(s->seats);
+    free(s);
+}
+
+static struct tenant *owner_of(const struct seat *seat)
+{
+    return atomic_load_explicit(&seat->owner, memory_order_relaxed);
+}
+
+/* The lock is held. */
+static void seat_clear(struct keyed *s, uint32_t i)
+{
+    struct seat *seat = &s->seats[i];
+    EVP_CIPHER_CTX_free(seat->context);
+    seat->context = NULL;
+    atomic_store_explicit(&seat->owner, NULL, memory_order_relaxed);
+    seat->next_free = s->free;
+    s->free = i;
+    s->taken--;
+}
+
+/* The thread ends. Its tenants may go on elsewhere. */
+static void thread_ends(void *at)
+{
+    struct keyed *s = at;
+    if (s == NULL)
+        return;
+    if (CRYPTO_THREAD_write_lock(s->lock) == 1) {
+        for (uint32_t i = 0; i < s->count; i++) {
+            if (owner_of(&s->seats[i]) != NULL)
+                seat_clear(s, i);
+        }
+        (void)CRYPTO_THREAD_unlock(s->lock);
+    }
+    keyed_unref(s);
+}
+
+static void make_thread_key(void)
+{
+    has_thread_key = CRYPTO_THREAD_init_local(&thread_key, thread_ends) == 1;
+}
+
+static struct keyed *keyed_new(void)
+{
+    struct keyed *s = calloc(1, sizeof *s);
+    if (s == NULL)
+        return NULL;
+    s->free = NO_SEAT;
+    atomic_init(&s->refs, 1);
+    s->lock = CRYPTO_THREAD_lock_new();
+    if (s->lock != NULL && CRYPTO_THREAD_set_local(&thread_key, s) == 1)
+        return s;
+    keyed_unref(s);
+    return NULL;
+}
+
+static struct keyed *keyed_of_thread(void)
+{
+    if (CRYPTO_THREAD_run_once(&once, make_thread_key) != 1 || !has_thread_key)
+        return NULL;
+    struct keyed *s = CRYPTO_THREAD_get_local(&thread_key);
+    return s != NULL ? s : keyed_new();
+}
+
+/* One more seat, as long as there may be more and there is memory. The lock is held. */
+static bool add_seat(struct keyed *s)
+{
+    if (s->count == KEYED_SEATS)
+        return false;
+    if (s->count == s->room) {
+        uint32_t room = s->room == 0 ? 16 : s->room * 2;
+        struct seat *more = realloc(s->seats, room * sizeof *more);
+        if (more == NULL)
+            return false;
+        s->seats = more;
+        s->room = room;
+    }
+    s->seats[s->count] = (struct seat){.next_free = s->free};
+    s->free = s->count++;
+    return true;
+}
+
+/* Who has to go, for whom there is no seat. All seats are taken; the lock is held. */
+static uint32_t sweep(struct keyed *s)
+{
+    for (;;) {
+        uint32_t i = s->hand;
+        s->hand = i + 1 == s->count ? 0 : i + 1;
+        if (!s->seats[i].used)
+            return i;
+        s->seats[i].used = false;
+    }
+}
+
+/* A seat whose context may hold anybody's key. NO_SEAT: no memory. The lock is held. */
+static uint32_t find_seat(struct keyed *s)
+{
+    if (s->free == NO_SEAT && !add_seat(s) && s->count == 0)
+        return NO_SEAT;
+    if (s->free == NO_SEAT)
+        return sweep(s);
+    uint32_t i = s->free;
+    s->free = s->seats[i].next_free;
+    s->taken++;
+    return i;
+}
+
+/* A context that has the cipher already takes another key without allocating. */
+static bool load(struct seat *seat, const struct keying *k)
+{
+    const EVP_CIPHER *cipher = seat->context != NULL && seat->cipher == k->cipher ? NULL : k->cipher;
+    if (seat->context == NULL)
+        seat->context = EVP_CIPHER_CTX_new();
+    seat->cipher = k->cipher;
+    return seat->context != NULL &&
+           EVP_CipherInit_ex2(seat->context, cipher, k->key, k->iv, k->seal ? 1 : 0, NULL) == 1;
+}
+
+/* The lock is held. */
+static EVP_CIPHER_CTX *sit_down(struct keyed *s, struct tenant *t, const struct keying *k)
+{
+    uint32_t i = find_seat(s);
+    if (i == NO_SEAT)
+        return NULL;
+    struct seat *seat = &s->seats[i];
+    atomic_store_explicit(&seat->owner, t, memory_order_relaxed);
+    t->seat = i;
+    seat->used = true;
+    if (load(seat, k))
+        return seat->context;
+    seat_clear(s, i);
+    return NULL;
+}
+
+/* A tenant that was somewhere before shows that the thread's key is made. */
+static EVP_CIPHER_CTX *own_seat(const struct tenant *t)
+{
+    if (t->at == NULL || t->at != CRYPTO_THREAD_get_local(&thread_key))
+        return NULL;
+    struct seat *seat = &t->at->seats[t->seat];
+    if (owner_of(seat) != t)
+        return NULL;
+    seat->used = true;
+    return seat->context;
+}
+
+static EVP_CIPHER_CTX *find_context(struct tenant *t, const struct keying *k)
+{
+    struct keyed *s = keyed_of_thread();
+    if (s == NULL)
+        return NULL;
+    if (t->at != s) {
+        nacre_keyed_leave(t);
+        atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+        t->at = s;
+    }
+    if (CRYPTO_THREAD_write_lock(s->lock) != 1)
+        return NULL;
+    EVP_CIPHER_CTX *x = sit_down(s, t, k);
+    (void)CRYPTO_THREAD_unlock(s->lock);
+    return x;
+}
+
+EVP_CIPHER_CTX *nacre_keyed_take(struct tenant *t, const struct keying *k)
+{
+    EVP_CIPHER_CTX *x = own_seat(t);
+    return x != NULL ? x : find_context(t, k);
+}
+
+void nacre_keyed_leave(struct tenant *t)
+{
+    struct keyed *s = t->at;
+    if (s == NULL)
+        return;
+    if (CRYPTO_THREAD_write_lock(s->lock) == 1) {
+        if (t->seat < s->count && owner_of(&s->seats[t->seat]) == t)
+            seat_clear(s, t->seat);
+        (void)CRYPTO_THREAD_unlock(s->lock);
+    }
+    t->at = NULL;
+    keyed_unref(s);
+}
+
+size_t nacre_keyed_count(void)
+{
+    struct keyed *s = keyed_of_thread();
+    size_t n = 0;
+    if (s != NULL && CRYPTO_THREAD_read_lock(s->lock) == 1) {
+        n = s->taken;
+        (void)CRYPTO_THREAD_unlock(s->lock);
+    }
+    return n;
+}
