@@ -98,3 +98,65 @@ Test(class_token, a_slow_signature_holds_up_nobody_else)
     client_free(&waits);
     server_free(s);
 }
+
+/* The result of selecting any key of that store; what is wrong stands in nacre_last_error(). */
+static int select_token(nacre_server *n, const char *store, size_t len, const char *pin, const char *subject)
+{
+    cr_assert_eq(nacre_set_ssh_cert_store_type(n, 23), 0);
+    cr_assert_eq(nacre_set_ssh_cert_store(n, store, len), 0);
+    cr_assert_eq(nacre_set_ssh_cert_store_password(n, pin), 0);
+    return nacre_set_ssh_cert_subject(n, subject);
+}
+
+static void is_refused(nacre_server *n, int result, int want, const char *what)
+{
+    char why[2048], subject[64] = "?", print[80];
+    (void)snprintf(why, sizeof why, "%s", nacre_last_error(n));
+    cr_expect(want == 0 ? result != 0 : result == want, "%s: %d %s", what, result, why);
+    cr_expect(strlen(why) > 10 && why[strlen(why) - 1] == '.', "%s: \"%s\"", what, why);
+    cr_expect_eq(nacre_get_ssh_cert_subject(n, subject, sizeof subject), 0);
+    cr_expect_str_eq(subject, "", "%s", what);
+    cr_expect_eq(nacre_get_host_key_fingerprint(n, 0, print, sizeof print), NACRE_E_NO_CERTIFICATE, "%s", what);
+}
+
+Test(class_token, what_is_wrong_with_a_store_is_told_in_one_sentence)
+{
+    static const struct {
+        const char *behind, *pin, *subject;
+        int want; /* 0: any error */
+    } cases[] = {{"", "4321", "*", NACRE_E_KEY_PASSWORD},
+                 {"", "", "*", NACRE_E_KEY_PASSWORD},
+                 {"", "1234", "other", NACRE_E_NO_CERTIFICATE},
+                 {";pkcs11:object=other", "1234", "*", NACRE_E_NO_CERTIFICATE},
+                 {";pkcs11:token=other", "1234", "*", NACRE_E_NO_CERTIFICATE},
+                 {";pkcs11:id=%0", "1234", "*", 0},
+                 {";pkcs11:pin-value=1234", "1234", "*", 0},
+                 {";", "1234", "*", 0},
+                 {".absent", "1234", "*", 0}};
+    static const char *const files[] = {"k",       "conf",     "tokens", "cut20", "cut64",    "cut100",
+                                        "cut4000", "cut12000", "noise",  "empty", "other.so", ""};
+    static char large[70000], store[512];
+    nacre_server *n;
+    cr_assert_eq(nacre_create(&n), 0);
+    if (select_token(n, SLOW_TOKEN, strlen(SLOW_TOKEN), "1234", "*") == NACRE_E_NOT_SUPPORTED) {
+        nacre_free(n);
+        cr_skip_test("a build without libp11");
+    }
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        (void)snprintf(store, sizeof store, "%s%s", SLOW_TOKEN, cases[i].behind);
+        is_refused(n, select_token(n, store, strlen(store), cases[i].pin, cases[i].subject), cases[i].want, store);
+    }
+    run("for n in 20 64 100 4000 12000; do head -c $n " SLOW_TOKEN
+        " > cut$n; done; head -c 40000 /dev/urandom > noise; : > empty; "
+        "printf 'int nothing;' | cc -shared -fPIC -x c - -o other.so");
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        (void)snprintf(store, sizeof store, "%s%s%s", folder, files[i][0] == '\0' ? "" : "/", files[i]);
+        is_refused(n, select_token(n, store, strlen(store), "1234", "*"), 0, store);
+        is_refused(n, select_token(n, files[i], strlen(files[i]), "1234", "*"), 0, files[i]);
+    }
+    memset(large, 'a', sizeof large);
+    is_refused(n, select_token(n, large, sizeof large, "1234", "*"), 0, "a name without end");
+    is_refused(n, select_token(n, "k\0", 2, "1234", "*"), 0, "a NUL in the name");
+    cr_expect_eq(select_token(n, SLOW_TOKEN, strlen(SLOW_TOKEN), "1234", "*"), 0, "%s", nacre_last_error(n));
+    nacre_free(n);
+}

@@ -8,6 +8,10 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#ifdef __ELF__
+#include <elf.h>
+#include <link.h>
+#endif
 
 enum {
     FILE_NAME_MAX = 4096
@@ -100,10 +104,50 @@ bool nacre_file_exists(struct span name)
     return stat(path, &st) == 0 || (errno != ENOENT && errno != ENOTDIR && errno != ENAMETOOLONG);
 }
 
+#ifdef __ELF__
+/* The loader maps what the headers promise and dies of what is not there. */
+static bool segments_are_there(int fd, uint64_t size)
+{
+    ElfW(Ehdr) h;
+    ElfW(Phdr) p;
+    if (pread(fd, &h, sizeof h, 0) != (ssize_t)sizeof h || memcmp(h.e_ident, ELFMAG, SELFMAG) != 0 ||
+        h.e_phentsize != sizeof p)
+        return false;
+    for (unsigned i = 0; i < h.e_phnum; i++) {
+        uint64_t at = (uint64_t)h.e_phoff + (uint64_t)i * sizeof p;
+        if (h.e_phoff > size || at > size || pread(fd, &p, sizeof p, (off_t)at) != (ssize_t)sizeof p)
+            return false;
+        if (p.p_type == PT_LOAD && (p.p_offset > size || p.p_filesz > size - p.p_offset))
+            return false;
+    }
+    return true;
+}
+#else
+static bool segments_are_there(int fd, uint64_t size)
+{
+    (void)fd;
+    return size != 0;
+}
+#endif
+
+/* A name without a slash is looked for where the system keeps its libraries. */
+static bool is_whole(const char *path)
+{
+    struct stat st;
+    if (strchr(path, '/') == NULL)
+        return true;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return false;
+    bool whole = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && segments_are_there(fd, (uint64_t)st.st_size);
+    close(fd);
+    return whole;
+}
+
 /* Tried here first, because libp11 writes to standard error what cannot be loaded. */
 bool nacre_file_is_module(const char *path)
 {
-    void *m = dlopen(path, RTLD_LAZY | RTLD_LOCAL);
+    void *m = is_whole(path) ? dlopen(path, RTLD_LAZY | RTLD_LOCAL) : NULL;
     bool is = m != NULL && dlsym(m, "C_GetFunctionList") != NULL;
     if (m != NULL)
         dlclose(m);

@@ -7,6 +7,10 @@
 
 #include "keys/detect.h"
 
+enum {
+    QUOTED_MAX = 160
+};
+
 enum how {
     HOW_READ,    /* by the row's reader */
     HOW_NAMED,   /* the same, and the store is a name that is no file of keys */
@@ -81,6 +85,14 @@ static bool is_file(const struct store_row *row, struct span store)
     return !contents;
 }
 
+/* The name in quotes; of one that would leave no room to say what is wrong, the end. */
+static void quote(struct span name, char *out, size_t size)
+{
+    size_t cut = name.len > QUOTED_MAX ? name.len - QUOTED_MAX : 0;
+    snprintf(out, size, "\"%s%.*s\"", cut == 0 ? "" : "...", (int)(name.len - cut),
+             name.len == 0 ? "" : (const char *)name.at + cut);
+}
+
 static enum nacre_error read_store(struct container *k, const struct store_row *row, struct span store,
                                    struct key **out)
 {
@@ -90,7 +102,7 @@ static enum nacre_error read_store(struct container *k, const struct store_row *
     const bool file = is_file(row, store);
     nacre_buf_init(&bytes, STORE_FILE_MAX + 1);
     if (file && !nacre_detect_contents(store)) { /* contents are never told: they may be a key */
-        snprintf(name, sizeof name, "\"%.*s\"", (int)store.len, store.len == 0 ? "" : (const char *)store.at);
+        quote(store, name, sizeof name);
         k->name = name;
     }
     if (file)
@@ -109,7 +121,7 @@ static enum nacre_error read_named(struct container *k, const struct store_row *
                                    struct key **out)
 {
     char name[512];
-    snprintf(name, sizeof name, "\"%.*s\"", (int)store.len, store.len == 0 ? "" : (const char *)store.at);
+    quote(store, name, sizeof name);
     k->name = name;
     k->bytes = store;
     return row->read(k, out);
