@@ -128,6 +128,22 @@ def stalls(address, seconds):
     serve(listen(address), handle)
 
 
+# Sends so many bytes as fast as they are taken, and their digest behind them.
+def floods(address, size):
+    part = os.urandom(1 << 20)
+
+    def handle(s):
+        digest = hashlib.sha256()
+        with s:
+            for i in range(int(size) // len(part)):
+                this = i.to_bytes(8, "big") + part[8:]
+                digest.update(this)
+                s.sendall(this)
+            s.sendall(digest.hexdigest().encode())
+
+    serve(listen(address), handle)
+
+
 # What goes in comes out again.
 def passes(address, size):
     sent = os.urandom(int(size))
@@ -166,6 +182,20 @@ def bulk(address, size, seconds):
     got = read_all(s).decode()
     if got != digest.hexdigest():
         raise SystemExit(f"the far end has {got}, not {digest.hexdigest()}")
+
+
+# Reads nothing for a while, then all of what floods() sends.
+def drinks(address, size, seconds):
+    digest, last, got = hashlib.sha256(), b"", 0
+    s = connect(address)
+    time.sleep(float(seconds))
+    while part := s.recv(1 << 20):
+        got += len(part)
+        last += part
+        digest.update(last[:-64])
+        last = last[-64:]
+    if got != int(size) + 64 or last.decode() != digest.hexdigest():
+        raise SystemExit(f"{got} bytes of {size}, or others than were sent")
 
 
 def asks(address, text):
@@ -212,5 +242,5 @@ def socks(proxy, host, port):
 
 
 if __name__ == "__main__":
-    parts = (free_port, echo, counts, greets, resets, stalls, passes, many, bulk, asks, answers, ends, socks)
+    parts = (free_port, echo, counts, greets, resets, stalls, floods, passes, many, bulk, drinks, asks, answers, ends, socks)
     {f.__name__: f for f in parts}[sys.argv[1]](*sys.argv[2:])

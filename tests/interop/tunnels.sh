@@ -167,15 +167,13 @@ five_hundred()
     end_tunnel
 }
 
-stalled()
+# stays_small COMMAND...: the command succeeds, and the server does not grow meanwhile.
+stays_small()
 {
     local before most=0 now pid
 
-    far_end stalls 0 "$STALL"
-    NEAR=$(ends_py free_port)
-    tunnel -L "127.0.0.1:$NEAR:127.0.0.1:$FAR"
     before=$(server_kib)
-    LIMIT=900 ends_py bulk "$NEAR" "$BYTES" "$STALL" &
+    "$@" &
     pid=$!
     while kill -0 $pid 2>/dev/null; do
         now=$(server_kib)
@@ -184,8 +182,25 @@ stalled()
     done
     wait $pid || return 1
     echo "the server had $before KiB and at most $most KiB"
-    end_tunnel
     [ $((most - before)) -lt $GROWTH_MAX_KIB ]
+}
+
+stalled()
+{
+    far_end stalls 0 "$STALL"
+    NEAR=$(ends_py free_port)
+    tunnel -L "127.0.0.1:$NEAR:127.0.0.1:$FAR"
+    LIMIT=900 stays_small ends_py bulk "$NEAR" "$BYTES" "$STALL" || return 1
+    end_tunnel
+}
+
+stalled_near()
+{
+    far_end floods 0 "$BYTES"
+    NEAR=$(ends_py free_port)
+    tunnel -L "127.0.0.1:$NEAR:127.0.0.1:$FAR"
+    LIMIT=900 stays_small ends_py drinks "$NEAR" "$BYTES" "$STALL" || return 1
+    end_tunnel
 }
 
 # ---- how they end ----
@@ -337,6 +352,7 @@ check "ssh -R to a unix socket" unix_remote
 check "ssh -R to a path that exists" unix_remote_in_the_way
 check "500 tunnels at once through one connection" five_hundred
 check "$BYTES bytes to an end that stalls for $STALL seconds" stalled
+check "$BYTES bytes from the far end to one that stalls for $STALL seconds" stalled_near
 check "the far end refuses" far_end_refuses
 check "the far end vanishes" far_end_vanishes
 check "the far end resets" far_end_resets
