@@ -605,8 +605,22 @@ erlang_server()
     offered_cells
 }
 
+libssh_server()
+{
+    [ -x "${LIBSSH_SERVER:-}" ] || skip "libssh was not there when the tests were built"
+    make_keys
+    make_host_keys
+    # Of Ed25519 keys it reads those of OpenSSH's form.
+    rm "$T/host_ed25519"
+    ssh-keygen -q -t ed25519 -N '' -f "$T/host_ed25519" -C host || exit 1
+    start_peer "$LIBSSH_SERVER" "$T" "$(listed "$KEX")" "$(listed "$CIPHERS")" "$(listed "$MACS")" "$(listed "$HOST_KEYS")"
+    # It has one ECDSA key.
+    HOST_KEYS=$(echo "$HOST_KEYS" | tr -s ' \n' '\n\n' | grep -v 'nistp384\|nistp521\|ssh-dss')
+    offered_cells
+}
+
 case $peer in
-openssh | dropbear | putty | asyncssh | paramiko | jsch | libssh | libssh2 | twisted | go | erlang | ssh2 | sshd | dropbear_server | asyncssh_server | twisted_server | erlang_server | own)
+openssh | dropbear | putty | asyncssh | paramiko | jsch | libssh | libssh2 | twisted | go | erlang | ssh2 | sshd | dropbear_server | asyncssh_server | twisted_server | erlang_server | libssh_server | own)
     "$peer"
     ;;
 *) skip "no such peer: $peer" ;;
