@@ -12,7 +12,7 @@
 
 enum {
     WINDOW_START = 2 << 20,
-    WINDOW_MAX = 8 << 20,
+    WINDOW_MAX = 16 << 20,
     SEND_HIGH = 1 << 20
 };
 
