@@ -256,6 +256,54 @@ Test(pair, no_data_without_window)
     pair_free(p);
 }
 
+/* Sends at an even rate: a megabyte in `ms`, in sixteen parts, three times over. */
+static void send_evenly(struct pair *p, uint32_t channel, int64_t ms)
+{
+    static const uint8_t part[1U << 16];
+
+    for (int i = 0; i < 48; i++) {
+        p->now_ns += ms * 1000000 / 16;
+        cr_assert_eq(pair_send(&p->client, channel, 0, part, sizeof part), NACRE_OK);
+        pair_run(p);
+    }
+}
+
+/* What the client may send before the server's application takes any of it. */
+static uint64_t window_now(struct pair *p, uint32_t channel)
+{
+    static const uint8_t bytes[8U << 20];
+    uint64_t before = p->server.data_bytes;
+
+    p->server.consumes = false;
+    cr_assert_eq(pair_send(&p->client, channel, 0, bytes, sizeof bytes), NACRE_OK);
+    pair_run(p);
+    return p->server.data_bytes - before;
+}
+
+/* The window of a channel that began with 1 MiB and may have 4, after data at that rate. */
+static uint64_t window_after(int64_t ms)
+{
+    struct pair *p = pair_new();
+
+    p->server.config.window_bytes = 1U << 20;
+    p->server.config.window_max = 4U << 20;
+    pair_login(p);
+    uint32_t channel = pair_open(p);
+    send_evenly(p, channel, ms);
+    uint64_t window = window_now(p, channel);
+    pair_free(p);
+    return window;
+}
+
+/* Where a window that is sent evenly takes as long as a round trip of a long path, the window may be what the sender
+ * waits for. What is left of it when a grant is not due yet is less than half. */
+Test(pair, windows_grow_where_a_long_path_needs_it)
+{
+    cr_expect_gt(window_after(20), 2U << 20, "a short path");
+    cr_expect_gt(window_after(300), 1U << 20, "300 ms");
+    cr_expect_leq(window_after(5000), 1U << 20, "who sends slowly needs no more");
+}
+
 Test(pair, keepalives_and_pings_are_answered)
 {
     struct pair *p = pair_new();

@@ -3,12 +3,12 @@
  *
  * Window is granted when the application has taken bytes, not when they arrive, so that a slow application slows its
  * peer and nobody buffers without bound; half a window at a time, so that grants are few. A window doubles when half of
- * it goes by in less than GROW_BELOW_NS and little is left with the application: over a path of that round trip it
+ * it goes by in less than GROW_BELOW_NS and little is left with the application: over a path of twice that round trip it
  * would be the brake. */
 #include "ssh/chan.h"
 
 enum {
-    GROW_BELOW_NS = 100 * 1000 * 1000
+    GROW_BELOW_NS = 500 * 1000 * 1000
 };
 
 enum step nacre_on_channel_window_adjust(struct conn *c, struct span body)
