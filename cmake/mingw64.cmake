@@ -19,4 +19,11 @@ set(ENV{PKG_CONFIG_PATH} "")
 
 set(OPENSSL_USE_STATIC_LIBS ON)
 set(ZLIB_USE_STATIC_LIBS ON)
-set(CMAKE_CROSSCOMPILING_EMULATOR wine64)
+# Programs and nacre.dll need no library of the compiler's at run time.
+set(CMAKE_EXE_LINKER_FLAGS_INIT -static)
+set(CMAKE_SHARED_LINKER_FLAGS_INIT -static)
+# Debian's wine64 puts its program where no PATH leads.
+find_program(NACRE_WINE NAMES wine64 HINTS /usr/lib/wine DOC "Runs programs for Windows")
+if(NACRE_WINE)
+  set(CMAKE_CROSSCOMPILING_EMULATOR ${NACRE_WINE})
+endif()

@@ -11,19 +11,22 @@ enum {
     FAKE_NARROW = 4096
 };
 
-static const struct driver *const drivers[] = {
-    &driver_fake,
-    &driver_epoll,
-    &driver_uring,
+enum {
+    ROWS_MAX = 8
 };
+
+const struct driver *driver_at(size_t row)
+{
+    return row == 0 ? &driver_fake : system_drivers[row - 1];
+}
 
 struct criterion_test_params driver_rows(void)
 {
-    static size_t rows[sizeof drivers / sizeof *drivers];
+    static size_t rows[ROWS_MAX];
     size_t count = 0;
     const char *why_not;
-    for (size_t i = 0; i < sizeof drivers / sizeof *drivers; i++)
-        if (drivers[i]->ops->usable(&why_not))
+    for (size_t i = 0; driver_at(i) != NULL; i++)
+        if (driver_at(i)->ops->usable(&why_not))
             rows[count++] = i;
     return cr_make_param_array(size_t, rows, count, NULL);
 }
@@ -31,19 +34,16 @@ struct criterion_test_params driver_rows(void)
 /* Says which they are. */
 Test(backend, rows)
 {
-    for (size_t i = 0; i < sizeof drivers / sizeof *drivers; i++) {
+    size_t usable = 0;
+    for (size_t i = 0; driver_at(i) != NULL; i++) {
         const char *why_not = "";
-        bool runs = drivers[i]->ops->usable(&why_not);
-        (void)fprintf(stderr, "back end %s: %s%s\n", drivers[i]->ops->name,
+        bool runs = driver_at(i)->ops->usable(&why_not);
+        (void)fprintf(stderr, "back end %s: %s%s
+", driver_at(i)->ops->name,
                       runs ? "every case" : "left out: ", why_not);
+        usable += runs;
     }
-    const char *why_not = "";
-    cr_expect(nacre_io_epoll.usable(&why_not), "%s", why_not);
-}
-
-const struct driver *driver_at(size_t row)
-{
-    return drivers[row];
+    cr_expect_geq(usable, 2, "the fake one and one of the system at least");
 }
 
 static io_socket listener(struct io_address *at)

@@ -34,16 +34,19 @@ struct driver {
     bool (*got_fin)(struct far f); /* nothing is left to take */
     void (*fin)(struct far f);
     void (*reset)(struct far f);
+    bool (*resets)(void); /* whether reset() arrives as such, and not as FIN; NULL: it does */
     /* Lets the connection hold few bytes, so that sends are short and wait. */
     void (*narrow)(struct far f, io_socket near);
     void (*let_go)(struct far f);
     void (*close)(io_socket s);
     size_t (*sockets)(void); /* open ones, all of the process */
-    /* Accepting fails with MFILE, until starve(false). */
+    /* Accepting fails with MFILE, until starve(false). NULL: nothing can make it fail. */
     void (*starve)(io_socket listener, bool on);
 };
 
-extern const struct driver driver_fake, driver_epoll, driver_uring;
+extern const struct driver driver_fake;
+/* Those of this system, with NULL at the end. */
+extern const struct driver *const system_drivers[];
 
 /* The rows by number, for Criterion. */
 struct criterion_test_params driver_rows(void);

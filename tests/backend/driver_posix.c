@@ -204,5 +204,6 @@ static void starve(io_socket s, bool on)
     .reset = reset, .narrow = narrow, .let_go = let_go, .close = nacre_sock_close, .sockets = sockets,                 \
     .starve = starve,
 
-const struct driver driver_epoll = {.ops = &nacre_io_epoll, FAR_ENDS};
-const struct driver driver_uring = {.ops = &nacre_io_uring, FAR_ENDS};
+static const struct driver driver_epoll = {.ops = &nacre_io_epoll, FAR_ENDS};
+static const struct driver driver_uring = {.ops = &nacre_io_uring, FAR_ENDS};
+const struct driver *const system_drivers[] = {&driver_epoll, &driver_uring, NULL};

@@ -62,6 +62,8 @@ CASE(backend_connect, a_listener_that_cannot_accept_rests_and_goes_on_by_itself)
     struct io_done d;
     uint32_t listening;
     rig_open(&r, *row);
+    if (r.d->starve == NULL)
+        cr_skip_test("%s: nothing can make accepting fail", r.ops->name);
     io_socket l = r.d->listener(&at);
     cr_assert_eq(r.ops->listen(r.io, l, LISTENER, &listening), NACRE_OK);
     struct far f = r.d->dial(l);
@@ -84,6 +86,8 @@ CASE(backend_connect, a_resting_listener_can_be_detached)
     struct io_address at;
     uint32_t listening;
     rig_open(&r, *row);
+    if (r.d->starve == NULL)
+        cr_skip_test("%s: nothing can make accepting fail", r.ops->name);
     io_socket l = r.d->listener(&at);
     cr_assert_eq(r.ops->listen(r.io, l, LISTENER, &listening), NACRE_OK);
     struct far f = r.d->dial(l);

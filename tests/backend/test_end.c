@@ -65,6 +65,8 @@ CASE(backend_end, an_error_is_told_once_and_only_detach_is_of_use_then)
     const struct span s = span_str("x");
     for (int receiving = 0; receiving < 2; receiving++) {
         rig_open(&r, *row);
+        if (r.d->resets != NULL && !r.d->resets())
+            cr_skip_test("%s: this system gives peers no reset", r.ops->name);
         struct far f = rig_attach(&r, OWNER, &slot);
         r.ops->receive(r.io, slot, receiving != 0);
         r.d->reset(f);

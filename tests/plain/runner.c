@@ -1,77 +1,61 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Runs Criterion's tests without Criterion's own processes, which ThreadSanitizer does not start in ("Could not
- * initialize inheritable arena"). It takes the place of Criterion's main and of the few functions that the assertion
- * macros call; each test has a process of its own and TEST_SECONDS. An argument that is no option selects the tests
- * whose name contains it. */
-#include <criterion/criterion.h>
-#include <criterion/event.h>
-#include <criterion/parameterized.h>
-#include <criterion/stats.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
+/* Runs tests that are written for Criterion where Criterion cannot: under ThreadSanitizer, in which its processes do
+ * not start ("Could not initialize inheritable arena"), and on Windows. Each test has a process of its own and
+ * TEST_SECONDS; -jN: up to N at once. An argument that is no option selects the tests whose name contains it. */
+#include "runner.h"
+
+#include <stdarg.h>
 
 enum {
     TEST_SECONDS = 240,
-    NAME_MAX_BYTES = 256
+    NAME_MAX_BYTES = 256,
+    JOBS_MAX = 16
 };
 
-/* Where the linker has put what Test() declares. */
-extern struct criterion_test *__start_cr_tst[], *__stop_cr_tst[];
-extern struct criterion_suite *__start_cr_sts[], *__stop_cr_sts[];
-
-TestSuite(plain_runner); /* so that there is at least one, and the linker makes the list */
-
-/* Criterion's side of its macros. */
-void cri_asserts_passed_incr(void);
-
+static struct plain_test *tests, *suites;
 static bool has_failed;
-static void *parameter;
 
-void criterion_send_assert(struct criterion_assert_stats *stats)
+void plain_add_test(struct plain_test *test)
 {
-    if (stats->passed)
+    test->next = tests;
+    tests = test;
+}
+
+void plain_add_suite(struct plain_test *suite)
+{
+    suite->next = suites;
+    suites = suite;
+}
+
+/* ---- one test -------------------------------------------------------------------------------------------------- */
+
+void plain_check(bool good, bool stop, const char *file, int line, const char *text, const char *format, ...)
+{
+    va_list arguments;
+    if (good)
         return;
     has_failed = true;
-    fprintf(stderr, "%s:%u: %s\n", stats->file, stats->line,
-            stats->message == NULL ? "assertion failed" : stats->message);
+    fprintf(stderr, "%s:%d: %s: ", file, line, text);
+    va_start(arguments, format);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    fputc('\n', stderr);
+    if (stop)
+        exit(PLAIN_FAILED);
 }
 
-void criterion_abort_test(void)
+void plain_skip(void)
 {
-    exit(1);
+    exit(has_failed ? PLAIN_FAILED : PLAIN_SKIPPED);
 }
 
-void criterion_continue_test(void)
+/* What TestSuite() says of a suite; NULL: nothing. */
+static const struct plain_test *suite_of(const struct plain_test *test)
 {
-}
-
-void cri_asserts_passed_incr(void)
-{
-}
-
-void criterion_internal_test_setup(void)
-{
-}
-
-void criterion_internal_test_main(void (*function)(void))
-{
-    void (*test)(void *); /* what a parameterised test is; the others do not look */
-    memcpy(&test, &function, sizeof test);
-    test(parameter);
-}
-
-void criterion_internal_test_teardown(void)
-{
-}
-
-/* Says why on its own; not passed, and not failed either. */
-void criterion_skip_test(const char *format, ...)
-{
-    (void)format;
-    exit(0);
+    const struct plain_test *s = suites;
+    while (s != NULL && strcmp(s->suite, test->suite) != 0)
+        s = s->next;
+    return s;
 }
 
 static void call(void (*function)(void))
@@ -80,74 +64,105 @@ static void call(void (*function)(void))
         function();
 }
 
-/* What TestSuite() says of a suite; NULL: nothing. */
-static const struct criterion_test_extra_data *suite_of(const struct criterion_test *test)
+int plain_run_here(const struct plain_test *test, size_t number)
 {
-    for (struct criterion_suite **at = __start_cr_sts; at < __stop_cr_sts; at++)
-        if (*at != NULL && (*at)->name != NULL && strcmp((*at)->name, test->category) == 0)
-            return (*at)->data;
-    return NULL;
-}
-
-static void run_here(const struct criterion_test *test)
-{
-    const struct criterion_test_extra_data *suite = suite_of(test);
+    const struct plain_test *suite = suite_of(test);
+    struct criterion_test_params p = {.params = NULL};
     if (suite != NULL)
         call(suite->init);
-    call(test->data->init);
-    test->test();
-    call(test->data->fini);
+    call(test->init);
+    if (test->parameters != NULL)
+        p = test->parameters();
+    test->run(p.params == NULL ? NULL : (char *)p.params + number * p.size);
+    call(test->fini);
     if (suite != NULL)
         call(suite->fini);
+    return has_failed ? PLAIN_FAILED : PLAIN_PASSED;
 }
 
-/* In a process of its own; true when it passed. */
-static bool run(const struct criterion_test *test, void *argument)
+/* ---- all of them ----------------------------------------------------------------------------------------------- */
+
+struct job {
+    const struct plain_test *test;
+    size_t number;
+    intptr_t process;
+};
+
+static struct job jobs[JOBS_MAX];
+static unsigned jobs_max = 1, first, count, passed, failed, skipped;
+
+static void end_first(void)
 {
-    int status;
-    fflush(NULL);
-    pid_t child = fork();
-    if (child < 0)
-        return false;
-    if (child == 0) {
-        alarm(TEST_SECONDS);
-        parameter = argument;
-        run_here(test);
-        exit(has_failed ? 1 : 0);
+    const struct job *j = &jobs[first];
+    int end = PLAIN_FAILED;
+    if (j->process != -1)
+        end = plain_end(j->process, j->test->timeout > 0 ? (unsigned)j->test->timeout : TEST_SECONDS);
+    passed += end == PLAIN_PASSED;
+    skipped += end == PLAIN_SKIPPED;
+    if (end != PLAIN_PASSED && end != PLAIN_SKIPPED) {
+        failed++;
+        printf("[FAIL] %s::%s, case %u (%d)\n", j->test->suite, j->test->name, (unsigned)j->number, end);
+        fflush(stdout);
     }
-    return waitpid(child, &status, 0) == child && status == 0;
+    first = (first + 1) % JOBS_MAX;
+    count--;
 }
 
-static void run_all_of(const struct criterion_test *test, const char *name, unsigned *passed, unsigned *failed)
+static void begin(const struct plain_test *test, size_t number)
 {
-    bool many = test->data->kind_ == CR_TEST_PARAMETERIZED;
-    struct criterion_test_params params = {.length = 1};
-    if (many)
-        params = test->data->param_();
-    for (size_t i = 0; i < params.length; i++) {
-        bool good = run(test, many ? (char *)params.params + i * params.size : NULL);
-        *passed += good;
-        *failed += !good;
-        if (!good)
-            printf("[FAIL] %s, case %zu\n", name, i);
+    if (count == jobs_max)
+        end_first();
+    jobs[(first + count) % JOBS_MAX] =
+        (struct job){.test = test, .number = number, .process = plain_begin(test, number)};
+    count++;
+}
+
+static void begin_all_of(const struct plain_test *test)
+{
+    size_t cases = 1;
+    if (test->parameters != NULL)
+        cases = test->parameters().length;
+    for (size_t i = 0; i < cases; i++)
+        begin(test, i);
+}
+
+/* A test that this program was started for: --one SUITE::NAME NUMBER. */
+static int run_one(const char *wanted, const char *number)
+{
+    char name[NAME_MAX_BYTES];
+    for (const struct plain_test *t = tests; t != NULL; t = t->next) {
+        snprintf(name, sizeof name, "%s::%s", t->suite, t->name);
+        if (strcmp(name, wanted) == 0)
+            return plain_run_here(t, (size_t)strtoul(number, NULL, 10));
     }
+    return PLAIN_FAILED;
+}
+
+static unsigned read_jobs(const char *text)
+{
+    long n = strtol(text, NULL, 10);
+    return n < 1 ? 1 : n > JOBS_MAX ? JOBS_MAX : (unsigned)n;
 }
 
 int main(int argc, char **argv)
 {
-    unsigned passed = 0, failed = 0;
     const char *wanted = "";
-    for (int i = 1; i < argc; i++)
-        if (argv[i][0] != '-' && strncmp(argv[i - 1], "--", 2) != 0)
+    if (argc == 4 && strcmp(argv[1], "--one") == 0)
+        return run_one(argv[2], argv[3]);
+    for (int i = 1; i < argc; i++) {
+        if (strncmp(argv[i], "-j", 2) == 0)
+            jobs_max = read_jobs(argv[i] + 2);
+        else if (argv[i][0] != '-' && strncmp(argv[i - 1], "--", 2) != 0)
             wanted = argv[i];
-    for (struct criterion_test **at = __start_cr_tst; at < __stop_cr_tst; at++) {
-        char name[NAME_MAX_BYTES];
-        if (*at == NULL || (*at)->name == NULL || (*at)->data->disabled)
-            continue;
-        snprintf(name, sizeof name, "%s::%s", (*at)->category, (*at)->name);
-        if (strstr(name, wanted) != NULL)
-            run_all_of(*at, name, &passed, &failed);
     }
-    printf("%u passed, %u failed\n", passed, failed);
+    for (const struct plain_test *t = tests; t != NULL; t = t->next) {
+        char name[NAME_MAX_BYTES];
+        snprintf(name, sizeof name, "%s::%s", t->suite, t->name);
+        if (!t->disabled && strstr(name, wanted) != NULL)
+            begin_all_of(t);
+    }
+    while (count != 0)
+        end_first();
+    printf("%u passed, %u failed, %u skipped\n", passed, failed, skipped);
     return failed == 0 && passed != 0 ? 0 : 1;
 }

@@ -19,24 +19,25 @@ static struct {
     size_t made;
     enum nacre_error failures[FAKE_CALLS];
 } net;
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static plat_mutex lock;
 static plat_cond changed;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void start(void)
 {
+    nacre_mutex_init(&lock);
     nacre_cond_init(&changed);
 }
 
 void fake_lock(void)
 {
     pthread_once(&once, start);
-    pthread_mutex_lock(&lock);
+    nacre_mutex_lock(&lock);
 }
 
 void fake_unlock(void)
 {
-    pthread_mutex_unlock(&lock);
+    nacre_mutex_unlock(&lock);
 }
 
 void fake_changed(void)

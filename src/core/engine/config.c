@@ -150,30 +150,38 @@ static int read_bool(const char *text)
     return -1;
 }
 
-/* UseIOCP: the completion model of this system, whatever its name. */
-static int completion_model(struct request *r)
+/* A setting that is True for one back end: `name`, or NULL where there is none. Setting it to False leaves that one for
+ * the default and any other as it is. */
+static int io_model(struct request *r, const char *name, const char *remedy)
 {
     nacre_server *server = r->server;
-    const char *name = nacre_io_completion_name();
     int on = r->set == NULL ? 0 : read_bool(r->set);
     if (on < 0)
         return refuse(r, NACRE_E_SETTING_VALUE, "True or False");
     if (on == 1 && name == NULL)
-        return refuse(r, NACRE_E_NOT_SUPPORTED, nacre_io_features());
+        return refuse(r, NACRE_E_NOT_SUPPORTED, remedy);
     nacre_mutex_lock(&server->lock);
-    enum nacre_error e = r->set == NULL ? NACRE_OK : ask_io(server, on == 1 ? name : NULL);
     bool is_on = name != NULL && strcmp(io_name(server), name) == 0;
+    enum nacre_error e = NACRE_OK;
+    if (on == 1)
+        e = ask_io(server, name);
+    else if (r->set != NULL && is_on)
+        e = ask_io(server, NULL);
+    is_on = name != NULL && strcmp(io_name(server), name) == 0;
     nacre_mutex_unlock(&server->lock);
     return e == NACRE_OK ? answer(r, is_on ? "True" : "False") : nacre_fail(e, NULL);
 }
 
-/* A model of another system: False is what there is, True cannot be had. */
-static int other_model(struct request *r)
+/* UseIOCP: the completion model of this system, whatever its name. */
+static int completion_model(struct request *r)
 {
-    int on = r->set == NULL ? 0 : read_bool(r->set);
-    if (on < 0)
-        return refuse(r, NACRE_E_SETTING_VALUE, "True or False");
-    return on == 0 ? answer(r, "False") : refuse(r, NACRE_E_NOT_SUPPORTED, "this system does not have that I/O model");
+    return io_model(r, nacre_io_completion_name(), nacre_io_features());
+}
+
+/* UseWindowsMessages */
+static int messages_model(struct request *r)
+{
+    return io_model(r, nacre_io_messages_name(), "this system does not have that I/O model");
 }
 
 static int algorithm_profile(struct request *r)
@@ -444,7 +452,7 @@ static const struct {
     {"RefusedConnections", refused_connections},
     {"IOBackend", io_backend},
     {"UseIOCP", completion_model},
-    {"UseWindowsMessages", other_model},
+    {"UseWindowsMessages", messages_model},
     {"AlgorithmProfile", algorithm_profile},
     {"UseInternalSecurityAPI", security},
     {"UseFIPSCompliantAPI", security},

@@ -109,7 +109,11 @@ struct io_backend {
     unsigned (*descriptors)(const struct io *io, io_socket out[IO_DESCRIPTORS]);
 };
 
+#ifdef _WIN32
+extern const struct io_backend nacre_io_iocp, nacre_io_wsaasyncselect, nacre_io_wsapoll;
+#else
 extern const struct io_backend nacre_io_epoll;
 extern const struct io_backend nacre_io_uring; /* open is NULL where the build is without it */
+#endif
 
 #endif

@@ -6,6 +6,17 @@
 #include <strings.h>
 
 /* Best first. */
+#ifdef _WIN32
+static const struct io_backend *const backends[] = {
+    &nacre_io_iocp,
+    &nacre_io_wsaasyncselect,
+    &nacre_io_wsapoll,
+};
+
+static const struct io_backend *const by_default = &nacre_io_wsapoll;
+static const struct io_backend *const completion = &nacre_io_iocp;
+static const struct io_backend *const messages = &nacre_io_wsaasyncselect;
+#else
 static const struct io_backend *const backends[] = {
     &nacre_io_uring,
     &nacre_io_epoll,
@@ -13,6 +24,9 @@ static const struct io_backend *const backends[] = {
 
 static const struct io_backend *const by_default = &nacre_io_epoll;
 static const struct io_backend *const completion = &nacre_io_uring;
+static const struct io_backend *const messages = NULL;
+#endif
+
 static const char automatic[] = "auto";
 
 static bool is_built(const struct io_backend *b)
@@ -45,7 +59,16 @@ const char *nacre_io_completion_name(void)
     return is_built(completion) ? completion->name : NULL;
 }
 
+const char *nacre_io_messages_name(void)
+{
+    return messages != NULL ? messages->name : NULL;
+}
+
 const char *nacre_io_features(void)
 {
+#ifdef _WIN32
+    return "io=iocp,wsaasyncselect,wsapoll";
+#else
     return is_built(&nacre_io_uring) ? "io=epoll,io_uring" : "io=epoll, without liburing (no io_uring)";
+#endif
 }

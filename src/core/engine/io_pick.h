@@ -15,6 +15,10 @@ const char *nacre_io_name(const char *text);
 /* The name of this system's completion model, which UseIOCP=True asks for; NULL when this build is without it. */
 const char *nacre_io_completion_name(void);
 
+/* The name of the model that works by window messages, which UseWindowsMessages=True asks for; NULL where the system
+ * has none. */
+const char *nacre_io_messages_name(void);
+
 /* What this build has, in words. */
 const char *nacre_io_features(void);
 

@@ -320,12 +320,13 @@ static void close_listeners(struct nacre_server *server)
     server->listener_count = 0;
 }
 
-/* BindExclusively: one socket for all workers. Else one a worker, and other processes may join (SO_REUSEPORT). */
+/* BindExclusively: one socket for all workers. Else one a worker where that spreads connections, and other processes
+ * may join. */
 static enum nacre_error open_listeners(struct nacre_server *server, unsigned shards, char *why, size_t why_size)
 {
     const struct settings *set = &server->settings;
     bool exclusive = set->bind_exclusively.number != 0;
-    unsigned count = exclusive ? 1 : shards;
+    unsigned count = exclusive || !nacre_sock_spreads() ? 1 : shards;
     int port = (int)set->local_port.number;
     server->listeners = calloc(count, sizeof *server->listeners);
     if (server->listeners == NULL)

@@ -28,8 +28,11 @@ struct sock_listen {
     uint16_t port;    /* 0: the system picks */
     int backlog;      /* 0 or less: as long as the system allows */
     enum sock_family family;
-    bool exclusive; /* false: SO_REUSEPORT, others may listen on the same address too */
+    bool exclusive; /* false: others may listen on the same address too */
 };
+
+/* True where the system gives each of several listeners on one address its part of the connections (SO_REUSEPORT). */
+bool nacre_sock_spreads(void);
 
 /* Opens a listening socket. The socket is the caller's. */
 enum nacre_error nacre_sock_listen(const struct sock_listen *options, io_socket *out);

@@ -58,6 +58,16 @@ enum nacre_error nacre_error_from_errno(int number)
     return NACRE_E_INTERNAL;
 }
 
+bool nacre_sock_accept_goes_on(int number)
+{
+    static const int passing[] = {WSAECONNABORTED, WSAECONNRESET,  WSAEINTR,     WSAENETDOWN, WSAEHOSTDOWN,
+                                  WSAEHOSTUNREACH, WSAENETUNREACH, WSAETIMEDOUT, WSAEDISCON,  ERROR_NETNAME_DELETED};
+    for (size_t i = 0; i < sizeof passing / sizeof *passing; i++)
+        if (passing[i] == number)
+            return true;
+    return false;
+}
+
 enum nacre_error nacre_error_from_lookup(int result)
 {
     return nacre_error_from_errno(result); /* getaddrinfo() gives Winsock's numbers here */

@@ -16,6 +16,11 @@ enum nacre_error nacre_sock_make(int family, io_socket *out)
     return *out < 0 ? nacre_error_from_errno(errno) : NACRE_OK;
 }
 
+bool nacre_sock_spreads(void)
+{
+    return true;
+}
+
 bool nacre_sock_share(io_socket s, bool exclusive)
 {
     return nacre_sock_set_int(s, SOL_SOCKET, SO_REUSEADDR, 1) &&

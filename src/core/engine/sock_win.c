@@ -41,6 +41,12 @@ enum nacre_error nacre_sock_make(int family, io_socket *out)
     return error;
 }
 
+/* It shares the address, but who of those gets a connection is not defined. */
+bool nacre_sock_spreads(void)
+{
+    return false;
+}
+
 bool nacre_sock_share(io_socket s, bool exclusive)
 {
     /* SO_REUSEADDR shares a port here as SO_REUSEPORT does elsewhere; a port of our own has to be asked for. */

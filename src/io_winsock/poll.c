@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Notifier: WSAPoll. The array holds the sockets that wait for something, without gaps; the first place is a datagram
+ * socket that is connected to itself and wakes the wait up. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/sock.h"
+#include "io_winsock/winsock.h"
+
+enum {
+    FIRST_ROOM = 256
+};
+
+struct notes {
+    WSAPOLLFD *at;
+    uint32_t *slots; /* whose place it is */
+    uint32_t count, room;
+    uint32_t next; /* where the next look at the array begins, so that everybody is heard */
+};
+
+/* ---- the array ------------------------------------------------------------------------------------------------- */
+
+static bool make_room(struct notes *n)
+{
+    if (n->count < n->room)
+        return true;
+    uint32_t room = n->room == 0 ? FIRST_ROOM : 2 * n->room;
+    WSAPOLLFD *at = (WSAPOLLFD *)realloc(n->at, room * sizeof *at);
+    if (at == NULL)
+        return false;
+    n->at = at;
+    uint32_t *slots = (uint32_t *)realloc(n->slots, room * sizeof *slots);
+    if (slots == NULL)
+        return false;
+    n->slots = slots;
+    n->room = room;
+    return true;
+}
+
+static SHORT events_of(unsigned news)
+{
+    return (SHORT)(((news & NEWS_READ) != 0 ? POLLRDNORM : 0) | ((news & NEWS_WRITE) != 0 ? POLLWRNORM : 0));
+}
+
+/* Slots keep their place in the array, or 0: that one is the wake-up's. */
+static bool enter(struct io *io, uint32_t slot)
+{
+    struct notes *n = io->notes;
+    struct winsock_slot *s = winsock_slot_at(io, slot);
+    if (!make_room(n))
+        return false;
+    s->place = n->count++;
+    n->slots[s->place] = slot;
+    n->at[s->place] = (WSAPOLLFD){.fd = s->socket};
+    return true;
+}
+
+/* The last one takes the place. */
+static void leave(struct io *io, struct winsock_slot *s)
+{
+    struct notes *n = io->notes;
+    uint32_t place = s->place, last = n->count - 1;
+    if (place == 0)
+        return;
+    n->at[place] = n->at[last];
+    n->slots[place] = n->slots[last];
+    if (place != last)
+        winsock_slot_at(io, n->slots[place])->place = place;
+    n->count = last;
+    s->place = 0;
+}
+
+static void poll_adjust(struct io *io, uint32_t slot)
+{
+    struct winsock_slot *s = winsock_slot_at(io, slot);
+    if (s->kind == WINSOCK_FREE || winsock_has(s, SLOT_DETACHED) || winsock_has(s, SLOT_RESTING))
+        return;
+    unsigned news = nacre_winsock_interest(io, s);
+    if (news == 0) {
+        leave(io, s);
+    } else if (s->place != 0 || enter(io, slot)) {
+        io->notes->at[s->place].events = events_of(news);
+    } else {
+        nacre_winsock_go_hungry(io, slot); /* out of memory: tried again in a while */
+    }
+}
+
+static enum nacre_error poll_add(struct io *io, uint32_t slot)
+{
+    winsock_slot_at(io, slot)->place = 0;
+    if (!enter(io, slot))
+        return NACRE_E_NOBUFS;
+    winsock_clear(winsock_slot_at(io, slot), SLOT_RESTING);
+    poll_adjust(io, slot);
+    return NACRE_OK;
+}
+
+static void poll_remove(struct io *io, uint32_t slot)
+{
+    leave(io, winsock_slot_at(io, slot));
+}
+
+/* ---- waking ---------------------------------------------------------------------------------------------------- */
+
+/* One datagram under way at most, and only its own are taken: it is connected. */
+static bool connect_to_itself(io_socket s)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET};
+    int len = sizeof at;
+    u_long on = 1;
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return bind(s, (const struct sockaddr *)&at, sizeof at) == 0 && getsockname(s, (struct sockaddr *)&at, &len) == 0 &&
+           connect(s, (const struct sockaddr *)&at, sizeof at) == 0 && ioctlsocket(s, (long)FIONBIO, &on) == 0;
+}
+
+static io_socket waker(const struct io *io)
+{
+    return io->notes->at[0].fd;
+}
+
+static void poll_wake(struct io *io)
+{
+    /* Out of memory: the next call tries again. */
+    if (send(waker(io), "", 1, 0) != 1)
+        atomic_store_explicit(&io->wake_sent, false, memory_order_release);
+}
+
+static void take_wake_up(struct io *io)
+{
+    char byte;
+    while (recv(waker(io), &byte, 1, 0) > 0)
+        ;
+    nacre_winsock_woken(io);
+}
+
+static void poll_close(struct io *io)
+{
+    struct notes *n = io->notes;
+    if (n == NULL)
+        return;
+    if (n->count != 0)
+        nacre_sock_close(waker(io));
+    free(n->at);
+    free(n->slots);
+    free(n);
+}
+
+static enum nacre_error poll_open(struct io *io)
+{
+    const struct sockaddr_in any = {.sin_family = AF_INET};
+    struct io_address address = {.len = sizeof any};
+    io_socket started;
+    memcpy(address.bytes, &any, sizeof any);
+    enum nacre_error error = nacre_sock_open(&address, &started); /* starts Winsock */
+    if (error != NACRE_OK)
+        return error;
+    nacre_sock_close(started);
+    io->notes = (struct notes *)calloc(1, sizeof *io->notes);
+    if (io->notes == NULL || !make_room(io->notes))
+        return NACRE_E_NOBUFS;
+    io_socket s = WSASocketW(AF_INET, SOCK_DGRAM, 0, NULL, 0, WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT);
+    if (s == IO_NO_SOCKET)
+        return nacre_error_from_errno(WSAGetLastError());
+    io->notes->at[io->notes->count++] = (WSAPOLLFD){.fd = s, .events = POLLRDNORM};
+    return connect_to_itself(s) ? NACRE_OK : nacre_error_from_errno(WSAGetLastError());
+}
+
+/* ---- waiting --------------------------------------------------------------------------------------------------- */
+
+static unsigned news_of(SHORT events)
+{
+    return ((events & POLLRDNORM) != 0 ? NEWS_READ : 0U) | ((events & POLLWRNORM) != 0 ? NEWS_WRITE : 0U) |
+           ((events & POLLHUP) != 0 ? NEWS_HANGUP : 0U) | ((events & (POLLERR | POLLNVAL)) != 0 ? NEWS_ERROR : 0U);
+}
+
+/* A place may be filled anew by the note about it: whoever comes there is looked at the next time. */
+static void look(struct io *io, int left)
+{
+    struct notes *n = io->notes;
+    uint32_t count = n->count;
+    if (n->at[0].revents != 0) {
+        take_wake_up(io);
+        left--;
+    }
+    for (uint32_t i = 1, place = n->next; i < count && left > 0; i++, place++) {
+        if (place == 0 || place >= count)
+            place = 1;
+        if (place >= n->count || n->at[place].revents == 0)
+            continue;
+        SHORT events = n->at[place].revents;
+        n->at[place].revents = 0;
+        nacre_winsock_note(io, n->slots[place], news_of(events), NACRE_OK);
+        n->next = place;
+        left--;
+    }
+}
+
+static void poll_wait(struct io *io, int64_t until_ns)
+{
+    DWORD ms = nacre_winsock_left_ms(until_ns);
+    int ready = WSAPoll(io->notes->at, io->notes->count, ms == INFINITE ? -1 : (int)ms);
+    if (ready > 0)
+        look(io, ready);
+}
+
+static const struct notifier notifier = {
+    .open = poll_open,
+    .close = poll_close,
+    .add = poll_add,
+    .remove = poll_remove,
+    .adjust = poll_adjust,
+    .wait = poll_wait,
+    .wake = poll_wake,
+    .repeats_hangup = true,
+};
+
+static bool usable(const char **why_not)
+{
+    (void)why_not;
+    return true; /* every Windows that this build runs on has it */
+}
+
+static enum nacre_error open_poll(struct io **out, const struct io_options *options)
+{
+    return nacre_winsock_open(out, options, &notifier);
+}
+
+const struct io_backend nacre_io_wsapoll = {
+    .name = "wsapoll",
+    .usable = usable,
+    .open = open_poll,
+    .close = nacre_winsock_close,
+    .listen = nacre_winsock_listen,
+    .attach = nacre_winsock_attach,
+    .connect = nacre_winsock_connect,
+    .receive = nacre_winsock_receive,
+    .send = nacre_winsock_send,
+    .shut = nacre_winsock_shut,
+    .detach = nacre_winsock_detach,
+    .wait = nacre_winsock_wait,
+    .wake = nacre_winsock_wake,
+};
