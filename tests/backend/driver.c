@@ -8,10 +8,7 @@
 #include "support/fake_io.h"
 
 enum {
-    FAKE_NARROW = 4096
-};
-
-enum {
+    FAKE_NARROW = 4096,
     ROWS_MAX = 8
 };
 
@@ -38,8 +35,7 @@ Test(backend, rows)
     for (size_t i = 0; driver_at(i) != NULL; i++) {
         const char *why_not = "";
         bool runs = driver_at(i)->ops->usable(&why_not);
-        (void)fprintf(stderr, "back end %s: %s%s
-", driver_at(i)->ops->name,
+        (void)fprintf(stderr, "back end %s: %s%s\n", driver_at(i)->ops->name,
                       runs ? "every case" : "left out: ", why_not);
         usable += runs;
     }

@@ -69,7 +69,9 @@ __attribute__((noreturn)) void plain_skip(void);
               .parameters = of##_##called##_parameters, __VA_ARGS__)                                                   \
     static void of##_##called##_body(parameter)
 
-#define TestSuite(called, ...) PLAIN_ADD(suite, called##_suite, .suite = #called, __VA_ARGS__)
+#define TestSuite(called, ...)                                                                                         \
+    PLAIN_ADD(suite, called##_suite, .suite = #called, __VA_ARGS__)                                                    \
+    _Static_assert(true, "for the semicolon that follows")
 
 #define cr_make_param_array(type, array, ...)                                                                          \
     (struct criterion_test_params)                                                                                     \
