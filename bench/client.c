@@ -17,7 +17,8 @@
 
 enum {
     OUTPUT_SPANS = 16,
-    READS_PER_TURN = 4
+    READS_PER_TURN = 4,
+    ROUNDS_PER_TURN = 4
 };
 
 /* Whatever still happens to the client, its memory goes away behind this batch of events. */
@@ -37,7 +38,8 @@ static void lose(struct client *c, enum failure kind, const char *reason)
 {
     if (c->failure == FAILED_NONE && c->stage != CLIENT_ENDING) {
         c->failure = kind;
-        bench_tally_fail(c->shared->tally, kind, reason);
+        if (c->shared->ops->heard == NULL)
+            bench_tally_fail(c->shared->tally, kind, reason);
     }
     end(c);
 }
@@ -74,8 +76,15 @@ void bench_client_fail(struct client *c, enum failure kind, const char *reason)
     if (c->failure != FAILED_NONE || c->finishing || c->stage == CLIENT_ENDING)
         return;
     c->failure = kind;
-    bench_tally_fail(c->shared->tally, kind, reason);
+    if (c->shared->ops->heard == NULL)
+        bench_tally_fail(c->shared->tally, kind, reason);
     bench_client_finish(c);
+}
+
+void bench_client_drop(struct client *c)
+{
+    if (c->stage != CLIENT_UNUSED)
+        end(c);
 }
 
 /* ---- time ------------------------------------------------------------------------------------------------------ */
@@ -155,7 +164,8 @@ static bool feed_held(struct client *c)
 
 static void receive(struct client *c)
 {
-    for (unsigned i = 0; i < READS_PER_TURN && c->stage != CLIENT_ENDING && nacre_conn_wants_input(c->conn); i++) {
+    for (unsigned i = 0; i < READS_PER_TURN && !c->deaf && c->stage != CLIENT_ENDING && nacre_conn_wants_input(c->conn);
+         i++) {
         size_t kept = fetch_rest(c);
         ssize_t got = recv(c->watch.fd, c->shared->scratch + kept, CLIENT_SCRATCH - kept, 0);
         if (got < 0 && (errno == EAGAIN || errno == EINTR))
@@ -183,9 +193,18 @@ static bool flush(struct client *c)
     struct span spans[OUTPUT_SPANS];
     struct iovec parts[OUTPUT_SPANS];
     for (size_t count; (count = nacre_conn_output(c->conn, spans, OUTPUT_SPANS)) != 0;) {
-        for (size_t i = 0; i < count; i++)
-            parts[i] = (struct iovec){(void *)(uintptr_t)spans[i].at, spans[i].len};
-        struct msghdr m = {.msg_iov = parts, .msg_iovlen = count};
+        size_t used = 0, left = c->send_limit;
+        for (; used < count && left != 0; used++) {
+            size_t len = spans[used].len < left ? spans[used].len : left;
+            parts[used] = (struct iovec){(void *)(uintptr_t)spans[used].at, len};
+            left -= len;
+        }
+        if (used == 0) {
+            if (c->shared->ops->cut != NULL)
+                c->shared->ops->cut(c);
+            return true;
+        }
+        struct msghdr m = {.msg_iov = parts, .msg_iovlen = used};
         ssize_t sent = sendmsg(c->watch.fd, &m, MSG_NOSIGNAL);
         if (sent < 0 && (errno == EAGAIN || errno == EINTR))
             return false;
@@ -195,6 +214,7 @@ static bool flush(struct client *c)
             return true;
         }
         c->progress_ns = c->shared->loop.now_ns;
+        c->send_limit -= c->send_limit == SIZE_MAX ? 0 : (size_t)sent;
         nacre_conn_output_take(c->conn, (size_t)sent, c->shared->loop.now_ns);
     }
     return true;
@@ -204,17 +224,23 @@ void bench_client_pump(struct client *c)
 {
     if (c->conn == NULL || c->stage <= CLIENT_CONNECTING || !list_is_empty(&c->link))
         return;
-    bool all_out;
-    do
+    const struct client_ops *ops = c->shared->ops;
+    bool all_out, more = false;
+    unsigned rounds = 0;
+    do {
         all_out = flush(c);
-    while (feed_held(c));
+        if (!list_is_empty(&c->link))
+            return;
+        more = all_out && ops->idle != NULL && ops->idle(c);
+    } while (feed_held(c) || (more && ++rounds < ROUNDS_PER_TURN));
     if (!list_is_empty(&c->link))
         return;
     if (nacre_conn_is_closing(c->conn) && all_out) {
         end(c);
         return;
     }
-    uint32_t events = (all_out ? 0 : EPOLLOUT) | (nacre_conn_wants_input(c->conn) ? EPOLLIN : 0);
+    bool reads = nacre_conn_wants_input(c->conn) && !c->deaf;
+    uint32_t events = (all_out && !more ? 0 : EPOLLOUT) | (reads ? EPOLLIN : 0);
     if (!bench_loop_watch(&c->shared->loop, &c->watch, events))
         lose_errno(c, FAILED_LOCAL, "epoll_ctl", errno);
     else
@@ -276,6 +302,7 @@ static void reset(struct client *c, struct client_shared *s, unsigned number)
     c->shared = s;
     c->number = number;
     c->exit_status = -1;
+    c->send_limit = SIZE_MAX;
     nacre_buf_init(&c->rest, CLIENT_SCRATCH);
     c->stage = CLIENT_CONNECTING;
     c->started_ns = nacre_clock_ns();

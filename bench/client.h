@@ -17,6 +17,7 @@ struct client;
 /* What a mode hears, inside the loop. It may call the functions below on any client at any time. NULL members are not
  * called. */
 struct client_ops {
+    bool (*ready)(struct client *c); /* keys are there; false: no login */
     void (*logged_in)(struct client *c);
     void (*opened)(struct client *c);  /* the session channel is open */
     void (*running)(struct client *c); /* the command was accepted */
@@ -24,7 +25,12 @@ struct client_ops {
     void (*sent)(struct client *c,
                  size_t bytes);      /* so many bytes of bench_client_send() have been sealed; there is room */
     void (*ended)(struct client *c); /* the server's EOF or close, whichever comes; may come twice */
-    void (*gone)(struct client *c);  /* last; client.failure says how. The struct may be started again */
+    bool (*idle)(struct client *c);  /* all is sent: may send more; true when it did */
+    void (*cut)(struct client *c);   /* send_limit bytes are sent */
+    /* A load that means ill: nothing that happens counts as a failure, and it hears everything first. True: that was
+     * all. */
+    bool (*heard)(struct client *c, const struct conn_event *e);
+    void (*gone)(struct client *c); /* last; client.failure says how. The struct may be started again */
 };
 
 /* What all connections of a process share. */
@@ -71,7 +77,9 @@ struct client {
     bool busy;       /* load.c: has a part in the measurement that is not over */
     enum client_stage stage;
     enum failure failure;
-    unsigned number; /* over all processes */
+    bool deaf;         /* does not read */
+    size_t send_limit; /* bytes that go out at most; SIZE_MAX: all */
+    unsigned number;   /* over all processes */
     uint32_t channel;
     int exit_status; /* of the command; -1: not known */
     int64_t started_ns;
@@ -92,6 +100,9 @@ void bench_client_send_eof(struct client *c);
 /* Ends the connection, in order or for a reason that is counted. gone() follows, from outside this call. */
 void bench_client_finish(struct client *c);
 void bench_client_fail(struct client *c, enum failure kind, const char *reason);
+
+/* Ends it as a process that is killed does. gone() follows. */
+void bench_client_drop(struct client *c);
 
 /* Writes what is queued; to be called after use of a client from outside its own callbacks. */
 void bench_client_pump(struct client *c);

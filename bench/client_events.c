@@ -40,6 +40,8 @@ static void log_in(struct client *c)
     const struct options *o = c->shared->options;
     struct span user = span_str(o->user);
     c->stage = CLIENT_LOGIN;
+    if (c->shared->ops->ready != NULL && !c->shared->ops->ready(c))
+        return;
     bool ok = c->shared->key != NULL ? nacre_conn_auth_publickey(c->conn, user, c->shared->key, NULL)
                                      : nacre_conn_auth_password(c->conn, user, span_str(o->password));
     if (!ok)
@@ -208,6 +210,8 @@ static void on_event(void *context, const struct conn_event *e)
 {
     struct client *c = context;
     const struct client_ops *ops = c->shared->ops;
+    if (ops->heard != NULL && ops->heard(c, e))
+        return;
     switch ((unsigned)e->type) { /* most of what can happen does not concern the load */
     case CONN_READY_FOR_AUTH:
         log_in(c);

@@ -18,7 +18,7 @@ enum {
 
 static const struct mode *const modes[MODES] = {
     [MODE_HANDSHAKE] = &bench_handshake, [MODE_ECHO] = &bench_echo,        [MODE_BULK] = &bench_bulk,
-    [MODE_IDLE] = &bench_idle,           [MODE_STORM] = &bench_storm_echo,
+    [MODE_IDLE] = &bench_idle,           [MODE_STORM] = &bench_storm_echo, [MODE_ATTACK] = &bench_attack,
 };
 
 uint64_t bench_share_below(const struct options *o, unsigned n)
@@ -201,7 +201,7 @@ static void configure(struct client_shared *s)
         .version = "SSH-2.0-nacre-bench_" NACRE_BENCH_VERSION,
         .strict_kex = 1,
         .rekey_bytes = o->rekey_bytes,
-        .max_channels = 4,
+        .max_channels = 256,
         .window_bytes = WINDOW_START,
         .window_max = WINDOW_MAX,
         .send_high = SEND_HIGH,

@@ -42,14 +42,16 @@ struct load {
     unsigned char *clients;
     unsigned started, prepared, busy, alive;
     bool going, done, closing;
-    bool storming;        /* the gate STORM is open */
-    bool waits_for_storm; /* not done before it opens */
-    int64_t until_ns;     /* INT64_MAX: the total decides */
+    bool storming;         /* the gate STORM is open */
+    bool waits_for_storm;  /* not done before it opens */
+    int64_t until_ns;      /* INT64_MAX: the total decides */
+    struct timer deadline; /* attack */
     int report_fd;
     struct watch gates[GATES];
 };
 
-extern const struct mode bench_handshake, bench_echo, bench_bulk, bench_idle, bench_storm_echo, bench_storm_logins;
+extern const struct mode bench_handshake, bench_echo, bench_bulk, bench_idle, bench_storm_echo, bench_storm_logins,
+    bench_attack;
 
 /* What the parent gives to each process. */
 struct load_start {

@@ -18,6 +18,7 @@
 #define IDLE M(MODE_IDLE)
 #define STORM M(MODE_STORM)
 #define LIMIT M(MODE_LIMIT)
+#define ATTACK M(MODE_ATTACK)
 #define SSH (ALL & ~LIMIT) /* modes that have a target */
 
 enum kind {
@@ -53,7 +54,7 @@ static const struct option_row rows[] = {
     {"key",                SSH, TEXT, AT(key_file), 0, 0, "FILE", "or with the private key in FILE"},
     {"key-password",       SSH, TEXT, AT(key_password), 0, 0, "P", "what FILE is encrypted with"},
     {"c",                  ALL, COUNT, AT(connections), 1, 1000000, "CONNECTIONS", "at once, over all processes (1)"},
-    {"n",                  HANDSHAKE | BULK, SIZE64, AT(total), 1, UINT64_MAX, "TOTAL", "handshakes, or bytes each way, over all connections"},
+    {"n",                  HANDSHAKE | BULK | ATTACK, SIZE64, AT(total), 1, UINT64_MAX, "TOTAL", "handshakes or attacks, or bytes each way, over all connections"},
     {"d",                  ALL, COUNT, AT(seconds), 1, 864000, "SECONDS", "how long (10, unless -n is given)"},
     {"j",                  SSH, COUNT, AT(processes), 1, 1024, "PROCESSES", "that make the load, one thread each (1)"},
     {"kex",                SSH, TEXT, AT(kex), 0, 0, "LIST", "key exchange methods to offer"},
@@ -63,7 +64,7 @@ static const struct option_row rows[] = {
     {"comp",               SSH, TEXT, AT(comp), 0, 0, "LIST", "compression methods to offer (none)"},
     {"size",               ECHO | BULK | IDLE | STORM | LIMIT, SIZE, AT(size), 1, 16777216, "BYTES", "of one message or one write (64; bulk: 32768)"},
     {"direction",          BULK, DIRECTION, AT(direction), 0, 0, "in|out|both", "as the server sees it (in)"},
-    {"command",            ECHO | BULK | IDLE | STORM, TEXT, AT(command), 0, 0, "TEXT", "to run (echo; bulk: sink, \"source {bytes}\", echo)"},
+    {"command",            ECHO | BULK | IDLE | STORM | ATTACK, TEXT, AT(command), 0, 0, "TEXT", "to run (echo; bulk: sink, \"source {bytes}\", echo)"},
     {"exec-late",          IDLE, SET, AT(exec_late), 0, 0, NULL, "hold the channels without a command; run it for the check"},
     {"verify",             BULK, SET, AT(verify), 0, 0, NULL, "direction both: check every byte that comes back"},
     {"source-addresses",   SSH, COUNT, AT(source_addresses), 1, 254, "N", "connect from 127.0.0.1 to 127.0.0.N in turn"},
@@ -71,6 +72,8 @@ static const struct option_row rows[] = {
     {"rekey",              SSH, SIZE64, AT(rekey_bytes), 4096, UINT64_MAX, "BYTES", "exchange keys anew after so many bytes (never)"},
     {"logins",             ECHO | BULK | IDLE | STORM, COUNT, AT(logins), 1, 100000, "N", "logins under way at once in each process (32)"},
     {"storm",              STORM, COUNT, AT(storm), 1, 100000, "N", "connections that log in at once during the second half (16)"},
+    {"kind",               ATTACK, TEXT, AT(kind), 0, 0, "KIND", "of attack: see below"},
+    {"rate",               ATTACK, COUNT, AT(rate), 1, 100000000, "N", "acts a second over all connections (no limit)"},
     {"timeout",            SSH, COUNT, AT(timeout), 1, 86400, "SECONDS", "without progress until a connection has failed (30)"},
     {"json",               ALL, TEXT, AT(json_file), 0, 0, "FILE", "write the report there as JSON; - is standard output"},
     {"progress",           SSH, SET, AT(progress), 0, 0, NULL, "show progress although standard error is no terminal"},
@@ -84,7 +87,29 @@ enum {
     ROWS = sizeof rows / sizeof rows[0]
 };
 
-static const char *const mode_names[MODES] = {"handshake", "echo", "bulk", "idle", "storm", "limit"};
+static const char *const mode_names[MODES] = {"handshake", "echo", "bulk", "idle", "storm", "limit", "attack"};
+/* clang-format off */
+const char *const bench_attack_texts[BENCH_ATTACKS][2] = {
+    [ATTACK_SILENT]   = {"silent",   "connect and say nothing"},
+    [ATTACK_VERSION]  = {"version",  "send a version line and no more"},
+    [ATTACK_KEXINIT]  = {"kexinit",  "send half a KEXINIT"},
+    [ATTACK_AUTH]     = {"auth",     "exchange keys and never log in"},
+    [ATTACK_GUESS]    = {"guess",    "try passwords"},
+    [ATTACK_KILL]     = {"kill",     "close the socket behind a random byte"},
+    [ATTACK_REKEY]    = {"rekey",    "exchange keys again and again"},
+    [ATTACK_PING]     = {"ping",     "ping@openssh.com without end"},
+    [ATTACK_GLOBAL]   = {"global",   "global requests without end"},
+    [ATTACK_IGNORE]   = {"ignore",   "IGNORE without end"},
+    [ATTACK_DEBUG]    = {"debug",    "DEBUG without end"},
+    [ATTACK_BOMB]     = {"bomb",     "IGNORE of zeros; with --comp zlib@openssh.com"},
+    [ATTACK_WINDOW]   = {"window",   "window adjustments of a byte"},
+    [ATTACK_CHANNELS] = {"channels", "open channels, close them, open others"},
+    [ATTACK_TUNNELS]  = {"tunnels",  "open tunnels to the server itself, close the connection, again"},
+    [ATTACK_DEAF]     = {"deaf",     "ask for replies and never read"},
+    [ATTACK_UNREAD]   = {"unread",   "run the command, send to it, and never read"},
+};
+/* clang-format on */
+
 static const char *const direction_names[] = {"in", "out", "both"};
 
 const char *bench_mode_name(enum bench_mode mode)
@@ -99,23 +124,27 @@ const char *bench_direction_name(enum bench_direction direction)
 
 static void print_help(void)
 {
-    printf(
-        "Usage: nacre-bench handshake|echo|bulk|idle|storm --target HOST:PORT --user NAME (--password P | --key FILE) "
-        "[OPTION]...\n"
-        "       nacre-bench limit [OPTION]...\n\n"
-        "Puts load on an SSH server and measures it.\n"
-        "  handshake   full connections: TCP, key exchange, login, close\n"
-        "  echo        round trips of small messages on open channels\n"
-        "  bulk        bytes moved through channels\n"
-        "  idle        many logged-in connections held open, then checked\n"
-        "  storm       round trips, in the second half while others log in without end\n"
-        "  limit       no server: what TCP and the cryptographic operations alone cost here\n\n");
+    printf("Usage: nacre-bench handshake|echo|bulk|idle|storm|attack --target HOST:PORT --user NAME (--password P | "
+           "--key FILE) "
+           "[OPTION]...\n"
+           "       nacre-bench limit [OPTION]...\n\n"
+           "Puts load on an SSH server and measures it.\n"
+           "  handshake   full connections: TCP, key exchange, login, close\n"
+           "  echo        round trips of small messages on open channels\n"
+           "  bulk        bytes moved through channels\n"
+           "  idle        many logged-in connections held open, then checked\n"
+           "  storm       round trips, in the second half while others log in without end\n"
+           "  attack      what a hostile client does, of one kind; its connections never count as failed\n"
+           "  limit       no server: what TCP and the cryptographic operations alone cost here\n\n");
     for (size_t i = 0; i < ROWS; i++) {
         char left[64];
         snprintf(left, sizeof left, "%s%s%s%s", strlen(rows[i].name) == 1 ? "-" : "--", rows[i].name,
                  rows[i].value == NULL ? "" : " ", rows[i].value == NULL ? "" : rows[i].value);
         printf("  %-28s %s\n", left, rows[i].help);
     }
+    printf("\nKIND is one of\n");
+    for (unsigned i = 0; i < BENCH_ATTACKS; i++)
+        printf("  %-28s %s\n", bench_attack_texts[i][0], bench_attack_texts[i][1]);
     printf("\nBYTES and TOTAL take the suffixes K, M and G (powers of 1024).\n"
            "Exit status: 0 all well, 1 some connection failed, 2 wrong usage.\n");
 }
@@ -288,7 +317,17 @@ static void set_defaults(struct options *o)
         o->timeout = 30;
 }
 
-static bool fits_together(const struct options *o)
+static bool read_attack(struct options *o)
+{
+    for (unsigned i = 0; i < BENCH_ATTACKS && o->kind != NULL; i++) {
+        o->attack = (enum bench_attack_kind)i;
+        if (strcmp(bench_attack_texts[i][0], o->kind) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool fits_together(struct options *o)
 {
     if (o->target == NULL)
         return wrong("--target is missing", "");
@@ -300,6 +339,8 @@ static bool fits_together(const struct options *o)
         return wrong("give either -n or -d", "");
     if (o->verify && o->direction != DIRECTION_BOTH)
         return wrong("--verify needs --direction both: only an echo shows what arrived", "");
+    if (o->mode == MODE_ATTACK && !read_attack(o))
+        return wrong("--kind is missing or none: ", o->kind == NULL ? "" : o->kind);
     return true;
 }
 
@@ -320,7 +361,7 @@ enum options_result bench_options_read(struct options *o, int argc, char **argv)
             return r;
     }
     if (!have_mode)
-        return refuse("a mode is missing: handshake, echo, bulk, idle, storm or limit", "");
+        return refuse("a mode is missing: handshake, echo, bulk, idle, storm, limit or attack", "");
     if (o->mode == MODE_LIMIT) {
         set_defaults(o);
         return OPTIONS_RUN;

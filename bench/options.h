@@ -17,6 +17,7 @@ enum bench_mode {
     MODE_IDLE,
     MODE_STORM,
     MODE_LIMIT,
+    MODE_ATTACK,
     MODES
 };
 
@@ -25,6 +26,27 @@ enum bench_direction {
     DIRECTION_OUT,
     DIRECTION_BOTH
 }; /* as the server sees it */
+
+enum bench_attack_kind {
+    ATTACK_SILENT,
+    ATTACK_VERSION,
+    ATTACK_KEXINIT,
+    ATTACK_AUTH,
+    ATTACK_GUESS,
+    ATTACK_KILL,
+    ATTACK_REKEY,
+    ATTACK_PING,
+    ATTACK_GLOBAL,
+    ATTACK_IGNORE,
+    ATTACK_DEBUG,
+    ATTACK_BOMB,
+    ATTACK_WINDOW,
+    ATTACK_CHANNELS,
+    ATTACK_TUNNELS,
+    ATTACK_DEAF,
+    ATTACK_UNREAD,
+    BENCH_ATTACKS
+};
 
 struct options {
     enum bench_mode mode;
@@ -48,12 +70,18 @@ struct options {
     unsigned source_addresses;
     pid_t server_pid; /* 0: not measured */
     uint64_t rekey_bytes;
+    const char *kind; /* attack: as given */
+    enum bench_attack_kind attack;
+    unsigned rate;    /* attack: at most so many acts a second over all connections; 0: no limit */
     unsigned storm;   /* storm: connections that log in at once, in a process of their own */
     unsigned logins;  /* logins under way at once in each process, where logins are not what is measured */
     unsigned timeout; /* seconds without progress after which a connection has failed */
     const char *json_file;
     bool progress;
 };
+
+/* Name and meaning of each. */
+extern const char *const bench_attack_texts[BENCH_ATTACKS][2];
 
 enum options_result {
     OPTIONS_RUN,

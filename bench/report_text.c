@@ -53,8 +53,8 @@ static void print_server(const struct result *r, const struct figures *f)
 
 static void print_rates(const struct result *r, const struct figures *f)
 {
-    static const char *const units[MODES] = {"handshakes",          "round trips", "transfers",
-                                             "connections checked", "round trips", ""};
+    static const char *const units[MODES] = {
+        "handshakes", "round trips", "transfers", "connections checked", "round trips", "", "acts"};
     const struct tally *t = &r->total;
     printf("%-14s %" PRIu64 " in %.3f s", units[r->options->mode], tally_get(&t->operations), f->seconds);
     if (r->options->mode != MODE_BULK && r->options->mode != MODE_IDLE && !isnan(f->operations_per_second))

@@ -38,6 +38,18 @@ Test(options, reads_both_forms_of_values)
     cr_assert_str_eq(o.command, "echo");
 }
 
+Test(options, an_attack_has_a_kind)
+{
+    struct options o;
+    cr_assert_eq(read_line(&o, "attack" TARGET " --kind kill -n 100 --rate 7"), OPTIONS_RUN);
+    cr_assert_eq(o.attack, ATTACK_KILL);
+    cr_assert_eq(o.rate, 7);
+    cr_assert_eq(o.seconds, 0);
+    cr_assert_eq(read_line(&o, "attack" TARGET), OPTIONS_WRONG);
+    cr_assert_eq(read_line(&o, "attack" TARGET " --kind none-such"), OPTIONS_WRONG);
+    cr_assert_eq(read_line(&o, "echo" TARGET " --kind kill"), OPTIONS_WRONG);
+}
+
 Test(options, has_a_default_for_each_mode)
 {
     struct options o;

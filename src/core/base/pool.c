@@ -18,6 +18,7 @@ static const struct {
 
 /* What a pool takes from the shared budget at a time, and keeps at most double of. */
 static const size_t piece = 128 * 1024;
+static const size_t peak_least = 4 * 1024 * 1024;
 
 void nacre_pool_init(struct pool *p, size_t max_bytes)
 {
@@ -25,6 +26,8 @@ void nacre_pool_init(struct pool *p, size_t max_bytes)
     atomic_init(&p->used, 0);
     atomic_init(&p->charged, 0);
     atomic_init(&p->drawn, 0);
+    atomic_init(&p->made, 0);
+    atomic_init(&p->most, 0);
     nacre_mutex_init(&p->lock);
 }
 
@@ -162,6 +165,9 @@ static struct block *make_block(struct pool *p, unsigned class, size_t size)
     b->class = (uint8_t) class;
     b->size = size;
     atomic_init(&b->refs, 0);
+    size_t made = atomic_fetch_add_explicit(&p->made, size, memory_order_relaxed) + size;
+    if (made > atomic_load_explicit(&p->most, memory_order_relaxed))
+        atomic_store_explicit(&p->most, made, memory_order_relaxed);
     return b;
 }
 
@@ -200,6 +206,8 @@ void nacre_block_release(struct block *b)
     }
     /* Last and under the lock: whoever sees `used` at 0 may destroy the pool, and has to take the lock for it. */
     budget_give(p, b->size);
+    if (!kept)
+        atomic_fetch_sub_explicit(&p->made, b->size, memory_order_relaxed);
     nacre_mutex_unlock(&p->lock);
     if (!kept)
         free(b);
@@ -220,6 +228,7 @@ static void give_back(struct pool *p, unsigned class, unsigned count)
     nacre_mutex_unlock(&p->lock);
     while (given != NULL) {
         struct block *next = given->next;
+        atomic_fetch_sub_explicit(&p->made, given->size, memory_order_relaxed);
         free(given);
         given = next;
     }
@@ -242,4 +251,14 @@ bool nacre_pool_tidy(struct pool *p)
         some = some || p->least[class] != 0;
     }
     return some;
+}
+
+bool nacre_pool_peak_is_over(struct pool *p)
+{
+    size_t made = atomic_load_explicit(&p->made, memory_order_relaxed);
+    size_t most = atomic_load_explicit(&p->most, memory_order_relaxed);
+    if (most < peak_least || made > most / 2)
+        return false;
+    atomic_store_explicit(&p->most, made, memory_order_relaxed);
+    return true;
 }

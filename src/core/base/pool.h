@@ -40,6 +40,7 @@ struct pool {
     unsigned kept[POOL_CLASSES];
     unsigned least[POOL_CLASSES]; /* that were kept at any moment since nacre_pool_tidy() */
     _Atomic size_t used;          /* bytes in blocks handed out; relaxed, a budget and not an order */
+    _Atomic size_t made, most;    /* relaxed: bytes of all blocks there are, and of those there were at a peak */
     size_t max_bytes;             /* 0: no bound */
     struct budget *budget;        /* NULL: none is shared */
     _Atomic size_t charged;       /* relaxed: bytes that are not in blocks */
@@ -87,5 +88,9 @@ void nacre_pool_trim(struct pool *p);
 
 /* Gives back those that have not been needed since the last call. True: some are kept still. */
 bool nacre_pool_tidy(struct pool *p);
+
+/* More than half of a peak that is worth the trouble has gone back to free() since this was last true: what that keeps
+ * of it is worth looking for (nacre_memory_trim()). */
+bool nacre_pool_peak_is_over(struct pool *p);
 
 #endif

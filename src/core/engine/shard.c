@@ -176,16 +176,17 @@ static void run(void *argument)
     nacre_server_ready(s->server, 0);
 }
 
-/* A peak is over when half of many connections have gone. What free() keeps of them is then worth the time it takes to
- * look for it. */
+/* A peak is over when half of many connections have gone, or of much memory in blocks. What free() keeps of them is
+ * then worth the time it takes to look for it. */
 static void after_peak(struct shard *s)
 {
     uint32_t used = s->connections.used;
-    if (s->peak - used < PEAK_LEAST || used > s->peak / 2)
+    bool few = s->peak - used >= PEAK_LEAST && used <= s->peak / 2;
+    if (!nacre_pool_peak_is_over(&s->pool) && !few)
         return;
     nacre_event_free_kept(s);
     nacre_memory_trim();
-    s->peak = used;
+    s->peak = few ? used : s->peak;
 }
 
 static void on_tidy(struct timer *t, int64_t now_ns)

@@ -159,6 +159,30 @@ Test(base_pool, blocks_may_be_released_by_another_thread)
     nacre_pool_destroy(&x.pool);
 }
 
+Test(base_pool, a_peak_is_over_when_half_of_it_has_gone_back)
+{
+    enum {
+        COUNT = 100
+    };
+    struct pool p;
+    struct block *b[COUNT];
+    nacre_pool_init(&p, 0);
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < COUNT; i++)
+            b[i] = nacre_pool_alloc(&p, 128 * 1024);
+        cr_expect_not(nacre_pool_peak_is_over(&p));
+        for (int i = 0; i < COUNT; i++)
+            nacre_block_release(b[i]);
+        nacre_pool_trim(&p);
+        cr_expect_eq(atomic_load(&p.made), 0U);
+        cr_expect(nacre_pool_peak_is_over(&p));
+        cr_expect_not(nacre_pool_peak_is_over(&p), "told once");
+    }
+    nacre_block_release(nacre_pool_alloc(&p, 1024 * 1024));
+    cr_expect_not(nacre_pool_peak_is_over(&p), "it was none");
+    nacre_pool_destroy(&p);
+}
+
 Test(base_pool, tidying_keeps_what_was_needed_since_the_last_time)
 {
     enum {
