@@ -438,3 +438,67 @@ Test(vectors, signatures)
         nacre_key_unref(key);
     }
 }
+
+/* NIST's vectors for FIPS 186-3 (CAVS, SigGen15_186-3), the first of 2048 bits for each hash that SSH uses. */
+Test(vectors, rsa_signatures)
+{
+    static const char modulus[] =
+        "a564d3d06be468a46958d56bb4884e2c4c28f538b7e15df35330505177789d3e1d792ad7aec7fc80a8cccf7ed40304711004"
+        "01724bd4636a8a8244180cc655e256c00e778efe8bea55ab52d3a557075e35039d687cc0755b939a44a73033a0a6f09d2d6a"
+        "e7e6593380718be00814d20567b1d7d48b633735e423017ff0a7b406d822f45fbb4d234028ca78abb702b18fcce13d2f6914"
+        "8ef584e9aaf283caab38f6946d342d600c6e77b7370a05ff302e5483b0faad3103d0b3e8c9c8e9eca1d4a871bdbd09585eb0"
+        "0dc3a488271cf6a3b767e68ea9bd2c83e8c89fd047f17915cf6a4c05bb9222b7e4470df5f3f1a28324c1aafcbb2236d22930"
+        "41d128b0e15f";
+    static const struct {
+        const char *alg, *message, *signature;
+    } cases[] = {
+        {"ssh-rsa",
+         "f6c5f5fec6b7324a1b4ef0cba4ca7b6e2e1130ed1a548f950ff0924cec923dd2019f77477ed318ee2b2843305af9f6e41b67"
+         "dfcdaefc72643e8e38d8cc666a5469a2be80a8d8814a53fce6e65d849e1318c9a8a1a8b16b30b88b023a6b3ad754959673b0"
+         "2c0f94e7f99480f593b39a858e013370f0bca280e4af9779b356ac5a",
+         "712c32aa0d46b4fad294704103fbe3519640f3efcf168eadf265f61bf9f7976d8c11ba3d85dd4e3bb0cdd6c15c2fc6520adf"
+         "1deadbcdd735a9f0f5f90ba51c9177cbe8c0df1219db3afb8dfe7f3a0c5e1b3b9a7c0bcf017b0d16037f5ae1a85b3eff591b"
+         "5a2f2deef7cf5a79deed928675e35d546504ebfab57b60aedf8c7cd7fe5cd7efc9f8a00c7f3f4a398103181801089974ca38"
+         "ea585a0eebe3d84b6454dd9f880daae2181157a5f76f34ee30fe396fa0ab396b886310769d6d773487865c9ba23db777a596"
+         "b696486e875d2b4e07131d5276b788de62e439768ad308c3120975cdfd6f186202d36313ef194dba99a366c08196b8228c9b"
+         "b69a2a5abcd6"},
+        {"rsa-sha2-256",
+         "8f51ec6359d7efe1898274fa89ea4a91b8bbf95e05fef84bbc9a201e9f1a615939b0b45e6f7a50d7580521554f1076374692"
+         "face5dfee5bfb3c573a87b1c96065301e756d278e37a601b545f4bd10ddd17dedade151cb7c33787400322ff6915854a6f91"
+         "a9590f924accf55ea6b87749d3a783d655e0d620f0e96f78bb4b4450",
+         "795b0d51721469dcdf14df08eacaa83af79c2734226b3c8e048cbc4bd44ed7dc6c1efaefe1c71f017a87641827a0d3af287e"
+         "8c27efa7cebfc9435efc7f6eab1e373551887217d08313e8ae5ef0b0efcb87c49c1f2898fcc117ac7db229d34bd4ac39a4f9"
+         "1377f4b5a038338e7d4cf530e4e00ff67bf257e27e55fa6d2c0eb21ad0bcfd65f9ea760a440cab4f904d4b817604289bc8ff"
+         "96fb07c0a23b5d31abffa706241d47fb42ef09b7bec820e6076ebe7e1e0f4eefe755bab2cbcae557aab8208bb681d5381c1d"
+         "09b4ccf1100f33cad1990efb507062ea51de3dfae0821f106b4b052244c379d0d32de7a56ee17a7d9a5dca2b472f0d3eefa0"
+         "5f4e02fc0295"},
+        {"rsa-sha2-512",
+         "8326a2b2ec2f02698180201a8b4f2cc74fdb3cbf36fe90cd2b011aaf45b53dc9a6bfd61ba33479712566fdd94efd3a5a6049"
+         "11e3dbd6ad82e64109d6f04bb2c7972ccf74c92a5e6d2969c023b405789da45e306c94b3fce0e6f3e37c62cf9ca81f1495a6"
+         "a7383ac7563273df038f6ef6e3c3a040a9bd0650f2beb188e16a81d4",
+         "16a2b02fe235b63a8b2ac07af130f60cf44f7f608b78295d2f0964a6de0974eb082ff628c8bfc122293fe39ca8336c61710f"
+         "71007e55ba792958fd71924d2bc6194b301792ec276b6dbe44d5f82cc55699a9966129d3f6920b6f99aac03ccc28816925c7"
+         "91c3319b2a0847e000e7bd9c6eb5bb29ff06badfc7848e66f57eeb19a758300a3cf4ee905f641bf65415dbab47c3773557f8"
+         "3b7ca3e4ac8a5eed698d4ea6795f42e50aff41fdbbbc96ee636ca2eac0046f0e986e975f6d3294cda85381155e5ecf9a8148"
+         "756d4a3e2fb43cf45049bd7cc54a9cefb9276ffdaa11a12de93d2c1da4035a34cd4fc75fc526f3912e592078f8abc510829d"
+         "f8ff84c524de"},
+    };
+    static uint8_t blob[512], sealed[512], bytes[512], message[256];
+    struct wr w = wr_over(blob, sizeof blob);
+    wr_cstring(&w, "ssh-rsa");
+    write_hex(&w, "1001", true);
+    write_hex(&w, modulus, true);
+    struct key *key = nacre_key_from_blob(crypto, wr_span(&w));
+    cr_assert_not_null(key);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct sig_alg *alg = nacre_sig_find(crypto, span_str(cases[i].alg));
+        struct wr v = wr_over(sealed, sizeof sealed);
+        struct span data = span_of(message, unhex(cases[i].message, message));
+        wr_cstring(&v, cases[i].alg);
+        wr_string(&v, span_of(bytes, unhex(cases[i].signature, bytes)));
+        cr_expect(nacre_key_verify(crypto, key, alg, data, wr_span(&v)), "%s", cases[i].alg);
+        message[0] ^= 1;
+        cr_expect_not(nacre_key_verify(crypto, key, alg, data, wr_span(&v)), "%s", cases[i].alg);
+    }
+    nacre_key_unref(key);
+}
