@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Rule R1: every message number at every moment in both roles, against a table of the test's own, and never past it. */
 #include <criterion/criterion.h>
+#include <stdio.h>
 
 #include <stdlib.h>
 
@@ -190,14 +191,16 @@ static struct pair *pair_at(enum conn_role role, enum place place)
     return p;
 }
 
-/* The gate's own end: UNEXPECTED with nothing but the message's name, or that it is none. */
+/* The gate's own end: UNEXPECTED with the message's name, or that it is none. */
 static bool gate_ended(const struct side *s, enum conn_role role, unsigned number)
 {
     const struct msg_rule *rules = role == CONN_SERVER ? nacre_server_rules : nacre_client_rules;
-    const char *name = rules[number].name == NULL ? "unknown message in strict key exchange" : rules[number].name;
     const struct conn_event *e = side_event(s, CONN_DISCONNECTED, 0);
+    char text[80] = "unknown message in strict key exchange";
 
-    return e != NULL && e->error == NACRE_E_UNEXPECTED && span_is(e->text, name);
+    if (rules[number].name != NULL)
+        (void)snprintf(text, sizeof text, "%s is not allowed at this moment", rules[number].name);
+    return e != NULL && e->error == NACRE_E_UNEXPECTED && span_is(e->text, text);
 }
 
 static void try_one(enum conn_role role, enum place place, unsigned number, struct span body)

@@ -40,8 +40,9 @@ bool nacre_cert_option(const struct key_cert *cert, const char *name, struct spa
  * once: others must not be ignored. */
 bool nacre_cert_options_known(const struct key_cert *cert);
 
-/* Rule R10: whether a security key's user did what the certificate wants of him. Somebody has to have touched the device
- * unless its extension no-touch-required is there; its critical option verify-required wants the user verified. */
+/* Rule R10: whether a security key's user did what the certificate wants of him. Somebody has to have touched the
+ * device unless its extension no-touch-required is there; its critical option verify-required wants the user verified.
+ */
 bool nacre_cert_suffices(const struct key_cert *cert, struct key_user user);
 
 /* The names of the extensions, comma-separated and NUL-terminated; what does not fit or is no name is left out. */

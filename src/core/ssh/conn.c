@@ -177,6 +177,14 @@ static bool login_goes_on(struct conn *c)
            (config->login_bytes_max == 0 || c->bytes_in + c->bytes_out <= config->login_bytes_max);
 }
 
+static enum step not_now(struct conn *c, const struct msg_rule *rule)
+{
+    char why[80];
+
+    (void)snprintf(why, sizeof why, "%s is not allowed at this moment", rule->name);
+    return nacre_conn_fail(c, NACRE_E_UNEXPECTED, why);
+}
+
 enum step nacre_conn_dispatch(struct conn *c, struct span payload)
 {
     uint8_t type = payload.at[0];
@@ -195,7 +203,7 @@ enum step nacre_conn_dispatch(struct conn *c, struct span payload)
                    : nacre_send_unimplemented(c, c->in.seq - 1);
     }
     if (!msg_is_legal(rule, moment))
-        return nacre_conn_fail(c, NACRE_E_UNEXPECTED, rule->name);
+        return not_now(c, rule);
     /* RFC 8308 section 2.4: an EXT_INFO during authentication stands right before USERAUTH_SUCCESS. */
     if (c->success_is_next && type != MSG_USERAUTH_SUCCESS)
         return nacre_conn_fail(c, NACRE_E_UNEXPECTED, "message between EXT_INFO and USERAUTH_SUCCESS");
