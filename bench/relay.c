@@ -53,7 +53,7 @@ struct pair {
 static struct {
     int listener;
     uint16_t target;
-    int64_t delay_ns;
+    int64_t delay_ns, moment_ns; /* what comes within a moment goes on together */
     uint64_t bytes;
     struct pair *pairs[PAIRS_MAX];
 } relay;
@@ -86,12 +86,11 @@ static void mark(struct way *w, int64_t now)
 {
     struct mark *last = &w->marks[(w->first + w->count + MARKS - 1) % MARKS];
     int64_t due = now + relay.delay_ns;
-    if (w->count != 0 && (due - last->due_ns < MOMENT_NS || w->count == MARKS)) {
-        last->end = w->in;
-        return;
-    }
-    w->marks[(w->first + w->count) % MARKS] = (struct mark){w->in, due};
-    w->count++;
+    due += relay.moment_ns - due % relay.moment_ns; /* late by a moment rather than early */
+    bool joins = w->count != 0 && (last->due_ns == due || w->count == MARKS);
+    if (!joins)
+        w->count++;
+    w->marks[(w->first + w->count - 1) % MARKS] = (struct mark){w->in, due};
 }
 
 /* False: the connection broke. */
@@ -325,6 +324,7 @@ int main(int argc, char **argv)
     }
     relay.target = (uint16_t)target;
     relay.delay_ns = (int64_t)delay * 1000000;
+    relay.moment_ns = relay.delay_ns / (MARKS / 2) > MOMENT_NS ? relay.delay_ns / (MARKS / 2) : MOMENT_NS;
     if (!listen_on((uint16_t)port)) {
         perror("nacre-bench-relay");
         return 1;

@@ -2,13 +2,14 @@
 /* Channel data in, and both windows, RFC 4254 section 5.2.
  *
  * Window is granted when the application has taken bytes, not when they arrive, so that a slow application slows its
- * peer and nobody buffers without bound; half a window at a time, so that grants are few. A window doubles when half of
- * it goes by in less than GROW_BELOW_NS and little is left with the application: over a path of twice that round trip it
- * would be the brake. */
+ * peer and nobody buffers without bound; half a window at a time, so that grants are few, and a quarter of a large one:
+ * what waits to be granted is of no use to a sender far away. A window doubles when it goes by in less than
+ * GROW_BELOW_NS and little is left with the application: over a path of that round trip it would be the brake. */
 #include "ssh/chan.h"
 
 enum {
-    GROW_BELOW_NS = 500 * 1000 * 1000
+    GROW_BELOW_NS = 1000 * 1000 * 1000,
+    LARGE_WINDOW = 1 << 20
 };
 
 enum step nacre_on_channel_window_adjust(struct conn *c, struct span body)
@@ -143,13 +144,20 @@ void nacre_chan_drop_window(struct conn *c, struct chan *chan)
     c->windows -= chan->window_size;
 }
 
+/* True when a whole window goes by in less than GROW_BELOW_NS, going by the part that is about to be granted. */
+static bool is_fast(const struct conn *c, const struct chan *chan)
+{
+    int64_t took = c->now_ns - chan->granted_ns;
+
+    return took < GROW_BELOW_NS && took * chan->window_size < (int64_t)GROW_BELOW_NS * chan->ungranted;
+}
+
 /* How much more than what was taken may be granted: the window doubles while the peer keeps pace with it. */
 static uint32_t growth(struct conn *c, struct chan *chan)
 {
     uint32_t max = c->config->window_max, more = chan->window_size;
 
-    if (chan->unconsumed > chan->window_size / 4 || chan->window_size >= max ||
-        c->now_ns - chan->granted_ns >= GROW_BELOW_NS)
+    if (chan->unconsumed > chan->window_size / 4 || chan->window_size >= max || !is_fast(c, chan))
         return 0;
     if (more > max - chan->window_size)
         more = max - chan->window_size;
@@ -188,6 +196,12 @@ static void grant(struct conn *c, struct chan *chan)
     (void)nacre_packet_close(c, &p);
 }
 
+/* How much has to be taken before it is granted again. */
+static uint32_t grant_from(const struct chan *chan)
+{
+    return chan->window_size / (chan->window_size >= LARGE_WINDOW ? 4 : 2);
+}
+
 void nacre_chan_consumed(struct conn *c, uint32_t channel, size_t bytes, int64_t now_ns)
 {
     struct chan *chan = conn_is_closing(c) ? NULL : nacre_chan_find(c, channel);
@@ -199,6 +213,6 @@ void nacre_chan_consumed(struct conn *c, uint32_t channel, size_t bytes, int64_t
         bytes = chan->unconsumed;
     chan->unconsumed -= (uint32_t)bytes;
     chan->ungranted += (uint32_t)bytes;
-    if (chan->ungranted >= chan->window_size / 2 && chan->ungranted != 0 && !chan->eof_in && !chan->close_out)
+    if (chan->ungranted >= grant_from(chan) && chan->ungranted != 0 && !chan->eof_in && !chan->close_out)
         grant(c, chan);
 }
