@@ -11,9 +11,13 @@
 #include "base/plat_types_win.h"
 #else
 #include <pthread.h>
+#include <stdatomic.h>
 typedef pthread_mutex_t plat_mutex;
 typedef pthread_cond_t plat_cond;
 typedef pthread_t plat_thread;
+typedef struct plat_park {
+    _Atomic uint32_t set; /* the word of a futex: release when set, acquire by who slept */
+} plat_park;
 #endif
 
 /* Monotonic nanoseconds since some moment in the past; never goes back. Any thread. */
@@ -51,6 +55,13 @@ void nacre_cond_destroy(plat_cond *c);
 bool nacre_cond_wait(plat_cond *c, plat_mutex *m, int64_t until_ns);
 void nacre_cond_signal(plat_cond *c);
 void nacre_cond_broadcast(plat_cond *c);
+
+/* A place for one thread to sleep in: cheaper than a condition, since whoever wakes up meets no lock. wait() returns
+ * once set() was called, before or meanwhile, or `until_ns` has passed (false; INT64_MAX: never). set() happens once,
+ * and does not touch the place any more when the sleeper has returned; wait() may be called again until then. */
+void nacre_park_init(plat_park *p);
+bool nacre_park_wait(plat_park *p, int64_t until_ns);
+void nacre_park_set(plat_park *p);
 
 /* Starts a thread with every signal blocked that others may send, named for debuggers (15 bytes count). False when the
  * system refuses. */

@@ -3,6 +3,7 @@
 #include "base/plat.h"
 
 #include <errno.h>
+#include <linux/futex.h>
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
@@ -12,6 +13,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -155,6 +157,41 @@ void nacre_cond_signal(plat_cond *c)
 void nacre_cond_broadcast(plat_cond *c)
 {
     pthread_cond_broadcast(c);
+}
+
+/* Systems of 32 bits with a time_t of 64 have a call of their own for it. */
+#if defined SYS_futex_time64 && !defined SYS_futex
+#define FUTEX_CALL SYS_futex_time64
+#elif defined SYS_futex_time64
+#define FUTEX_CALL (sizeof(time_t) > sizeof(long) ? SYS_futex_time64 : SYS_futex)
+#else
+#define FUTEX_CALL SYS_futex
+#endif
+
+void nacre_park_init(plat_park *p)
+{
+    atomic_init(&p->set, 0);
+}
+
+bool nacre_park_wait(plat_park *p, int64_t until_ns)
+{
+    int64_t at = until_ns > 0 ? until_ns : 0;
+    struct timespec until = {.tv_sec = (time_t)(at / second_ns), .tv_nsec = (long)(at % second_ns)};
+    while (atomic_load_explicit(&p->set, memory_order_acquire) == 0) {
+        /* FUTEX_WAIT_BITSET takes an absolute time, on the clock that nacre_clock_ns() reads. */
+        long failed = syscall(FUTEX_CALL, &p->set, FUTEX_WAIT_BITSET_PRIVATE, 0, until_ns == INT64_MAX ? NULL : &until,
+                              NULL, FUTEX_BITSET_MATCH_ANY);
+        if (failed != 0 && errno == ETIMEDOUT)
+            return atomic_load_explicit(&p->set, memory_order_acquire) != 0;
+    }
+    return true;
+}
+
+void nacre_park_set(plat_park *p)
+{
+    atomic_store_explicit(&p->set, 1, memory_order_release);
+    /* To the kernel the address is only a name: it does not matter when the sleeper is gone by now. */
+    (void)syscall(FUTEX_CALL, &p->set, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
 /* What a new thread needs; freed by it. */

@@ -12,6 +12,12 @@ typedef struct plat_cond {
     void *cv; /* CONDITION_VARIABLE */
 } plat_cond;
 
+typedef struct plat_park {
+    plat_mutex lock; /* protects `set` */
+    plat_cond changed;
+    int set;
+} plat_park;
+
 typedef void *plat_thread; /* HANDLE */
 
 #endif

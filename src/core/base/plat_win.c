@@ -152,6 +152,31 @@ void nacre_cond_broadcast(plat_cond *c)
     WakeAllConditionVariable(condition_of(c));
 }
 
+void nacre_park_init(plat_park *p)
+{
+    *p = (plat_park){.set = 0};
+    nacre_mutex_init(&p->lock);
+    nacre_cond_init(&p->changed);
+}
+
+bool nacre_park_wait(plat_park *p, int64_t until_ns)
+{
+    nacre_mutex_lock(&p->lock);
+    while (!p->set && nacre_cond_wait(&p->changed, &p->lock, until_ns))
+        ;
+    bool set = p->set != 0;
+    nacre_mutex_unlock(&p->lock);
+    return set;
+}
+
+void nacre_park_set(plat_park *p)
+{
+    nacre_mutex_lock(&p->lock);
+    p->set = 1;
+    nacre_cond_signal(&p->changed);
+    nacre_mutex_unlock(&p->lock);
+}
+
 /* What a new thread needs; freed by it. */
 struct start {
     void (*run)(void *);

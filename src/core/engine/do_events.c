@@ -32,21 +32,38 @@ static bool has_fd(const struct nacre_server *server)
     return atomic_load(&server->event_fd) != -1;
 }
 
+/* Wakes as many as there is to do for, but for those that are on their way already: they will find it. `all`:
+ * everybody.
+ *
+ * Whoever wakes up takes itself out of `woken` before it looks, so one that was counted here sees what we added. */
+static void wake(struct nacre_server *server, bool all)
+{
+    struct waiter *first = NULL;
+    nacre_mutex_lock(&server->ready_lock);
+    int wanted = (int)atomic_load(&server->ready) - (int)atomic_load(&server->woken);
+    while (server->waiting != NULL && (all || wanted-- > 0)) {
+        struct waiter *w = server->waiting;
+        server->waiting = w->next;
+        w->next = first;
+        first = w;
+        atomic_fetch_sub(&server->waiters, 1);
+        atomic_fetch_add(&server->woken, 1);
+    }
+    nacre_mutex_unlock(&server->ready_lock);
+    for (struct waiter *next; first != NULL; first = next) {
+        next = first->next; /* it is gone once it is woken */
+        nacre_park_set(&first->place);
+    }
+}
+
 /* What is taken may be counted out before it was counted in, so `ready` is looked at as signed. */
 void nacre_server_ready(struct nacre_server *server, unsigned count)
 {
     int before = (int)atomic_fetch_add(&server->ready, count);
-    if (atomic_load(&server->waiters) != 0) {
-        /* Through the lock, so that a waiter that has looked is asleep; signalled outside, so that it does not wake
-         * into it. */
-        nacre_mutex_lock(&server->ready_lock);
-        nacre_mutex_unlock(&server->ready_lock);
-        if (count <= 1)
-            nacre_cond_signal(&server->ready_cond);
-        else
-            nacre_cond_broadcast(&server->ready_cond);
-    }
-    if (before <= 0 && before + (int)count > 0 && has_fd(server))
+    bool is_ready = before + (int)count > 0;
+    if ((is_ready || count == 0) && atomic_load(&server->waiters) != 0)
+        wake(server, count == 0);
+    if (before <= 0 && is_ready && has_fd(server))
         sync_fd(server);
 }
 
@@ -56,14 +73,44 @@ void nacre_server_taken(struct nacre_server *server)
         sync_fd(server);
 }
 
-void nacre_server_wait(struct nacre_server *server, int64_t until_ns)
+/* Takes a waiter whose time ran out from the list; false: somebody is waking it at this moment. */
+static bool leave(struct nacre_server *server, const struct waiter *w)
 {
     nacre_mutex_lock(&server->ready_lock);
-    atomic_fetch_add(&server->waiters, 1);
-    if (atomic_load(&server->ready) == 0)
-        (void)nacre_cond_wait(&server->ready_cond, &server->ready_lock, until_ns);
-    atomic_fetch_sub(&server->waiters, 1);
+    struct waiter **at = &server->waiting;
+    while (*at != NULL && *at != w)
+        at = &(*at)->next;
+    bool found = *at != NULL;
+    if (found) {
+        *at = w->next;
+        atomic_fetch_sub(&server->waiters, 1);
+    }
     nacre_mutex_unlock(&server->ready_lock);
+    return found;
+}
+
+void nacre_server_wait(struct nacre_server *server, int64_t until_ns)
+{
+    struct waiter w;
+    nacre_park_init(&w.place);
+    nacre_mutex_lock(&server->ready_lock);
+    w.next = server->waiting;
+    server->waiting = &w;
+    atomic_fetch_add(&server->waiters, 1);
+    bool is_ready = (int)atomic_load(&server->ready) > 0;
+    if (is_ready) {
+        server->waiting = w.next;
+        atomic_fetch_sub(&server->waiters, 1);
+    }
+    nacre_mutex_unlock(&server->ready_lock);
+    if (is_ready)
+        return;
+    if (!nacre_park_wait(&w.place, until_ns)) {
+        if (leave(server, &w))
+            return;
+        (void)nacre_park_wait(&w.place, INT64_MAX);
+    }
+    atomic_fetch_sub(&server->woken, 1);
 }
 
 int nacre_do_events(nacre_server *server)

@@ -55,7 +55,6 @@ int nacre_create(nacre_server **out)
     init_certs(server);
     nacre_mutex_init(&server->lock);
     nacre_mutex_init(&server->ready_lock);
-    nacre_cond_init(&server->ready_cond);
     nacre_admission_init(&server->admission);
     nacre_budget_init(&server->memory, nacre_memory_limit(server->settings.memory_limit.number));
     atomic_init(&server->event_fd, -1);
@@ -477,7 +476,6 @@ void nacre_free(nacre_server *server)
     nacre_crypto_unref(server->crypto);
     nacre_admission_destroy(&server->admission);
     nacre_server_close_fd(server);
-    nacre_cond_destroy(&server->ready_cond);
     nacre_mutex_destroy(&server->ready_lock);
     nacre_mutex_destroy(&server->lock);
     free(server);

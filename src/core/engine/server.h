@@ -27,6 +27,12 @@ struct cert {
     struct buf certificate;       /* DER of the X.509 certificate beside the key; empty: none */
 };
 
+/* A caller of do_events that sleeps, on its stack. */
+struct waiter {
+    struct waiter *next;
+    plat_park place;
+};
+
 struct nacre_server {
     plat_mutex
         lock; /* protects what follows up to `handlers`; taken before any shard's locks, never held while waiting */
@@ -65,10 +71,12 @@ struct nacre_server {
     _Atomic unsigned turn;          /* relaxed: where the next do_events starts, so that shards take turns */
 
     /* do_events that wait. */
-    _Atomic unsigned ready;   /* seq_cst with `waiters`: who adds sees who waits, or who waits sees what was added */
-    _Atomic unsigned waiters; /* seq_cst, see `ready` */
-    plat_mutex ready_lock;    /* with the condition, and for the handle */
-    plat_cond ready_cond;
+    _Atomic unsigned ready;     /* seq_cst with `waiters`: who adds sees who waits, or who waits sees what was added */
+    _Atomic unsigned waiters;   /* seq_cst, see `ready`; how many `waiting` are */
+    plat_mutex ready_lock;      /* protects the next two, and the handle */
+    struct waiter *waiting;     /* who sleeps, the last to do so first: its memory is the warmest */
+    _Atomic unsigned woken;     /* of `waiters` no more, but on their way; seq_cst: who takes itself out sees what those
+                                   added that saw it */
     _Atomic intptr_t event_fd;  /* -1 before it was asked for; written under ready_lock, seq_cst with `ready` */
     bool event_fd_set;          /* readable; under ready_lock */
     _Atomic int select_wait_ms; /* relaxed copies of settings that do_events and sends read */

@@ -99,3 +99,49 @@ Test(base_plat, waiting_ends_when_time_runs_out)
     nacre_cond_destroy(&never);
     nacre_mutex_destroy(&lock);
 }
+
+Test(base_plat, parking_ends_when_it_was_set_before)
+{
+    plat_park place;
+    nacre_park_init(&place);
+    nacre_park_set(&place);
+    cr_assert(nacre_park_wait(&place, 0));
+    cr_assert(nacre_park_wait(&place, INT64_MAX));
+}
+
+Test(base_plat, parking_ends_when_time_runs_out_and_may_go_on)
+{
+    plat_park place;
+    nacre_park_init(&place);
+    int64_t until = nacre_clock_ns() + 20 * 1000 * 1000;
+    cr_assert_not(nacre_park_wait(&place, until));
+    cr_assert_geq(nacre_clock_ns(), until);
+    cr_assert_not(nacre_park_wait(&place, -5));
+    nacre_park_set(&place);
+    cr_assert(nacre_park_wait(&place, until));
+}
+
+struct parked {
+    plat_park place;
+    int value; /* written before it is set: the sleeper sees it */
+};
+
+static void wake_parked(void *argument)
+{
+    struct parked *p = (struct parked *)argument;
+    p->value = 7;
+    nacre_park_set(&p->place);
+}
+
+Test(base_plat, parking_ends_when_another_thread_sets_it)
+{
+    for (int i = 0; i < 50; i++) {
+        struct parked p = {.value = 0};
+        plat_thread t;
+        nacre_park_init(&p.place);
+        cr_assert(nacre_thread_start(&t, wake_parked, &p, "waker"));
+        cr_assert(nacre_park_wait(&p.place, INT64_MAX));
+        cr_assert_eq(p.value, 7);
+        nacre_thread_join(t);
+    }
+}
