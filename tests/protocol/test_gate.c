@@ -348,3 +348,77 @@ Test(gate, a_changed_byte_ends_the_connection)
         pair_free(p);
     }
 }
+
+/* ---- what the peer is told ------------------------------------------------------------------------------------- */
+
+/* A pair whose client keeps what it was sent, as hexadecimal lines. */
+static struct pair *pair_that_logs(void)
+{
+    struct pair *p = pair_new();
+
+    p->client.config.log_level = 3;
+    p->client.keeps_logs = true;
+    return p;
+}
+
+/* The server has ended for `error`, and the client has a DISCONNECT with `code`, RFC 4253 section 11.1. */
+static void expect_told(struct pair *p, enum nacre_error error, unsigned code)
+{
+    const struct conn_event *end = side_event(&p->server, CONN_DISCONNECTED, 0);
+    char line[64];
+    bool told = false;
+
+    cr_assert_not_null(end);
+    cr_expect_eq(end->error, error, "%d", end->error);
+    pair_carry(&p->server, &p->client);
+    pair_feed(&p->client);
+    (void)snprintf(line, sizeof line, "received payload: 01%08x", code);
+    for (size_t i = 0; i < side_count(&p->client, CONN_LOG); i++) {
+        const struct conn_event *e = side_event(&p->client, CONN_LOG, i);
+        told = told || (e->text.len >= strlen(line) && memcmp(e->text.at, line, strlen(line)) == 0);
+    }
+    cr_expect(told, "no DISCONNECT with %u", code);
+}
+
+Test(gate, a_share_that_makes_no_secret_ends_with_key_exchange_failed)
+{
+    uint8_t share[5 + 32] = {30, 0, 0, 0, 32}; /* zero is a point of small order */
+    struct pair *p = pair_that_logs();
+
+    p->client.config.algorithms.kex = "curve25519-sha256";
+    pair_start(p);
+    pair_carry(&p->client, &p->server);
+    pair_feed(&p->server);
+    say_in_clear(&p->server, false, span_of(share, sizeof share));
+    expect_told(p, NACRE_E_KEX, 3);
+    pair_free(p);
+}
+
+Test(gate, what_cannot_be_decompressed_ends_with_compression_error)
+{
+    static const uint8_t junk[] = {2, 0, 0, 0, 1, 'x', 0xff, 0xff, 0xff};
+    struct pair *p = pair_that_logs();
+
+    p->client.config.algorithms.comp = p->server.config.algorithms.comp = "zlib";
+    pair_login(p);
+    /* The client forgets that it compresses. */
+    struct comp *comp = p->client.conn->out.keys.comp;
+    p->client.conn->out.keys.comp = NULL;
+    say_sealed(&p->client, &p->server, span_of(junk, sizeof junk));
+    p->client.conn->out.keys.comp = comp;
+    expect_told(p, NACRE_E_COMPRESSION, 6);
+    pair_free(p);
+}
+
+Test(gate, without_strict_key_exchange_where_it_is_required_the_exchange_has_failed)
+{
+    struct pair *p = pair_that_logs();
+
+    p->server.config.strict_kex = 3;
+    p->client.config.strict_kex = 0;
+    pair_start(p);
+    pair_carry(&p->client, &p->server);
+    pair_feed(&p->server);
+    expect_told(p, NACRE_E_KEX, 3);
+    pair_free(p);
+}
