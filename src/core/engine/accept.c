@@ -77,13 +77,19 @@ static void set_socket_options(struct shard *s, io_socket socket)
 /* A slot of the table for the socket, with what others may read of it filled in. */
 static struct connection *take_slot(struct shard *s, io_socket socket)
 {
+    struct connection *c;
+    char remote[sizeof c->remote_host] = "", local[sizeof c->local_address] = "";
+    int port;
+    /* The system is asked before the lock is taken: the application's threads need it for everything. */
+    (void)nacre_sock_addresses(socket, remote, sizeof remote, &port, local, sizeof local);
     nacre_mutex_lock(&s->inbox_lock);
     nacre_mutex_lock(&s->outbox_lock);
-    struct connection *c = nacre_table_take(&s->connections);
+    c = nacre_table_take(&s->connections);
     nacre_mutex_unlock(&s->outbox_lock);
     if (c != NULL) {
-        nacre_sock_addresses(socket, c->remote_host, sizeof c->remote_host, &c->remote_port, c->local_address,
-                             sizeof c->local_address);
+        memcpy(c->remote_host, remote, sizeof remote);
+        memcpy(c->local_address, local, sizeof local);
+        c->remote_port = port;
         c->timeout = (int)s->profile->settings.send_timeout.number;
     }
     nacre_mutex_unlock(&s->inbox_lock);
