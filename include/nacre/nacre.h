@@ -567,8 +567,8 @@ NACRE_API int nacre_set_prompt(nacre_server *server, int prompt_index, const str
 
 /* The server's host key. Set store, type and password first, the subject last: setting the subject opens the container
  * and takes the certificate of that subject, else one whose subject contains it, "*" the first; "" drops the key. The
- * property then reads as the whole subject. The types for public keys and certificates (8 to 13) and auto may
- * give a public key: nacre_get_certificate() tells about it, and nacre_start_listening() refuses it with
+ * property then reads as the whole subject. The types for public keys and certificates (8 to 13), XML, JWK and auto
+ * may give a public key: nacre_get_certificate() tells about it, and nacre_start_listening() refuses it with
  * NO_CERTIFICATE. Errors: KEY, KEY_PASSWORD, KEY_TYPE, NO_CERTIFICATE, NOT_SUPPORTED, the system's for files; the key
  * is dropped then and the subject is "", the one exception to "a call that fails has changed nothing".
  *
