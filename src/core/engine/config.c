@@ -1,46 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* nacre_config(): "Name", "Name=Value", "Name[index]", "Name[index]=Value". Plain settings are rows of settings.def;
  * the others have a row here. */
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#include "engine/cert.h"
 #include "engine/clients.h"
 #include "engine/codepage.h"
-#include "engine/host_keys.h"
+#include "engine/config.h"
 #include "engine/io_pick.h"
 #include "engine/security.h"
 #include "keys/store.h"
-#include "wire/namelist.h"
 
-enum {
-    NAME_MAX_LEN = 64,
-    BANNER_MAX = 16384
-};
-
-/* A call taken apart. */
-struct request {
-    nacre_server *server;
-    char name[NAME_MAX_LEN];
-    bool indexed;
-    int64_t index;
-    const char *set; /* NULL: reading */
-    char *value;
-    size_t size;
-    char why[256];
-};
-
-static int refuse(struct request *r, enum nacre_error e, const char *text)
+int nacre_config_refuse(struct config_request *r, enum nacre_error e, const char *text)
 {
     (void)snprintf(r->why, sizeof r->why, "%s: %s", r->name, text);
     return nacre_fail(e, r->why);
 }
 
 /* Blanks around the name are let through: the class's own example has "AltSSHCertCount =1". */
-static bool parse(struct request *r, const char *text)
+static bool parse(struct config_request *r, const char *text)
 {
     text += strspn(text, " ");
     size_t len = strcspn(text, " [=");
@@ -62,49 +42,48 @@ static bool parse(struct request *r, const char *text)
     return *text == '=' || *text == '\0';
 }
 
-static int plain(struct request *r);
+static int plain(struct config_request *r);
 
-/* What is read back after setting too, when the caller wants it. */
-static int answer(struct request *r, const char *text)
+int nacre_config_answer(struct config_request *r, const char *text)
 {
     return r->value == NULL && r->set != NULL ? nacre_succeed() : nacre_copy_out(r->value, r->size, text);
 }
 
 /* ---- the server's own ------------------------------------------------------------------------------------------ */
 
-static int build_info(struct request *r)
+static int build_info(struct config_request *r)
 {
     char text[512];
     if (r->set != NULL)
         return nacre_fail(NACRE_E_SETTING_READ_ONLY, NULL);
     (void)snprintf(text, sizeof text, "nacre %s; %s; %s; %s; without krb5", NACRE_VERSION, nacre_crypto_versions(),
                    nacre_keys_features(), nacre_io_features());
-    return answer(r, text);
+    return nacre_config_answer(r, text);
 }
 
 /* How many connections were refused, by reason. */
-static int refused_connections(struct request *r)
+static int refused_connections(struct config_request *r)
 {
     char text[256];
     if (r->set != NULL)
         return nacre_fail(NACRE_E_SETTING_READ_ONLY, NULL);
     nacre_admission_figures(&r->server->admission, text, sizeof text);
-    return answer(r, text);
+    return nacre_config_answer(r, text);
 }
 
 /* Bytes that count against MemoryLimit. */
-static int memory_used(struct request *r)
+static int memory_used(struct config_request *r)
 {
     char text[32];
     if (r->set != NULL)
         return nacre_fail(NACRE_E_SETTING_READ_ONLY, NULL);
     (void)snprintf(text, sizeof text, "%zu", atomic_load_explicit(&r->server->memory.used, memory_order_relaxed));
-    return answer(r, text);
+    return nacre_config_answer(r, text);
 }
 
-static int license_info(struct request *r)
+static int license_info(struct config_request *r)
 {
-    return r->set != NULL ? nacre_fail(NACRE_E_SETTING_READ_ONLY, NULL) : answer(r, "Apache-2.0");
+    return r->set != NULL ? nacre_fail(NACRE_E_SETTING_READ_ONLY, NULL) : nacre_config_answer(r, "Apache-2.0");
 }
 
 /* The back end that the workers run on, or that they would run on now. Under the server's lock. */
@@ -127,17 +106,17 @@ static enum nacre_error ask_io(nacre_server *server, const char *asked)
     return NACRE_OK;
 }
 
-static int io_backend(struct request *r)
+static int io_backend(struct config_request *r)
 {
     nacre_server *server = r->server;
     const char *asked = r->set == NULL ? NULL : nacre_io_name(r->set);
     if (r->set != NULL && asked == NULL)
-        return refuse(r, NACRE_E_NOT_SUPPORTED, nacre_io_features());
+        return nacre_config_refuse(r, NACRE_E_NOT_SUPPORTED, nacre_io_features());
     nacre_mutex_lock(&server->lock);
     enum nacre_error e = r->set == NULL ? NACRE_OK : ask_io(server, asked);
     const char *name = io_name(server);
     nacre_mutex_unlock(&server->lock);
-    return e == NACRE_OK ? answer(r, name) : nacre_fail(e, NULL);
+    return e == NACRE_OK ? nacre_config_answer(r, name) : nacre_fail(e, NULL);
 }
 
 /* 1: yes, 0: no, -1: neither. */
@@ -152,14 +131,14 @@ static int read_bool(const char *text)
 
 /* A setting that is True for one back end: `name`, or NULL where there is none. Setting it to False leaves that one for
  * the default and any other as it is. */
-static int io_model(struct request *r, const char *name, const char *remedy)
+static int io_model(struct config_request *r, const char *name, const char *remedy)
 {
     nacre_server *server = r->server;
     int on = r->set == NULL ? 0 : read_bool(r->set);
     if (on < 0)
-        return refuse(r, NACRE_E_SETTING_VALUE, "True or False");
+        return nacre_config_refuse(r, NACRE_E_SETTING_VALUE, "True or False");
     if (on == 1 && name == NULL)
-        return refuse(r, NACRE_E_NOT_SUPPORTED, remedy);
+        return nacre_config_refuse(r, NACRE_E_NOT_SUPPORTED, remedy);
     nacre_mutex_lock(&server->lock);
     bool is_on = name != NULL && strcmp(io_name(server), name) == 0;
     enum nacre_error e = NACRE_OK;
@@ -169,22 +148,22 @@ static int io_model(struct request *r, const char *name, const char *remedy)
         e = ask_io(server, NULL);
     is_on = name != NULL && strcmp(io_name(server), name) == 0;
     nacre_mutex_unlock(&server->lock);
-    return e == NACRE_OK ? answer(r, is_on ? "True" : "False") : nacre_fail(e, NULL);
+    return e == NACRE_OK ? nacre_config_answer(r, is_on ? "True" : "False") : nacre_fail(e, NULL);
 }
 
 /* UseIOCP: the completion model of this system, whatever its name. */
-static int completion_model(struct request *r)
+static int completion_model(struct config_request *r)
 {
     return io_model(r, nacre_io_completion_name(), nacre_io_features());
 }
 
 /* UseWindowsMessages */
-static int messages_model(struct request *r)
+static int messages_model(struct config_request *r)
 {
     return io_model(r, nacre_io_messages_name(), "this system does not have that I/O model");
 }
 
-static int algorithm_profile(struct request *r)
+static int algorithm_profile(struct config_request *r)
 {
     nacre_server *server = r->server;
     char text[sizeof server->algorithm_profile];
@@ -200,12 +179,12 @@ static int algorithm_profile(struct request *r)
     (void)snprintf(text, sizeof text, "%s", server->algorithm_profile);
     nacre_mutex_unlock(&server->lock);
     if (e == NACRE_E_SETTING_VALUE)
-        return refuse(r, e, "the profiles are compatible and modern");
-    return e == NACRE_OK ? answer(r, text) : nacre_fail(e, NULL);
+        return nacre_config_refuse(r, e, "the profiles are compatible and modern");
+    return e == NACRE_OK ? nacre_config_answer(r, text) : nacre_fail(e, NULL);
 }
 
 /* UseInternalSecurityAPI and UseFIPSCompliantAPI. The row's own rules say what a value may be. */
-static int security(struct request *r)
+static int security(struct config_request *r)
 {
     nacre_server *server = r->server;
     const struct setting_row *row = nacre_setting_find(r->name, strlen(r->name));
@@ -224,227 +203,26 @@ static int security(struct request *r)
     }
     const char *text = mine->number != 0 ? "True" : "False";
     nacre_mutex_unlock(&server->lock);
-    return e == NACRE_OK ? answer(r, text) : nacre_fail(e, r->why);
+    return e == NACRE_OK ? nacre_config_answer(r, text) : nacre_fail(e, r->why);
 }
 
-static int code_page(struct request *r)
+static int code_page(struct config_request *r)
 {
     char *end;
     long long page = r->set == NULL ? 0 : strtoll(r->set, &end, 10);
     if (r->set == NULL)
         return plain(r);
     if (end == r->set || *end != '\0')
-        return refuse(r, NACRE_E_SETTING_VALUE, "a code page identifier is a decimal number");
+        return nacre_config_refuse(r, NACRE_E_SETTING_VALUE, "a code page identifier is a decimal number");
     enum nacre_error e = nacre_codepage_check(page, r->why, sizeof r->why);
     return e == NACRE_OK ? plain(r) : nacre_fail(e, r->why);
-}
-
-/* ---- AltSSHCert ------------------------------------------------------------------------------------------------ */
-
-static int alt_count(struct request *r)
-{
-    nacre_server *server = r->server;
-    char text[16];
-    char *end = NULL;
-    long count = r->set == NULL ? 0 : strtol(r->set, &end, 10);
-    if (r->set != NULL && (end == r->set || *end != '\0' || count < 0 || count > ALT_CERTS_MAX))
-        return refuse(r, NACRE_E_SETTING_VALUE, "0 to 15");
-    nacre_mutex_lock(&server->lock);
-    enum nacre_error e = r->set == NULL ? NACRE_OK : nacre_host_keys_resize(server, (int)count, r->why, sizeof r->why);
-    (void)snprintf(text, sizeof text, "%d", server->alt_count);
-    nacre_mutex_unlock(&server->lock);
-    return e == NACRE_OK ? answer(r, text) : nacre_fail(e, r->why);
-}
-
-static enum nacre_error set_alt_type(struct cert *c, const char *text)
-{
-    char *end;
-    long type = strtol(text, &end, 10);
-    if (end == text || *end != '\0' || type > 99 || !nacre_cert_is_type((int)type))
-        return NACRE_E_SETTING_VALUE;
-    c->type = (int)type;
-    return NACRE_OK;
-}
-
-static enum nacre_error set_alt_field(struct request *r, struct cert *c)
-{
-    if (strcasecmp(r->name, "AltSSHCertStore") == 0)
-        return nacre_cert_set_store(c, r->set, strlen(r->set));
-    if (strcasecmp(r->name, "AltSSHCertStorePassword") == 0)
-        return nacre_cert_set_password(c, r->set);
-    if (strcasecmp(r->name, "AltSSHCertStoreType") == 0)
-        return set_alt_type(c, r->set);
-    return nacre_host_key_choose(r->server, c, r->set, r->why, sizeof r->why);
-}
-
-static int get_alt_field(struct request *r, const struct cert *c)
-{
-    char number[16];
-    if (strcasecmp(r->name, "AltSSHCertStore") == 0)
-        return answer(r, c->store == NULL ? "MY" : c->store);
-    if (strcasecmp(r->name, "AltSSHCertStorePassword") == 0)
-        return answer(r, c->password == NULL || c->password[0] == '\0' ? "" : "********");
-    if (strcasecmp(r->name, "AltSSHCertStoreType") == 0) {
-        (void)snprintf(number, sizeof number, "%d", c->type);
-        return answer(r, number);
-    }
-    return answer(r, c->subject == NULL ? "" : c->subject);
-}
-
-static int alt_field(struct request *r)
-{
-    nacre_server *server = r->server;
-    nacre_mutex_lock(&server->lock);
-    enum nacre_error e =
-        !r->indexed || r->index < 0 || r->index >= server->alt_count ? NACRE_E_SETTING_VALUE : NACRE_OK;
-    if (e != NACRE_OK)
-        (void)snprintf(r->why, sizeof r->why, "%s[i]: i is not below AltSSHCertCount.", r->name);
-    if (e == NACRE_OK && r->set != NULL)
-        e = set_alt_field(r, &server->certs[1 + r->index]);
-    int result = e == NACRE_OK ? get_alt_field(r, &server->certs[1 + r->index]) : nacre_fail(e, r->why);
-    nacre_mutex_unlock(&server->lock);
-    return result;
-}
-
-/* One line of text, as its file has it, without comment. */
-static int get_host_certificate(struct request *r, const struct cert *c)
-{
-    char line[KEY_TEXT_MAX] = "";
-    if (c->host_certificate != NULL && !nacre_key_text(c->host_certificate, line, sizeof line))
-        return nacre_fail(NACRE_E_NOBUFS, NULL);
-    return answer(r, line);
-}
-
-/* HostCertificate[i], and without an index when setting: i is found by the key. */
-static int host_certificate(struct request *r)
-{
-    nacre_server *server = r->server;
-    nacre_mutex_lock(&server->lock);
-    bool named = r->indexed && r->index >= 0 && r->index <= server->alt_count;
-    enum nacre_error e =
-        named || (!r->indexed && r->set != NULL && r->set[0] != '\0') ? NACRE_OK : NACRE_E_SETTING_VALUE;
-    if (e != NACRE_OK)
-        (void)snprintf(r->why, sizeof r->why, "HostCertificate[i]: i is 0 for ssh_cert, or 1 to AltSSHCertCount.");
-    if (e == NACRE_OK && r->set != NULL)
-        e = nacre_host_certificate_set(server, named ? (int)r->index : -1, r->set, r->why, sizeof r->why);
-    int result = e != NACRE_OK ? nacre_fail(e, r->why)
-                 : named       ? get_host_certificate(r, &server->certs[r->index])
-                               : answer(r, r->set);
-    nacre_mutex_unlock(&server->lock);
-    return result;
-}
-
-/* ---- of one connection ----------------------------------------------------------------------------------------- */
-
-/* The connection of the index with its inbox locked, or NULL. */
-static struct connection *lock_connection(struct request *r, struct shard **s)
-{
-    *s = r->indexed ? nacre_server_shard(r->server, r->index) : NULL;
-    if (*s == NULL)
-        return NULL;
-    nacre_mutex_lock(&(*s)->inbox_lock);
-    struct connection *c = nacre_table_find(&(*s)->connections, r->index);
-    if (c == NULL)
-        nacre_mutex_unlock(&(*s)->inbox_lock);
-    return c;
-}
-
-static int connection_fact(struct request *r)
-{
-    struct shard *s;
-    char text[256];
-    if (r->set != NULL)
-        return nacre_fail(NACRE_E_SETTING_READ_ONLY, NULL);
-    const struct connection *c = lock_connection(r, &s);
-    if (c == NULL)
-        return nacre_fail(NACRE_E_CONNECTION_ID, NULL);
-    if (strcasecmp(r->name, "ClientSSHVersionString") == 0)
-        (void)snprintf(text, sizeof text, "%s", c->client_version == NULL ? "" : c->client_version);
-    else if (strcasecmp(r->name, "NegotiatedStrictKex") == 0)
-        (void)snprintf(text, sizeof text, "%s", c->strict_kex ? "True" : "False");
-    else
-        (void)snprintf(text, sizeof text, "%s-%016" PRIx64, r->server->uid, (uint64_t)c->slot.id);
-    nacre_mutex_unlock(&s->inbox_lock);
-    return answer(r, text);
-}
-
-/* Each prompt is "text,echo=true" or "text,echo=false". */
-static bool prompts_valid(const char *text)
-{
-    size_t count = 0;
-    struct span rest = span_str(text);
-    while (rest.len != 0) {
-        const uint8_t *end = memchr(rest.at, ';', rest.len);
-        struct span one = {rest.at, end == NULL ? rest.len : (size_t)(end - rest.at)};
-        size_t used = one.len + (end == NULL ? 0 : 1);
-        bool fits = nacre_glob("*,echo=true", one, true) || nacre_glob("*,echo=false", one, true);
-        if (!fits || ++count > PROMPTS_MAX)
-            return false;
-        rest.at += used;
-        rest.len -= used;
-    }
-    return true;
-}
-
-/* Where a text of the connection is kept to be read back. The inbox is locked. */
-static char **kept_text(struct connection *c, enum command_type type)
-{
-    return type == COMMAND_BANNER ? &c->banner : &c->prompts;
-}
-
-static int read_connection_text(struct request *r, enum command_type type)
-{
-    struct shard *s;
-    struct connection *c = lock_connection(r, &s);
-    if (c == NULL)
-        return nacre_fail(NACRE_E_CONNECTION_ID, NULL);
-    const char *text = *kept_text(c, type);
-    int e = nacre_copy_out(r->value, r->size, text == NULL ? "" : text);
-    nacre_mutex_unlock(&s->inbox_lock);
-    return e;
-}
-
-static int set_connection_text(struct request *r, enum command_type type)
-{
-    struct shard *s;
-    struct command *k = nacre_command_new(type, r->index, r->set, r->set, strlen(r->set));
-    char *copy = k == NULL ? NULL : strdup(r->set);
-    struct connection *c = copy == NULL ? NULL : lock_connection(r, &s);
-    if (c == NULL) {
-        bool memory = copy != NULL;
-        free(copy);
-        if (k != NULL)
-            nacre_command_free(k);
-        return nacre_fail(memory ? NACRE_E_CONNECTION_ID : NACRE_E_NOBUFS, NULL);
-    }
-    char **kept = kept_text(c, type);
-    free(*kept);
-    *kept = copy;
-    nacre_mutex_unlock(&s->inbox_lock);
-    enum nacre_error e = nacre_inbox_offer(s, k);
-    return e == NACRE_OK ? answer(r, r->set) : nacre_fail(e, NULL);
-}
-
-static int connection_banner(struct request *r)
-{
-    if (r->set != NULL && strlen(r->set) > BANNER_MAX)
-        return refuse(r, NACRE_E_SETTING_VALUE, "a banner has at most 16384 bytes");
-    return r->set == NULL ? read_connection_text(r, COMMAND_BANNER) : set_connection_text(r, COMMAND_BANNER);
-}
-
-static int connection_prompts(struct request *r)
-{
-    if (r->set != NULL && !prompts_valid(r->set))
-        return refuse(r, NACRE_E_SETTING_VALUE,
-                      "prompts are \"text,echo=true\" or \"text,echo=false\", separated by \";\"");
-    return r->set == NULL ? read_connection_text(r, COMMAND_PROMPTS) : set_connection_text(r, COMMAND_PROMPTS);
 }
 
 /* ---- dispatch -------------------------------------------------------------------------------------------------- */
 
 static const struct {
     const char *name;
-    int (*run)(struct request *r);
+    int (*run)(struct config_request *r);
 } specials[] = {
     {"BuildInfo", build_info},
     {"LicenseInfo", license_info},
@@ -457,16 +235,16 @@ static const struct {
     {"UseInternalSecurityAPI", security},
     {"UseFIPSCompliantAPI", security},
     {"CodePage", code_page},
-    {"AltSSHCertCount", alt_count},
-    {"AltSSHCertStore", alt_field},
-    {"AltSSHCertStorePassword", alt_field},
-    {"AltSSHCertStoreType", alt_field},
-    {"AltSSHCertSubject", alt_field},
-    {"HostCertificate", host_certificate},
-    {"ClientSSHVersionString", connection_fact},
-    {"NegotiatedStrictKex", connection_fact},
-    {"ConnectionUID", connection_fact},
-    {"KeyboardInteractivePrompts", connection_prompts},
+    {"AltSSHCertCount", nacre_config_alt_count},
+    {"AltSSHCertStore", nacre_config_alt_field},
+    {"AltSSHCertStorePassword", nacre_config_alt_field},
+    {"AltSSHCertStoreType", nacre_config_alt_field},
+    {"AltSSHCertSubject", nacre_config_alt_field},
+    {"HostCertificate", nacre_config_host_certificate},
+    {"ClientSSHVersionString", nacre_config_connection_fact},
+    {"NegotiatedStrictKex", nacre_config_connection_fact},
+    {"ConnectionUID", nacre_config_connection_fact},
+    {"KeyboardInteractivePrompts", nacre_config_connection_prompts},
 };
 
 static bool is_row(const struct setting_row *row, enum setting_id id)
@@ -474,7 +252,7 @@ static bool is_row(const struct setting_row *row, enum setting_id id)
     return row == &nacre_setting_rows[id];
 }
 
-static enum nacre_error set_plain(struct request *r, const struct setting_row *row)
+static enum nacre_error set_plain(struct config_request *r, const struct setting_row *row)
 {
     nacre_server *server = r->server;
     /* Workers stand from the first start on. */
@@ -484,7 +262,7 @@ static enum nacre_error set_plain(struct request *r, const struct setting_row *r
 }
 
 /* Names are looked up before the lock is taken. */
-static int clients(struct request *r, const struct setting_row *row)
+static int clients(struct config_request *r, const struct setting_row *row)
 {
     char *addresses;
     nacre_server *server = r->server;
@@ -500,14 +278,14 @@ static int clients(struct request *r, const struct setting_row *row)
     }
     nacre_mutex_unlock(&server->lock);
     free(addresses);
-    return e == NACRE_OK ? answer(r, r->set) : nacre_fail(e, r->why);
+    return e == NACRE_OK ? nacre_config_answer(r, r->set) : nacre_fail(e, r->why);
 }
 
-static int plain(struct request *r)
+static int plain(struct config_request *r)
 {
     const struct setting_row *row = nacre_setting_find(r->name, strlen(r->name));
     if (row == NULL || row->reach != SET_CONFIG || r->indexed)
-        return refuse(r, NACRE_E_SETTING_UNKNOWN, "no such setting");
+        return nacre_config_refuse(r, NACRE_E_SETTING_UNKNOWN, "no such setting");
     if (r->set != NULL && (is_row(row, SETTING_AllowedClients) || is_row(row, SETTING_BlockedClients)))
         return clients(r, row);
     nacre_mutex_lock(&r->server->lock);
@@ -520,7 +298,7 @@ static int plain(struct request *r)
 
 int nacre_config(nacre_server *server, const char *setting, char *value, size_t size)
 {
-    struct request r = {.server = server, .value = value, .size = size};
+    struct config_request r = {.server = server, .value = value, .size = size};
     if (server == NULL || setting == NULL)
         return nacre_fail(NACRE_E_INVAL, NULL);
     if (!parse(&r, setting))
@@ -528,7 +306,7 @@ int nacre_config(nacre_server *server, const char *setting, char *value, size_t 
     if (r.set == NULL && value == NULL)
         return nacre_fail(NACRE_E_INVAL, NULL);
     if (strcasecmp(r.name, "UserAuthBanner") == 0 && r.indexed)
-        return connection_banner(&r);
+        return nacre_config_connection_banner(&r);
     for (size_t i = 0; i < sizeof specials / sizeof *specials; i++)
         if (strcasecmp(r.name, specials[i].name) == 0)
             return specials[i].run(&r);

@@ -6,11 +6,8 @@
 #include <string.h>
 
 #include "base/secret.h"
-#include "engine/access.h"
-#include "engine/codepage.h"
-#include "engine/connection.h"
 #include "engine/outbox.h"
-#include "engine/server.h"
+#include "engine/sink.h"
 #include "engine/tunnel.h"
 
 /* Channel data up to this size is copied into the event; more is referenced where it was decrypted. */
@@ -19,12 +16,7 @@ enum {
     LOGS_OUT_MAX = 1024
 };
 
-static const struct nacre_handlers *handlers(const struct connection *c)
-{
-    return &c->shard->server->handlers;
-}
-
-static size_t room_for(const struct span *texts, size_t count)
+size_t nacre_sink_room(const struct span *texts, size_t count)
 {
     size_t bytes = 0;
     for (size_t i = 0; i < count; i++)
@@ -37,7 +29,7 @@ static size_t room_for(const struct span *texts, size_t count)
 static struct event *make_event(struct connection *c, enum event_type type, const struct span *texts, size_t count,
                                 struct span data)
 {
-    struct event *e = nacre_event_new(c->shard, type, room_for(texts, count) + data.len + 1);
+    struct event *e = nacre_event_new(c->shard, type, nacre_sink_room(texts, count) + data.len + 1);
     if (e == NULL) {
         nacre_connection_close(c, NACRE_E_NOBUFS, "out of memory");
         return NULL;
@@ -55,8 +47,7 @@ static void set_channel(struct event *e, struct channel *ch)
     e->channel_id = ch->slot.id;
 }
 
-/* Sends a question out. True: *answer is a refusal already, for want of memory. */
-static bool ask(struct connection *c, struct event *e, uint64_t serial, struct conn_answer *answer)
+bool nacre_sink_ask(struct connection *c, struct event *e, uint64_t serial, struct conn_answer *answer)
 {
     *answer = (struct conn_answer){.accept = false};
     if (e == NULL)
@@ -76,7 +67,7 @@ static bool ask(struct connection *c, struct event *e, uint64_t serial, struct c
 static void log_line(struct connection *c, int level, struct span text)
 {
     char head[96];
-    if (handlers(c)->on_log == NULL || level > c->profile->settings.log_level.number)
+    if (sink_handlers(c)->on_log == NULL || level > c->profile->settings.log_level.number)
         return;
     /* A line a packet must not be what stops the packets: an application that does not keep up misses some. */
     if (level > 1 && c->plain_out >= LOGS_OUT_MAX)
@@ -111,7 +102,7 @@ static void told_log(struct connection *c, const struct conn_event *v)
 
 static void told_status(struct connection *c, const struct conn_event *v)
 {
-    if (handlers(c)->on_ssh_status == NULL)
+    if (sink_handlers(c)->on_ssh_status == NULL)
         return;
     struct event *e = make_event(c, EVENT_SSH_STATUS, &v->text, 1, span_of(NULL, 0));
     if (e != NULL)
@@ -171,7 +162,7 @@ static void told_open_failed(struct connection *c, const struct conn_event *v)
         nacre_tunnel_opened(t, false);
     if (ch == NULL)
         return;
-    if (handlers(c)->on_error != NULL) {
+    if (sink_handlers(c)->on_error != NULL) {
         struct event *e = make_event(c, EVENT_ERROR, &v->text, 1, span_of(NULL, 0));
         if (e == NULL)
             return;
@@ -195,7 +186,7 @@ static void told_data(struct connection *c, const struct conn_event *v)
         nacre_tunnel_data(t, v);
         return;
     }
-    if (ch == NULL || handlers(c)->on_ssh_channel_data_in == NULL) {
+    if (ch == NULL || sink_handlers(c)->on_ssh_channel_data_in == NULL) {
         nacre_chan_consumed(c->conn, v->channel, v->data.len, c->shard->now_ns);
         return;
     }
@@ -235,7 +226,7 @@ static void told_eof(struct connection *c, const struct conn_event *v)
     struct tunnel *t = nacre_tunnel_of(c, v->channel);
     if (t != NULL)
         nacre_tunnel_channel_eof(t);
-    else if (ch != NULL && handlers(c)->on_ssh_channel_eof != NULL)
+    else if (ch != NULL && sink_handlers(c)->on_ssh_channel_eof != NULL)
         nacre_channel_emit(ch, EVENT_SSH_CHANNEL_EOF);
 }
 
@@ -254,145 +245,20 @@ static void told_closed(struct connection *c, const struct conn_event *v)
 static bool ask_service(struct connection *c, const struct conn_event *v, struct conn_answer *answer)
 {
     bool preset = span_is(v->service, "ssh-userauth") || span_is(v->service, "ssh-connection");
-    if (handlers(c)->on_ssh_service_request == NULL) {
+    if (sink_handlers(c)->on_ssh_service_request == NULL) {
         *answer = (struct conn_answer){.accept = preset};
         return true;
     }
     struct event *e = make_event(c, EVENT_SSH_SERVICE_REQUEST, &v->service, 1, span_of(NULL, 0));
     if (e != NULL)
         e->accept = preset;
-    return ask(c, e, v->serial, answer);
-}
-
-static struct event *make_auth(struct connection *c, const struct conn_event *v)
-{
-    const struct span texts[] = {v->user, v->service, v->method, v->key_algorithm};
-    struct span forced = {NULL, 0};
-    char extensions[1024] = "";
-    if (v->cert != NULL)
-        nacre_cert_extensions(v->cert, extensions, sizeof extensions);
-    bool is_forced = v->cert != NULL && nacre_cert_option(v->cert, "force-command", &forced);
-    size_t extra = v->new_password.len + 1 + v->client_host.len + 1 + v->client_user.len + 1 +
-                   (v->cert == NULL ? 0 : v->cert->key_id.len + 1) + strlen(extensions) + 1 + forced.len + 1;
-    struct event *e =
-        nacre_event_new(c->shard, EVENT_SSH_USER_AUTH_REQUEST, room_for(texts, 4) + v->param.len + 1 + extra);
-    if (e == NULL) {
-        nacre_connection_close(c, NACRE_E_NOBUFS, "out of memory");
-        return NULL;
-    }
-    for (size_t i = 0; i < 4; i++)
-        e->text[i] = nacre_event_keep(e, texts[i]);
-    e->data = (const uint8_t *)nacre_event_keep(e, v->param);
-    e->data_len = v->param.len;
-    if (v->new_password.at != NULL)
-        e->new_password = nacre_event_keep(e, v->new_password);
-    if (v->client_host.at != NULL) {
-        e->client_host = nacre_event_keep(e, v->client_host);
-        e->client_user = nacre_event_keep(e, v->client_user);
-    }
-    if (v->cert != NULL) {
-        e->certificate_id = nacre_event_keep(e, v->cert->key_id);
-        e->certificate_extensions = nacre_event_keep(e, span_str(extensions));
-        e->certificate_serial = v->cert->serial;
-        e->force_command = is_forced ? nacre_event_keep(e, forced) : NULL;
-        e->accept = !is_forced;
-    }
-    e->secret = true;
-    e->verified = v->verified;
-    e->user_present = v->verified && v->key_user.present;
-    e->user_verified = v->verified && v->key_user.verified;
-    return e;
-}
-
-/* What people typed, from the code page that clients speak into UTF-8. */
-struct decoded {
-    struct buf user, param, new_password, client_user;
-};
-
-static void decoded_free(struct decoded *d)
-{
-    nacre_buf_free(&d->user);
-    nacre_buf_free(&d->client_user);
-    nacre_buf_wipe(&d->param);
-    nacre_buf_wipe(&d->new_password);
-}
-
-static bool decode_one(int64_t page, struct span *text, struct buf *to)
-{
-    if (text->at == NULL)
-        return true;
-    if (!nacre_codepage_decode(page, *text, to) || span_has_nul(buf_span(to)))
-        return false;
-    *text = to->at == NULL ? span_of("", 0) : buf_span(to);
-    return true;
-}
-
-/* False: it is no text of that code page, so it names nobody. */
-static bool decode(const struct connection *c, struct conn_event *v, struct decoded *d)
-{
-    int64_t page = c->profile->settings.code_page.number;
-    nacre_buf_init(&d->user, 4 * (size_t)CONN_USER_MAX);
-    nacre_buf_init(&d->client_user, 4 * (size_t)CONN_USER_MAX);
-    nacre_buf_init(&d->param, 8 * (size_t)CONN_PASSWORD_MAX);
-    nacre_buf_init(&d->new_password, 8 * (size_t)CONN_PASSWORD_MAX);
-    if (page == CODEPAGE_UTF8)
-        return true;
-    bool is_text = !span_is(v->method, "publickey") && !span_is(v->method, "hostbased");
-    return decode_one(page, &v->user, &d->user) && decode_one(page, &v->client_user, &d->client_user) &&
-           (!is_text || decode_one(page, &v->param, &d->param)) && decode_one(page, &v->new_password, &d->new_password);
-}
-
-/* What the protocol could not look at for want of a clock and an address (rule R7). */
-static bool certificate_holds(const struct connection *c, const struct key_cert *cert)
-{
-    uint64_t now = (uint64_t)nacre_clock_unix();
-    struct span addresses, forced;
-    char list[1024];
-    if (now < cert->valid_after || now >= cert->valid_before)
-        return false;
-    if (nacre_cert_option(cert, "force-command", &forced) && span_has_nul(forced))
-        return false;
-    if (!nacre_cert_option(cert, "source-address", &addresses))
-        return true;
-    if (addresses.len >= sizeof list || span_has_nul(addresses))
-        return false;
-    memcpy(list, addresses.at, addresses.len);
-    list[addresses.len] = '\0';
-    return nacre_access_match_blocks(list, c->remote_host);
-}
-
-static bool ask_auth(struct connection *c, const struct conn_event *v, struct conn_answer *answer)
-{
-    struct conn_event read = *v;
-    struct decoded texts;
-    *answer = (struct conn_answer){.accept = false};
-    if (handlers(c)->on_ssh_user_auth_request == NULL || (v->cert != NULL && !certificate_holds(c, v->cert)))
-        return true;
-    bool refused = !decode(c, &read, &texts) || ask(c, make_auth(c, &read), v->serial, answer);
-    decoded_free(&texts);
-    return refused;
-}
-
-/* FireAuthRequestAfterSig: the class's report has the shape of a request. */
-static void told_signature(struct connection *c, const struct conn_event *v)
-{
-    struct conn_event report = *v;
-    if (c->profile->settings.fire_after_sig.number == 0 || handlers(c)->on_ssh_user_auth_request == NULL)
-        return;
-    report.method = span_str("sigstatus");
-    report.param = span_str(v->verified ? "1" : "0");
-    struct event *e = make_auth(c, &report);
-    if (e == NULL)
-        return;
-    e->serial = 0;
-    e->connection_id = c->slot.id;
-    nacre_outbox_add(c, e);
+    return nacre_sink_ask(c, e, v->serial, answer);
 }
 
 bool nacre_sink_ask_open(struct connection *c, const struct conn_event *v, struct conn_answer *answer)
 {
     *answer = (struct conn_answer){.accept = false};
-    if (handlers(c)->on_ssh_channel_open_request == NULL)
+    if (sink_handlers(c)->on_ssh_channel_open_request == NULL)
         return true;
     struct channel *ch = nacre_channel_add(c, v->channel, v->kind);
     if (ch == NULL) {
@@ -402,7 +268,7 @@ bool nacre_sink_ask_open(struct connection *c, const struct conn_event *v, struc
     struct event *e = make_event(c, EVENT_SSH_CHANNEL_OPEN_REQUEST, &v->kind, 1, v->data);
     if (e != NULL)
         set_channel(e, ch);
-    bool refused = ask(c, e, v->serial, answer);
+    bool refused = nacre_sink_ask(c, e, v->serial, answer);
     if (refused)
         nacre_channel_remove(ch);
     return refused;
@@ -411,7 +277,7 @@ bool nacre_sink_ask_open(struct connection *c, const struct conn_event *v, struc
 /* Tunnels first; what is not accepted as one comes back to nacre_sink_ask_open(). */
 static bool ask_channel_open(struct connection *c, const struct conn_event *v, struct conn_answer *answer)
 {
-    if (nacre_tunnel_is_kind(v->kind) && handlers(c)->on_ssh_tunnel_requested != NULL)
+    if (nacre_tunnel_is_kind(v->kind) && sink_handlers(c)->on_ssh_tunnel_requested != NULL)
         return nacre_tunnel_ask(c, v, answer);
     return nacre_sink_ask_open(c, v, answer);
 }
@@ -420,12 +286,12 @@ static bool ask_channel_request(struct connection *c, const struct conn_event *v
 {
     struct channel *ch = nacre_channel_of(c, v->channel);
     *answer = (struct conn_answer){.accept = false};
-    if (ch == NULL || handlers(c)->on_ssh_channel_request == NULL)
+    if (ch == NULL || sink_handlers(c)->on_ssh_channel_request == NULL)
         return true;
     struct event *e = make_event(c, EVENT_SSH_CHANNEL_REQUEST, &v->kind, 1, v->data);
     if (e != NULL)
         set_channel(e, ch);
-    return ask(c, e, v->serial, answer);
+    return nacre_sink_ask(c, e, v->serial, answer);
 }
 
 /* ---- the sink -------------------------------------------------------------------------------------------------- */
@@ -441,7 +307,7 @@ static void (*const told[CONN_EVENT_TYPES])(struct connection *, const struct co
     [CONN_STATUS] = told_status,
     [CONN_LOG] = told_log,
     [CONN_KEX_DONE] = told_kex_done,
-    [CONN_AUTH_INFORM] = told_signature,
+    [CONN_AUTH_INFORM] = nacre_sink_told_signature,
     [CONN_AUTHENTICATED] = told_authenticated,
     [CONN_CHANNEL_OPENED] = told_opened,
     [CONN_CHANNEL_OPEN_FAILED] = told_open_failed,
@@ -465,7 +331,7 @@ static bool sink_ask(void *context, const struct conn_event *v, struct conn_answ
 {
     static bool (*const asks[CONN_EVENT_TYPES])(struct connection *, const struct conn_event *,
                                                 struct conn_answer *) = {
-        [CONN_SERVICE_REQUEST] = ask_service,           [CONN_AUTH_REQUEST] = ask_auth,
+        [CONN_SERVICE_REQUEST] = ask_service,           [CONN_AUTH_REQUEST] = nacre_sink_ask_auth,
         [CONN_CHANNEL_OPEN_REQUEST] = ask_channel_open, [CONN_CHANNEL_REQUEST] = ask_channel_request,
         [CONN_GLOBAL_REQUEST] = nacre_tunnel_ask, /* those of tunnels; it refuses the others */
     };
