@@ -18,7 +18,7 @@ static const struct {
 
 /* What a pool takes from the shared budget at a time, and keeps at most double of. */
 static const size_t piece = 128 * 1024;
-static const size_t peak_least = 4 * 1024 * 1024;
+static const size_t peak_least = 1024 * 1024;
 
 void nacre_pool_init(struct pool *p, size_t max_bytes)
 {

@@ -175,10 +175,11 @@ static EVP_CIPHER_CTX *sit_down(struct keyed *s, struct tenant *t, const struct 
     return NULL;
 }
 
-/* A tenant that was somewhere before shows that the thread's key is made. */
+/* A tenant that was somewhere before shows that the thread's key is made. It may not have got a seat there, for lack of
+ * memory. */
 static EVP_CIPHER_CTX *own_seat(const struct tenant *t)
 {
-    if (t->at == NULL || t->at != CRYPTO_THREAD_get_local(&thread_key))
+    if (t->at == NULL || t->at != CRYPTO_THREAD_get_local(&thread_key) || t->seat >= t->at->count)
         return NULL;
     struct seat *seat = &t->at->seats[t->seat];
     if (owner_of(seat) != t)

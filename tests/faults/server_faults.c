@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Rules R33 and R41 for a whole server: allocations fail at random in all its threads while clients come from another
+ * process. Who does not know the password is never let in, echoes hold what was sent, and once there is memory again
+ * all is as before: logins work, and no connection, descriptor or allocation is left. */
+#include <dirent.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "alloc.h"
+#include "base/plat.h"
+#include "nacre/nacre.h"
+#include "support/client.h"
+
+enum {
+    ROUNDS = 1000,
+    ONE_IN = 40,
+    DATA = 5000,
+    PIPES = 4 /* descriptors of the test itself */
+};
+
+static atomic_bool stopping;
+
+/* ---- rule R41 -------------------------------------------------------------------------------------------------- */
+
+/* The linker sends the library's calls here (--wrap): a server that was told of no file opens none, and asks the
+ * environment for nothing. */
+static _Atomic unsigned nosy;
+
+int __wrap_open(const char *path, int flags, ...);
+int __wrap_openat(int at, const char *path, int flags, ...);
+FILE *__wrap_fopen(const char *path, const char *mode);
+char *__wrap_getenv(const char *name);
+
+int __wrap_open(const char *path, int flags, ...)
+{
+    (void)flags;
+    fprintf(stderr, "open %s\n", path);
+    atomic_fetch_add(&nosy, 1);
+    return -1;
+}
+
+int __wrap_openat(int at, const char *path, int flags, ...)
+{
+    (void)at;
+    return __wrap_open(path, flags);
+}
+
+FILE *__wrap_fopen(const char *path, const char *mode)
+{
+    (void)mode;
+    (void)__wrap_open(path, 0);
+    return NULL;
+}
+
+char *__wrap_getenv(const char *name)
+{
+    (void)__wrap_open(name, 0);
+    return NULL;
+}
+
+static void check(bool holds, const char *what, int line)
+{
+    if (holds)
+        return;
+    fprintf(stderr, "%s:%d: %s\n", __FILE__, line, what);
+    _exit(EXIT_FAILURE);
+}
+
+/* ---- the clients' process -------------------------------------------------------------------------------------- */
+
+/* True: in, and everything came back. */
+static bool echo_once(int port)
+{
+    static uint8_t sent[DATA];
+    struct client c;
+    client_init(&c);
+    bool good = client_connect(&c, port) && client_login(&c, "user", "pw");
+    int ch = good ? client_open(&c, "session") : -1;
+    for (size_t i = 0; i < DATA; i++)
+        sent[i] = (uint8_t)(i >> 3 ^ i);
+    if (ch >= 0 && client_send(&c, ch, sent, DATA)) {
+        struct client_channel *x = &c.channels[ch];
+        good = client_wait_count(&c, &x->received, DATA);
+        check(x->data.len <= DATA && (x->data.len == 0 || memcmp(x->data.at, sent, x->data.len) == 0),
+              "other bytes came back", __LINE__);
+    } else {
+        good = false;
+    }
+    client_free(&c);
+    return good;
+}
+
+static void guess_once(int port)
+{
+    struct client c;
+    client_init(&c);
+    check(!(client_connect(&c, port) && client_login(&c, "user", "not this one")), "a guess was let in", __LINE__);
+    check(!c.authenticated, "a guess was let in", __LINE__);
+    client_free(&c);
+}
+
+static int run_clients(int port, int from, int to)
+{
+    char byte;
+    unsigned good = 0;
+    for (int i = 0; i < ROUNDS; i++) {
+        guess_once(port);
+        good += echo_once(port) ? 1 : 0;
+    }
+    check(write(to, &good, sizeof good) == (ssize_t)sizeof good, "write", __LINE__);
+    check(read(from, &byte, 1) == 1, "read", __LINE__);
+    for (int i = 0; i < 5; i++)
+        check(echo_once(port), "with memory a login and an echo work", __LINE__);
+    guess_once(port);
+    return 0;
+}
+
+/* ---- the server's ---------------------------------------------------------------------------------------------- */
+
+static void on_auth(nacre_server *n, struct nacre_ssh_user_auth_request *e, void *context)
+{
+    (void)n;
+    (void)context;
+    e->accept = strcmp(e->auth_method, "password") == 0 && strcmp(e->auth_param, "pw") == 0;
+}
+
+static void on_open(nacre_server *n, struct nacre_ssh_channel_open_request *e, void *context)
+{
+    (void)n;
+    (void)context;
+    e->accept = true;
+}
+
+/* What cannot be sent back ends the connection: an echo has no gaps. */
+static void on_data(nacre_server *n, struct nacre_ssh_channel_data_in *e, void *context)
+{
+    (void)context;
+    if (nacre_send_bytes(n, e->channel_id, e->data, e->data_len) != 0)
+        while (nacre_disconnect(n, e->connection_id) == NACRE_E_NOBUFS)
+            continue;
+}
+
+static void *turn_events(void *argument)
+{
+    while (!atomic_load(&stopping))
+        (void)nacre_do_events(argument);
+    return NULL;
+}
+
+static nacre_server *make_server(int *port)
+{
+    static const struct nacre_handlers handlers = {
+        .on_ssh_user_auth_request = on_auth, .on_ssh_channel_open_request = on_open, .on_ssh_channel_data_in = on_data};
+    char pem[16384];
+    nacre_server *n;
+    check(nacre_create(&n) == 0 && nacre_make_key("ssh-ed25519", pem, sizeof pem) == 0, "create", __LINE__);
+    bool set = nacre_set_ssh_cert_store_type(n, 7) == 0 && nacre_set_ssh_cert_store(n, pem, strlen(pem)) == 0 &&
+               nacre_set_ssh_cert_subject(n, "*") == 0 && nacre_set_local_host(n, "127.0.0.1") == 0 &&
+               nacre_set_local_port(n, 0) == 0 && nacre_config(n, "WorkerThreads=2", NULL, 0) == 0 &&
+               nacre_set_handlers(n, &handlers, NULL) == 0;
+    check(set && nacre_start_listening(n) == 0 && nacre_get_local_port(n, port) == 0, "start", __LINE__);
+    return n;
+}
+
+static unsigned descriptors(void)
+{
+    unsigned count = 0;
+    DIR *d = opendir("/proc/self/fd");
+    while (d != NULL && readdir(d) != NULL)
+        count++;
+    closedir(d);
+    return count;
+}
+
+static void wait_until_empty(nacre_server *n)
+{
+    int count = -1;
+    for (int i = 0; i < 2000 && count != 0; i++) {
+        check(nacre_get_ssh_connection_count(n, &count) == 0, "count", __LINE__);
+        usleep(10000);
+    }
+    check(count == 0, "connections are left", __LINE__);
+}
+
+int main(void)
+{
+    int port, to[2], from[2], status = -1;
+    unsigned good = 0;
+    pthread_t thread;
+    nacre_server *n = make_server(&port);
+    check(pipe(to) == 0 && pipe(from) == 0, "pipe", __LINE__);
+    unsigned before = descriptors();
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(run_clients(port, to[0], from[1]));
+    check(pthread_create(&thread, NULL, turn_events, n) == 0, "thread", __LINE__);
+    alloc_fail_one_in(ONE_IN, (unsigned)getpid());
+    close(from[1]);
+    bool told = read(from[0], &good, sizeof good) == (ssize_t)sizeof good;
+    check(alloc_fail_none(), "no allocation failed", __LINE__);
+    printf("%u of %u echoes without memory\n", good, (unsigned)ROUNDS);
+    check(told && write(to[1], "g", 1) == 1, "the clients have ended", __LINE__);
+    check(waitpid(pid, &status, 0) == pid && status == 0, "the clients say so", __LINE__);
+    wait_until_empty(n);
+    close(from[0]);
+    close(to[0]);
+    close(to[1]);
+    check(descriptors() + PIPES == before, "descriptors are left", __LINE__);
+    atomic_store(&stopping, true);
+    pthread_join(thread, NULL);
+    nacre_free(n);
+    check(atomic_load(&nosy) == 0, "the library looked for what nobody told it of", __LINE__);
+    return EXIT_SUCCESS;
+}
