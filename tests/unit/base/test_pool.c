@@ -178,7 +178,7 @@ Test(base_pool, a_peak_is_over_when_half_of_it_has_gone_back)
         cr_expect(nacre_pool_peak_is_over(&p));
         cr_expect_not(nacre_pool_peak_is_over(&p), "told once");
     }
-    nacre_block_release(nacre_pool_alloc(&p, 1024 * 1024));
+    nacre_block_release(nacre_pool_alloc(&p, 512 * 1024));
     cr_expect_not(nacre_pool_peak_is_over(&p), "it was none");
     nacre_pool_destroy(&p);
 }
