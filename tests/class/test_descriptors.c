@@ -36,6 +36,9 @@ static void limit_to(rlim_t hard)
 /* A server whose workers have tables of their own. */
 static struct server *small_server(void)
 {
+#if defined(__SANITIZE_THREAD__)
+    cr_skip_test("ThreadSanitizer takes a descriptor's number as one of the whole process");
+#endif
     struct server *s = server_new();
     char setting[64];
     limit_to(HARD);

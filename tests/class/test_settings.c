@@ -22,9 +22,9 @@ static char last_user[256], last_password[256];
 
 static void keep_login(nacre_server *n, struct nacre_ssh_user_auth_request *e, void *context)
 {
-    server_on_ssh_user_auth_request(n, e, context);
     (void)snprintf(last_user, sizeof last_user, "%s", e->user);
     (void)snprintf(last_password, sizeof last_password, "%s", e->auth_param);
+    server_on_ssh_user_auth_request(n, e, context); /* takes and leaves the lock that server_wait() takes */
     e->accept = true;
 }
 
@@ -39,6 +39,7 @@ Test(class_settings, texts_are_in_the_code_page_that_clients_speak, .timeout = 6
     client_init(&c);
     cr_assert(client_connect(&c, s->port));
     cr_assert(client_login(&c, "J\xFCrg", "p\x80")); /* 0x80 is the euro sign there */
+    cr_assert(server_wait(s, EVENT_SSH_USER_AUTH_REQUEST, 0, NULL));
     cr_expect_str_eq(last_user, "J\xC3\xBCrg");
     cr_expect_str_eq(last_password, "p\xE2\x82\xAC");
     int channel = client_open(&c, "session");

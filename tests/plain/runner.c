@@ -144,21 +144,46 @@ static unsigned read_jobs(const char *text)
     return n < 1 ? 1 : n > JOBS_MAX ? JOBS_MAX : (unsigned)n;
 }
 
+/* Whether `suite` stands in a list "a|b|c" that ends at ')'. */
+static bool in_list(const char *list, const char *suite)
+{
+    size_t len = strlen(suite);
+    for (const char *at = list; *at != '\0' && *at != ')'; at += *at == '|') {
+        size_t one = strcspn(at, "|)");
+        if (one == len && strncmp(at, suite, len) == 0)
+            return true;
+        at += one;
+    }
+    return false;
+}
+
+/* Criterion's --filter, as far as the build uses it: "prefix@(a|b)/" and a star, for all tests of those suites. */
+static bool filter_takes(const char *filter, const char *suite)
+{
+    const char *list = filter == NULL ? NULL : strstr(filter, "@(");
+    if (list == NULL)
+        return filter == NULL;
+    size_t prefix = (size_t)(list - filter);
+    return strncmp(suite, filter, prefix) == 0 && in_list(list + 2, suite + prefix);
+}
+
 int main(int argc, char **argv)
 {
-    const char *wanted = "";
+    const char *wanted = "", *filter = NULL;
     if (argc == 4 && strcmp(argv[1], "--one") == 0)
         return run_one(argv[2], argv[3]);
     for (int i = 1; i < argc; i++) {
         if (strncmp(argv[i], "-j", 2) == 0)
             jobs_max = read_jobs(argv[i] + 2);
+        else if (strcmp(argv[i], "--filter") == 0 && i + 1 < argc)
+            filter = argv[i + 1];
         else if (argv[i][0] != '-' && strncmp(argv[i - 1], "--", 2) != 0)
             wanted = argv[i];
     }
     for (const struct plain_test *t = tests; t != NULL; t = t->next) {
         char name[NAME_MAX_BYTES];
         snprintf(name, sizeof name, "%s::%s", t->suite, t->name);
-        if (!t->disabled && strstr(name, wanted) != NULL)
+        if (!t->disabled && filter_takes(filter, t->suite) && strstr(name, wanted) != NULL)
             begin_all_of(t);
     }
     while (count != 0)
