@@ -5,3 +5,7 @@ target_compile_options(nacre_flags INTERFACE -Wall -Wextra -Wpedantic -Wconversi
   -Wmissing-prototypes -Wstrict-prototypes -Wvla -Wundef -Wpointer-arith -Wwrite-strings -fno-common
   -fstack-protector-strong -ffile-prefix-map=${CMAKE_SOURCE_DIR}/= $<$<BOOL:${NACRE_WERROR}>:-Werror>)
 target_compile_definitions(nacre_flags INTERFACE _GNU_SOURCE)
+# Where the stack's guard comes from.
+if(WIN32)
+  target_link_libraries(nacre_flags INTERFACE ssp)
+endif()

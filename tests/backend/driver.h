@@ -48,6 +48,9 @@ extern const struct driver driver_fake;
 /* Those of this system, with NULL at the end. */
 extern const struct driver *const system_drivers[];
 
+/* Sees to it that the process may have that many sockets; false: it may not. */
+bool driver_has_room(size_t sockets);
+
 /* The rows by number, for Criterion. */
 struct criterion_test_params driver_rows(void);
 const struct driver *driver_at(size_t row);

@@ -181,6 +181,15 @@ static size_t sockets(void)
     return count;
 }
 
+bool driver_has_room(size_t count)
+{
+    struct rlimit limit;
+    cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+    return limit.rlim_max >= count;
+}
+
 /* The limit is the lowest number that is free. */
 static void starve(io_socket s, bool on)
 {

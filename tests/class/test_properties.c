@@ -321,7 +321,6 @@ ParameterizedTestParameters(class_properties, settings_by_name)
         {"LogLevel[0", NACRE_E_SETTING_UNKNOWN, ""},
         {"LocalPort=1", NACRE_E_SETTING_UNKNOWN, ""},
         {"UseIOCP=False", 0, "False"},
-        {"UseWindowsMessages=True", NACRE_E_NOT_SUPPORTED, ""},
         {"AltSSHCertCount=2", 0, "2"},
         {"AltSSHCertCount =1", 0, "1"}, /* as the class's documents write it */
         {" AltSSHCertCount ", 0, "0"},

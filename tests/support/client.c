@@ -2,16 +2,11 @@
 /* See client.h. */
 #include "support/client.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
-#include <netinet/tcp.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/plat.h"
+#include "support/net.h"
 #include "wire/rd.h"
 #include "wire/wr.h"
 
@@ -194,9 +189,9 @@ static bool flush(struct client *c)
     struct span s;
     while (nacre_conn_output(c->conn, &s, 1) != 0) {
         size_t len = may_send(c, s.len);
-        ssize_t n = len == 0 ? 0 : send(c->fd, s.at, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+        int n = len == 0 ? 0 : net_send(c->fd, s.at, len);
         if (n <= 0) {
-            c->fin = c->fin || (n < 0 && errno != EAGAIN);
+            c->fin = c->fin || n == NET_ERROR;
             return false;
         }
         if (c->records)
@@ -218,16 +213,16 @@ static void receive(struct client *c)
     uint8_t *room = nacre_buf_reserve(&c->in, CHUNK);
     if (room == NULL)
         return;
-    ssize_t n = recv(c->fd, room, CHUNK, MSG_DONTWAIT);
+    int n = net_receive(c->fd, room, CHUNK);
     if (n > 0) {
         c->in.len += (size_t)n;
         feed(c);
         return;
     }
-    if (n < 0 && errno == EAGAIN)
+    if (n == NET_LATER)
         return;
     c->fin = true;
-    c->reset = n < 0;
+    c->reset = n == NET_ERROR;
     nacre_conn_feed_eof(c->conn, nacre_clock_ns());
 }
 
@@ -238,9 +233,7 @@ bool client_turn(struct client *c, int ms)
     bool all_out = flush(c);
     bool wants = nacre_conn_wants_input(c->conn) || c->ended;
     bool may = all_out || may_send(c, 1) != 0;
-    struct pollfd p = {.fd = c->fd, .events = (short)((wants ? POLLIN : 0) | (all_out || !may ? 0 : POLLOUT))};
-    int n = poll(&p, 1, ms);
-    if (n > 0 && (p.revents & (POLLIN | POLLHUP | POLLERR)) != 0)
+    if (net_wait(c->fd, wants, !all_out && may, ms))
         receive(c);
     if (nacre_conn_deadline(c->conn) <= nacre_clock_ns())
         nacre_conn_tick(c->conn, nacre_clock_ns());
@@ -326,19 +319,7 @@ void client_init(struct client *c)
 
 int client_socket(const char *from, int port)
 {
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-    struct sockaddr_in source = {.sin_family = AF_INET};
-    int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (from != NULL) {
-        (void)inet_pton(AF_INET, from, &source.sin_addr);
-        (void)bind(fd, (const struct sockaddr *)&source, sizeof source);
-    }
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    if (connect(fd, (const struct sockaddr *)&to, sizeof to) == 0)
-        return fd;
-    close(fd);
-    return -1;
+    return net_connect(from, port);
 }
 
 bool client_dial(struct client *c, const char *from, int port)
@@ -384,15 +365,14 @@ void client_disconnect(struct client *c)
 void client_drop(struct client *c)
 {
     if (c->fd >= 0)
-        close(c->fd);
+        net_close(c->fd);
     c->fd = -1;
     c->fin = true;
 }
 
 void client_reset(struct client *c)
 {
-    const struct linger now = {1, 0};
-    (void)setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+    net_close_by_reset(c->fd);
     client_drop(c);
 }
 

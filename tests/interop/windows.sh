@@ -1,0 +1,83 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# examples/echo for Windows, run by Wine over each I/O model, and clients of this system: OpenSSH, PuTTY's plink, Dropbear's dbclient
+# and libssh, as far as they are here. ECHO and ECHO_DLL (with nacre.dll) are the programs, RUNNER is Wine.
+. "$(dirname "$0")/lib.sh"
+need "$RUNNER" ssh
+
+# One folder for all runs of one user: Wine takes long to make it.
+export WINEPREFIX=${WINEPREFIX:-${NACRE_CACHE:-/tmp}/nacre-wine-$(id -u)} WINEDEBUG=-all
+USER_NAME=guest
+random_file much 3000000
+random_file little 5000
+LIBSSH=""
+if cc "$TESTS/echo_libssh.c" -o "$T/echo_libssh" -lssh >/dev/null 2>&1; then
+    LIBSSH=$T/echo_libssh
+fi
+
+# serve PROGRAM SETTING...
+serve()
+{
+    : >"$T/server.log"
+    "$RUNNER" "$1" 0 "${@:2}" >"$T/server.log" 2>&1 </dev/null &
+    SERVER_PID=$!
+    local tries=0
+    until grep -q 127.0.0.1: "$T/server.log" || [ $tries -gt 600 ]; do
+        sleep 0.1
+        tries=$((tries + 1))
+    done
+    wait_for_port "$T/server.log" "$SERVER_PID"
+}
+
+plink_echo()
+{
+    timeout 60 ssh-keyscan -p "$PORT" -t ed25519 127.0.0.1 >"$T/scanned" 2>/dev/null
+    timeout 60 plink -ssh -batch -no-antispoof -hostkey "$(ssh-keygen -lf "$T/scanned" | awk '{ print $2; exit }')" -P "$PORT" -pw guest \
+        guest@127.0.0.1 anything
+}
+
+dbclient_echo()
+{
+    DROPBEAR_PASSWORD=guest timeout 60 dbclient -y -y -T -p "$PORT" guest@127.0.0.1 anything
+}
+
+# Several at once, and one that says nothing meanwhile.
+many_at_once()
+{
+    local pids="" i status=0
+
+    exec 7<>"/dev/tcp/127.0.0.1/$PORT"
+    for i in 1 2 3 4 5 6; do
+        ssh_password guest 127.0.0.1 anything <"$T/little" >"$T/many.$i" &
+        pids="$pids $!"
+    done
+    for i in $pids; do
+        wait "$i" || status=1
+    done
+    exec 7>&-
+    for i in 1 2 3 4 5 6; do
+        cmp "$T/little" "$T/many.$i" || status=1
+    done
+    return $status
+}
+
+clients()
+{
+    check "$1: ssh, 3 MB there and back" through "$T/much" ssh_password guest 127.0.0.1 anything
+    check "$1: a wrong password is refused" refused ssh_password wrong 127.0.0.1 anything
+    check "$1: six at once beside one that says nothing" many_at_once
+    ! command -v plink >/dev/null || check "$1: plink" through "$T/little" plink_echo
+    ! command -v dbclient >/dev/null || check "$1: dbclient" through "$T/little" dbclient_echo
+    [ -z "$LIBSSH" ] || check "$1: libssh" "$LIBSSH" "$PORT"
+    check "$1: the server is still there" server_alive
+    ends "$SERVER_PID"
+    SERVER_PID=""
+}
+
+for settings in UseIOCP=True UseWindowsMessages=True UseWindowsMessages=False; do
+    serve "$ECHO" "$settings"
+    clients "$settings"
+done
+serve "$ECHO_DLL" IOBackend=auto
+clients "nacre.dll, IOBackend=auto"
+finish
