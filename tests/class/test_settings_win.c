@@ -79,10 +79,10 @@ ParameterizedTest(char *name, class_settings_win, a_login_and_data_over_each_mod
     s->echo = true;
     server_start(s, 1);
     cr_assert(client_start(&c, s->port), "%s: %s", name, c.text);
-    int channel = client_open(&c);
+    int channel = client_open(&c, NULL);
     cr_assert_geq(channel, 0);
     cr_assert(client_send(&c, channel, "over and back", 13));
-    cr_assert(client_wait_data(&c, channel, 13));
+    cr_assert(client_wait_count(&c, &c.channels[channel].received, 13));
     cr_expect_eq(memcmp(c.channels[channel].data.at, "over and back", 13), 0);
     client_disconnect(&c);
     client_free(&c);
