@@ -428,7 +428,9 @@ NACRE_API const char *nacre_error_text(int code);
  *   IOBackend          epoll by default, io_uring or auto: the best that the system permits. Reads as the one that is
  *                      active. UseIOCP=True is the same as io_uring, this system's completion model. Both can change
  *                      before the first nacre_start_listening() only, which fails with NOT_SUPPORTED and names the
- *                      remedy where kernel or container forbid what is asked for. */
+ *                      remedy where kernel or container forbid what is asked for. On Windows: wsapoll by default,
+ *                      iocp (the same as UseIOCP=True, and what auto is), or wsaasyncselect (UseWindowsMessages=True,
+ *                      which is NOT_SUPPORTED elsewhere). */
 NACRE_API int nacre_config(nacre_server *server, const char *setting, char *value, size_t size);
 
 /* Calls handlers for events that wait; when there are none, waits up to SelectWaitMillis for some. */
