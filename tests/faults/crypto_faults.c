@@ -181,7 +181,7 @@ static void r32_a_failed_allocation_never_gives_two_secrets(void)
 {
     static const char *const names[] = {"curve25519-sha256", "ecdh-sha2-nistp256", "diffie-hellman-group14-sha256",
                                         "diffie-hellman-group-exchange-sha256"};
-    check(nacre_kex_group_choose(2048, 2048, 2048, &group), __LINE__);
+    check(nacre_kex_group_choose(crypto, KEX_GROUP_RFC3526, 2048, 2048, 2048, &group), __LINE__);
     for (size_t i = 0; i < 4; i++) {
         kex = nacre_kex_find(crypto, span_str(names[i]));
         for_every_failure(exchange);

@@ -59,8 +59,16 @@ struct kex_alg {
     bool asks_group;   /* RFC 4419: the group is asked for first, and hashed too */
 };
 
+/* Where a group that we give out comes from. */
+enum kex_group_source {
+    KEX_GROUP_RFC3526,
+    KEX_GROUP_RFC7919,
+    KEX_GROUP_SOURCES
+};
+
 /* RFC 4419, server: a group for a client that asks for `min` to `max` bits and wants `wanted`. False: there is none. */
-bool nacre_kex_group_choose(uint32_t min, uint32_t wanted, uint32_t max, struct kex_group *out);
+bool nacre_kex_group_choose(const struct nacre_crypto *c, enum kex_group_source source, uint32_t min, uint32_t wanted,
+                            uint32_t max, struct kex_group *out);
 
 /* "mpint p, mpint g". Reading is false unless p has `min` to `max` bits. */
 bool nacre_kex_group_read(struct rd *r, uint32_t min, uint32_t max, struct kex_group *out);

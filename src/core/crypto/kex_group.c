@@ -2,8 +2,9 @@
 /* Finite-field groups that have no name in the library: those of RFC 4419, which travel, and the 1024-bit one of
  * RFC 2409, which only diffie-hellman-group1-sha1 still uses.
  *
- * What we give out is a safe prime of RFC 3526 with the generator 2. What a server gives us is checked for its size
- * and its generator alone: the server signs for the group, and one that wants the secret known needs no bad group. */
+ * What we give out is a safe prime of RFC 3526 or RFC 7919 with the generator 2: nobody can have made them to order.
+ * What a server gives us is checked for its size and its generator alone: the server signs for the group, and one that
+ * wants the secret known needs no bad group. */
 #include <stdint.h>
 
 #include <openssl/bn.h>
@@ -17,11 +18,12 @@
 static const struct {
     unsigned bits;
     BIGNUM *(*prime)(BIGNUM *n);
-} known[] = {{2048, BN_get_rfc3526_prime_2048},
-             {3072, BN_get_rfc3526_prime_3072},
-             {4096, BN_get_rfc3526_prime_4096},
-             {6144, BN_get_rfc3526_prime_6144},
-             {8192, BN_get_rfc3526_prime_8192}};
+    const char *name; /* of RFC 7919's of that size */
+} known[] = {{2048, BN_get_rfc3526_prime_2048, "ffdhe2048"},
+             {3072, BN_get_rfc3526_prime_3072, "ffdhe3072"},
+             {4096, BN_get_rfc3526_prime_4096, "ffdhe4096"},
+             {6144, BN_get_rfc3526_prime_6144, "ffdhe6144"},
+             {8192, BN_get_rfc3526_prime_8192, "ffdhe8192"}};
 
 enum {
     KNOWN = sizeof known / sizeof *known
@@ -77,15 +79,31 @@ out:
     return pkey;
 }
 
+/* The library gives those of RFC 7919 by name only. */
+static BIGNUM *named_prime(const struct nacre_crypto *c, const char *name)
+{
+    OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, (char *)(uintptr_t)name, 0),
+                           OSSL_PARAM_construct_end()};
+    EVP_PKEY *pkey = nacre_keytype_build(c, "DH", EVP_PKEY_KEY_PARAMETERS, params);
+    BIGNUM *p = NULL;
+    if (pkey != NULL && EVP_PKEY_get_bn_param(pkey, OSSL_PKEY_PARAM_FFC_P, &p) != 1)
+        p = NULL;
+    EVP_PKEY_free(pkey);
+    return p;
+}
+
 /* RFC 4419 section 3: the smallest that is at least as large as wanted, or else the largest allowed. */
-bool nacre_kex_group_choose(uint32_t min, uint32_t wanted, uint32_t max, struct kex_group *out)
+bool nacre_kex_group_choose(const struct nacre_crypto *c, enum kex_group_source source, uint32_t min, uint32_t wanted,
+                            uint32_t max, struct kex_group *out)
 {
     size_t best = KNOWN;
     for (size_t i = 0; i < KNOWN && (best == KNOWN || known[best].bits < wanted); i++) {
         if (known[i].bits >= min && known[i].bits <= max)
             best = i;
     }
-    BIGNUM *p = min > wanted || wanted > max || best == KNOWN ? NULL : known[best].prime(NULL);
+    if (min > wanted || wanted > max || best == KNOWN)
+        return false;
+    BIGNUM *p = source == KEX_GROUP_RFC7919 ? named_prime(c, known[best].name) : known[best].prime(NULL);
     int len = p == NULL ? 0 : BN_bn2bin(p, out->p);
     BN_free(p);
     if (len <= 0)

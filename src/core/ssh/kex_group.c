@@ -36,6 +36,7 @@ enum step nacre_on_kex_group_request(struct conn *c, struct span body)
     struct kex *kex = c->kex;
     struct rd r = rd_over(body);
     struct packet p;
+    uint8_t pick;
 
     if (kex == NULL || kex->expect != EXPECT_METHOD || !kex->alg->asks_group || kex->asked != NULL)
         return nacre_conn_fail(c, NACRE_E_UNEXPECTED, "KEX_GROUP_REQUEST out of order");
@@ -47,7 +48,11 @@ enum step nacre_on_kex_group_request(struct conn *c, struct span body)
     asked->max = rd_u32(&r);
     if (!rd_end(&r))
         return nacre_conn_fail(c, NACRE_E_PACKET, "malformed KEX_GROUP_REQUEST");
-    if (!nacre_kex_group_choose(asked->min, asked->wanted, asked->max, &asked->group))
+    /* Either will do; both in use means that breaking one is not worth as much. */
+    if (!nacre_random(c->config->crypto, &pick, 1))
+        return nacre_conn_fail(c, NACRE_E_CRYPTO, "no random bytes for a key exchange");
+    if (!nacre_kex_group_choose(c->config->crypto, pick % KEX_GROUP_SOURCES, asked->min, asked->wanted, asked->max,
+                                &asked->group))
         return nacre_conn_fail(c, NACRE_E_KEX, "no group of the size that the client asks for");
     nacre_packet_open(c, &p, MSG_KEX_GROUP, 2 * (4 + 1 + KEX_GROUP_MAX_BITS / 8));
     nacre_kex_group_write(&p.w, &asked->group);

@@ -34,7 +34,7 @@ static void start(struct side *s, const char *name)
     struct kex_group group;
     s->alg = nacre_kex_find(crypto, span_str(name));
     cr_assert_not_null(s->alg, "%s", name);
-    cr_assert(!s->alg->asks_group || nacre_kex_group_choose(2048, 2048, 8192, &group));
+    cr_assert(!s->alg->asks_group || nacre_kex_group_choose(crypto, KEX_GROUP_RFC3526, 2048, 2048, 8192, &group));
     nacre_buf_init(&s->public, KEX_PUBLIC_MAX);
     s->state = s->alg->ops->start(crypto, s->alg, s->alg->asks_group ? &group : NULL, &s->public);
     cr_assert_not_null(s->state);
@@ -239,7 +239,7 @@ Test(kex, r35_dh_takes_values_between_1_and_p_minus_1_only)
 static unsigned chosen_bits(uint32_t min, uint32_t wanted, uint32_t max)
 {
     static struct kex_group group;
-    return nacre_kex_group_choose(min, wanted, max, &group) ? (unsigned)group.p_len * 8 : 0;
+    return nacre_kex_group_choose(crypto, KEX_GROUP_RFC3526, min, wanted, max, &group) ? (unsigned)group.p_len * 8 : 0;
 }
 
 /* RFC 4419 section 3; RFC 8270 section 3: nothing below 2048 bits. */
@@ -271,7 +271,7 @@ static bool starts_in(const struct kex_group *group)
 Test(kex, r35_groups_that_give_the_secret_away_are_refused)
 {
     static struct kex_group good, bad;
-    cr_assert(nacre_kex_group_choose(2048, 2048, 2048, &good));
+    cr_assert(nacre_kex_group_choose(crypto, KEX_GROUP_RFC3526, 2048, 2048, 2048, &good));
     cr_assert(starts_in(&good));
     cr_expect_not(starts_in(NULL));
     bad = good;
@@ -297,7 +297,7 @@ Test(kex, groups_travel)
 {
     static struct kex_group group, back;
     static uint8_t bytes[2200];
-    cr_assert(nacre_kex_group_choose(3072, 3072, 3072, &group));
+    cr_assert(nacre_kex_group_choose(crypto, KEX_GROUP_RFC3526, 3072, 3072, 3072, &group));
     struct wr w = wr_over(bytes, sizeof bytes);
     nacre_kex_group_write(&w, &group);
     struct rd r = rd_over(wr_span(&w));

@@ -252,14 +252,14 @@ static bool fermat(const BIGNUM *n, BN_CTX *x)
     return ok;
 }
 
-/* RFC 2409 section 6.2 and RFC 3526: 2^n - 2^(n-64) - 1 + 2^64 (the binary digits of pi + k), safe, with a generator of
- * the subgroup of prime order, which 2 is when it is a square: p = 7 mod 8. */
-static void check_group(const uint8_t *p, size_t len, size_t bits)
+/* RFC 2409 section 6.2 and RFC 3526: 2^n - 2^(n-64) - 1 + 2^64 (the binary digits of pi + k), RFC 7919 the same of e,
+ * safe, with a generator of the subgroup of prime order, which 2 is when it is a square: p = 7 mod 8. */
+static void check_group(const uint8_t *p, size_t len, size_t bits, const char *digits)
 {
     BIGNUM *prime = BN_bin2bn(p, (int)len, NULL), *half = BN_new();
     BN_CTX *x = BN_CTX_new();
     cr_expect_eq(BN_num_bits(prime), (int)bits);
-    cr_expect(is_hex(p, 40, "ffffffffffffffffc90fdaa22168c234c4c6628b80dc1cd129024e088a67cc74020bbea63b139b22"), "pi");
+    cr_expect(is_hex(p, 40, digits), "%zu bits: its first digits", bits);
     cr_expect(is_hex(p + len - 8, 8, "ffffffffffffffff"));
     cr_assert(BN_rshift1(half, prime));
     cr_expect(fermat(prime, x) && fermat(half, x), "%zu bits: a safe prime", bits);
@@ -269,13 +269,18 @@ static void check_group(const uint8_t *p, size_t len, size_t bits)
     BN_free(prime);
 }
 
-Test(vectors, groups_are_safe_primes_made_of_pi)
+Test(vectors, groups_are_safe_primes_made_of_pi_and_e)
 {
     static const unsigned exchanged[] = {2048, 3072, 4096, 6144, 8192};
+    static const char pi[] = "ffffffffffffffffc90fdaa22168c234c4c6628b80dc1cd129024e088a67cc74020bbea63b139b22";
+    static const char e[] = "ffffffffffffffffadf85458a2bb4a9aafdc5620273d3cf1d8b9c583ce2d3695a9e13641146433fb";
     static struct kex_group group;
     for (size_t i = 0; i < sizeof exchanged / sizeof *exchanged; i++) {
-        cr_assert(nacre_kex_group_choose(exchanged[i], exchanged[i], exchanged[i], &group));
-        check_group(group.p, group.p_len, exchanged[i]);
+        cr_assert(nacre_kex_group_choose(crypto, KEX_GROUP_RFC3526, exchanged[i], exchanged[i], exchanged[i], &group));
+        check_group(group.p, group.p_len, exchanged[i], pi);
+        cr_expect(group.g_len == 1 && group.g[0] == 2);
+        cr_assert(nacre_kex_group_choose(crypto, KEX_GROUP_RFC7919, exchanged[i], exchanged[i], exchanged[i], &group));
+        check_group(group.p, group.p_len, exchanged[i], e);
         cr_expect(group.g_len == 1 && group.g[0] == 2);
     }
     EVP_PKEY *first = nacre_dh_group1(crypto);
@@ -284,7 +289,7 @@ Test(vectors, groups_are_safe_primes_made_of_pi)
     cr_assert(EVP_PKEY_get_bn_param(first, OSSL_PKEY_PARAM_FFC_P, &p) == 1 &&
               EVP_PKEY_get_bn_param(first, OSSL_PKEY_PARAM_FFC_G, &g) == 1);
     cr_assert_eq(BN_bn2binpad(p, bytes, sizeof bytes), (int)sizeof bytes);
-    check_group(bytes, sizeof bytes, 1024);
+    check_group(bytes, sizeof bytes, 1024, pi);
     cr_expect(BN_is_word(g, 2));
     BN_free(p);
     BN_free(g);
@@ -307,7 +312,8 @@ Test(vectors, fixed_groups_are_those_of_rfc3526)
         EVP_PKEY *parameters = EVP_PKEY_CTX_get0_pkey(nacre_kex_template(crypto, alg));
         BIGNUM *p = NULL, *g = NULL;
         static uint8_t bytes[KEX_GROUP_MAX_BITS / 8];
-        cr_assert(nacre_kex_group_choose(cases[i].bits, cases[i].bits, cases[i].bits, &group));
+        cr_assert(
+            nacre_kex_group_choose(crypto, KEX_GROUP_RFC3526, cases[i].bits, cases[i].bits, cases[i].bits, &group));
         cr_assert(EVP_PKEY_get_bn_param(parameters, OSSL_PKEY_PARAM_FFC_P, &p) == 1 &&
                   EVP_PKEY_get_bn_param(parameters, OSSL_PKEY_PARAM_FFC_G, &g) == 1);
         cr_assert_eq(BN_bn2bin(p, bytes), (int)group.p_len, "%s", cases[i].name);
