@@ -146,7 +146,7 @@ static bool act_tunnels(struct attacker *a)
     struct wr w = wr_over(data, sizeof data);
     const char *target = a->client.shared->options->target;
     wr_cstring(&w, "127.0.0.1");
-    wr_u32(&w, (uint32_t)atoi(strrchr(target, ':') + 1));
+    wr_u32(&w, (uint32_t)strtoul(strrchr(target, ':') + 1, NULL, 10));
     wr_cstring(&w, "127.0.0.1");
     wr_u32(&w, 4711);
     return a->channels < CHANNELS && open_one(a, "direct-tcpip", wr_span(&w));
