@@ -7,7 +7,7 @@ need "$RUNNER" ssh
 
 # One folder for all runs of one user: Wine takes long to make it.
 export WINEPREFIX=${WINEPREFIX:-${NACRE_CACHE:-/tmp}/nacre-wine-$(id -u)} WINEDEBUG=-all
-USER_NAME=guest
+export WHO=guest
 random_file much 3000000
 random_file little 5000
 LIBSSH=""
