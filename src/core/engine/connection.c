@@ -142,21 +142,24 @@ void nacre_connection_owed(struct connection *c)
         emit_disconnected(c, nacre_error_text(c->status));
 }
 
+/* Only who has heard of the connection hears of its end. */
 static bool ask_connected(struct connection *c)
 {
     struct shard *s = c->shard;
-    c->announced = true;
-    if (s->server->handlers.on_connected == NULL)
+    c->announced = s->server->handlers.on_connected == NULL;
+    if (c->announced)
         return false;
     struct event *e = nacre_event_new(s, EVENT_CONNECTED, 0);
     if (e != NULL) {
         e->serial = ++c->own_serial;
         if (nacre_question_add(c, e)) {
+            c->announced = true;
             nacre_outbox_add(c, e);
             return true;
         }
         nacre_event_free(s, e);
     }
+    nacre_report(s, NACRE_E_NOBUFS, "A connection was closed: out of memory.");
     nacre_connection_close(c, NACRE_E_NOBUFS, "out of memory");
     return true;
 }

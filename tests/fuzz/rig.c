@@ -1,0 +1,501 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See rig.h. */
+#include "fuzz/rig.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "fuzz/fuzz.h"
+#include "ssh/conn_priv.h"
+
+static const int64_t second_ns = 1000 * 1000 * 1000;
+
+/* ---- what the application sees ---------------------------------------------------------------------------------- */
+
+static void read_span(struct rig_side *s, struct span bytes)
+{
+    for (size_t i = 0; i < bytes.len; i++)
+        s->sum = s->sum * 31 + bytes.at[i];
+}
+
+static void read_event(struct rig_side *s, const struct conn_event *e)
+{
+    const struct span all[] = {e->user,        e->service,     e->method, e->param, e->new_password, e->key_algorithm,
+                               e->client_host, e->client_user, e->kind,   e->data,  e->text};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        read_span(s, all[i]);
+    for (size_t i = 0; i < e->prompt_count; i++)
+        read_span(s, e->prompts[i].prompt);
+    if (e->cert != NULL) {
+        read_span(s, e->cert->principals);
+        read_span(s, e->cert->extensions);
+    }
+}
+
+static void check_number(uint32_t channel)
+{
+    fuzz_must(channel < RIG_CHANNELS, "channel numbers stay below the limit");
+}
+
+/* A refused channel goes without a word. */
+static void ask_channel(struct rig_side *s, uint32_t channel)
+{
+    check_number(channel);
+    fuzz_must(!s->live[channel], "a channel that is opened was not there");
+    s->asked[channel] = true;
+    s->unread[channel] = 0;
+}
+
+static void on_channel_event(struct rig_side *s, const struct conn_event *e)
+{
+    check_number(e->channel);
+    if (e->type == CONN_CHANNEL_OPEN_REQUEST) {
+        ask_channel(s, e->channel);
+        return;
+    }
+    fuzz_must(s->asked[e->channel] || s->live[e->channel], "R37: an event is about a channel that there is");
+    if (e->type == CONN_CHANNEL_OPENED)
+        s->live[e->channel] = true;
+    else if (e->type != CONN_CHANNEL_CLOSED && e->type != CONN_CHANNEL_OPEN_FAILED)
+        fuzz_must(s->live[e->channel], "R37: an event is about an open channel");
+    if (e->type == CONN_CHANNEL_OPENED || e->type == CONN_CHANNEL_OPEN_FAILED)
+        s->asked[e->channel] = false;
+    if (e->type == CONN_CHANNEL_CLOSED)
+        s->asked[e->channel] = s->live[e->channel] = false;
+    if (e->type == CONN_CHANNEL_DATA)
+        s->unread[e->channel] += e->data.len;
+}
+
+static bool is_of_channel(const struct conn_event *e)
+{
+    return (e->type >= CONN_CHANNEL_OPEN_REQUEST && e->type <= CONN_CHANNEL_REPLY);
+}
+
+static void look_at(struct rig_side *s, const struct conn_event *e)
+{
+    fuzz_must(!s->ended, "nothing follows CONN_DISCONNECTED");
+    read_event(s, e);
+    if (is_of_channel(e)) {
+        fuzz_must(s->logged_in, "R1: no channel before login");
+        on_channel_event(s, e);
+    }
+    if (e->type == CONN_AUTHENTICATED) {
+        fuzz_must(s->config.role == CONN_CLIENT || s->said_yes, "R6: a login follows a yes");
+        s->logged_in = true;
+    }
+    if (e->type == CONN_DISCONNECTED)
+        s->ended = true;
+}
+
+static void on_event(void *context, const struct conn_event *e)
+{
+    look_at(context, e);
+}
+
+/* Bits of the byte that decides on a question. */
+enum {
+    SAYS_NO = 1,
+    SAYS_LATER = 2,
+    SAYS_PARTIAL = 4,
+    SAYS_CHANGE = 8
+};
+
+static void decide(struct rig_side *s, const struct conn_event *q, uint8_t says, struct conn_answer *answer)
+{
+    *answer = (struct conn_answer){.accept = (says & SAYS_NO) == 0,
+                                   .partial_success = (says & SAYS_PARTIAL) != 0,
+                                   .change_prompt = (says & SAYS_CHANGE) != 0 ? "another" : NULL};
+    if ((says & SAYS_PARTIAL) != 0)
+        answer->available_methods = span_str("publickey,keyboard-interactive");
+    /* What an application must not let in, it does not. */
+    if (q != NULL && q->type == CONN_AUTH_REQUEST && span_is(q->method, "none"))
+        answer->accept = false;
+    bool may_admit = q == NULL || q->type == CONN_AUTH_REQUEST;
+    s->said_yes = s->said_yes || (may_admit && answer->accept);
+}
+
+static bool on_ask(void *context, const struct conn_event *q, struct conn_answer *answer)
+{
+    struct rig_side *s = context;
+    look_at(s, q);
+    uint8_t says = input_u8(s->rig->in);
+    if ((says & SAYS_LATER) != 0 && s->serial_count < RIG_SERIALS) {
+        s->serials[s->serial_count++] = q->serial;
+        return false;
+    }
+    decide(s, q, says, answer);
+    return true;
+}
+
+static bool on_work(void *context, struct work *work)
+{
+    struct rig_side *s = context;
+    if (s->work != NULL || (input_u8(s->rig->in) & SAYS_LATER) == 0) {
+        work->run(work);
+        return true;
+    }
+    s->work = work;
+    return false;
+}
+
+static const struct conn_sink sink = {.event = on_event, .ask = on_ask, .work = on_work};
+
+/* ---- life ------------------------------------------------------------------------------------------------------- */
+
+static void configure(struct rig *r, struct rig_side *s, enum conn_role role)
+{
+    const struct nacre_crypto *c = fuzz_crypto();
+    s->rig = r;
+    s->config = (struct conn_config){
+        .role = role,
+        .crypto = c,
+        .algorithms = {.kex = "curve25519-sha256,ecdh-sha2-nistp256,diffie-hellman-group-exchange-sha256",
+                       .host_key = "ssh-ed25519",
+                       .cipher = "aes128-gcm@openssh.com,chacha20-poly1305@openssh.com,aes256-ctr,aes128-cbc",
+                       .mac = "hmac-sha2-256,hmac-sha2-256-etm@openssh.com",
+                       .comp = "none,zlib@openssh.com,zlib",
+                       .user_signature = nacre_algs_usable(c, ALG_KEY)},
+        .version = role == CONN_SERVER ? "SSH-2.0-nacre_fuzz" : "SSH-2.0-nacre_fuzz_client",
+        .strict_kex = 1,
+        .rekey_bytes = 1 << 20,
+        .rekey_timeout_ns = 60 * second_ns,
+        .login_grace_ns = 120 * second_ns,
+        .answer_timeout_ns = 30 * second_ns,
+        .keepalive_ns = 10 * second_ns,
+        .keepalive_max = 3,
+        .max_auth_attempts = 6,
+        .auth_methods = "password,publickey,keyboard-interactive,hostbased",
+        .announce_host_keys = true,
+        .max_channels = RIG_CHANNELS,
+        .window_bytes = 64U << 10,
+        .window_max = 256U << 10,
+        .windows_max = 1U << 20,
+        .send_high = 64U << 10,
+        .log_level = 3,
+        .status = true,
+    };
+    if (role == CONN_SERVER)
+        s->config.user_authorities = nacre_key_blob(fuzz_key());
+    nacre_buf_init(&s->out, RIG_WIRE_MAX);
+}
+
+void rig_init(struct rig *r, struct input *in)
+{
+    *r = (struct rig){.in = in, .now_ns = second_ns};
+    fuzz_restart_random();
+    nacre_pool_init(&r->pool, 64U << 20);
+    configure(r, &r->server, CONN_SERVER);
+    configure(r, &r->client, CONN_CLIENT);
+}
+
+static void free_side(struct rig_side *s)
+{
+    nacre_conn_free(s->conn);
+    if (s->work != NULL)
+        nacre_work_drop(s->work);
+    nacre_buf_free(&s->out);
+}
+
+void rig_free(struct rig *r)
+{
+    free_side(&r->server);
+    free_side(&r->client);
+    fuzz_must(r->pool.used == 0, "every block has come back");
+    nacre_pool_destroy(&r->pool);
+}
+
+void rig_start(struct rig *r, struct rig_side *s)
+{
+    static const struct conn_prompt prompts[] = {{.prompt = {(const uint8_t *)"one", 3}},
+                                                 {.prompt = {(const uint8_t *)"two", 3}, .echo = true}};
+    struct key *key = fuzz_key();
+    s->conn = nacre_conn_new(&s->config, &sink, s, &r->pool);
+    fuzz_must(s->conn != NULL, "there is memory");
+    if (s->config.role == CONN_SERVER) {
+        (void)nacre_conn_set_host_keys(s->conn, &key, 1);
+        (void)nacre_conn_set_prompts(s->conn, span_str("say"), prompts, 2);
+        (void)nacre_conn_set_banner(s->conn, "hello\n");
+    }
+    nacre_conn_start(s->conn, r->now_ns);
+    rig_drain(s);
+}
+
+void rig_skip_kex(struct rig_side *s)
+{
+    struct conn *c = s->conn;
+    nacre_kex_free(c);
+    c->kex_count = 1;
+    c->session_id_len = 32;
+    c->host_key = nacre_key_ref(fuzz_key());
+    c->host_key_alg = nacre_sig_find(c->config->crypto, span_str("ssh-ed25519"));
+    c->peer_version = strdup("SSH-2.0-OpenSSH_9.2");
+    nacre_conn_enter(c, PHASE_SERVICE);
+}
+
+void rig_skip_login(struct rig_side *s)
+{
+    rig_skip_kex(s);
+    nacre_conn_enter(s->conn, PHASE_AUTH);
+    s->said_yes = true;
+    (void)nacre_conn_authenticated(s->conn, span_str("user"), span_str("password"));
+    rig_discard(s);
+}
+
+/* ---- bytes ------------------------------------------------------------------------------------------------------ */
+
+void rig_drain(struct rig_side *s)
+{
+    struct span out;
+    while (!s->is_deaf && nacre_conn_output(s->conn, &out, 1) != 0) {
+        fuzz_must(nacre_buf_append(&s->out, out.at, out.len), "output has a bound");
+        nacre_conn_output_take(s->conn, out.len, s->rig->now_ns);
+    }
+}
+
+void rig_discard(struct rig_side *s)
+{
+    rig_drain(s);
+    s->out.len = 0;
+}
+
+void rig_feed(struct rig_side *s, struct span bytes)
+{
+    uint8_t *copy = malloc(bytes.len + 1);
+    fuzz_must(copy != NULL, "there is memory");
+    if (bytes.len != 0)
+        memcpy(copy, bytes.at, bytes.len);
+    for (size_t at = 0, used = 1; at < bytes.len && used != 0; at += used) {
+        used = nacre_conn_feed(s->conn, copy + at, bytes.len - at, NULL, s->rig->now_ns);
+        fuzz_must(used <= bytes.len - at, "no more is used than there is");
+        rig_drain(s);
+    }
+    free(copy);
+}
+
+void rig_feed_payload(struct rig_side *s, struct span payload)
+{
+    uint8_t packet[CONN_PACKET_MAX + 64] = {0};
+    size_t padding = 8 - (5 + payload.len) % 8;
+    padding += padding < 4 ? 8 : 0;
+    struct wr w = wr_over(packet, sizeof packet);
+    wr_u32(&w, (uint32_t)(1 + payload.len + padding));
+    wr_u8(&w, (uint8_t)padding);
+    wr_bytes(&w, payload.at, payload.len);
+    if (wr_take(&w, padding) != NULL)
+        rig_feed(s, wr_span(&w));
+}
+
+/* What one side does not take yet is offered again with what follows it. */
+static bool hear(struct rig_side *s, struct rig_side *from)
+{
+    size_t before = from->out.len;
+    if (before != 0)
+        nacre_buf_drop(&from->out, nacre_conn_feed(s->conn, from->out.at, before, NULL, s->rig->now_ns));
+    rig_drain(s);
+    return from->out.len != before;
+}
+
+void rig_join(struct rig *r)
+{
+    bool moved = true;
+    rig_drain(&r->server);
+    rig_drain(&r->client);
+    while (moved) {
+        bool there = hear(&r->server, &r->client), back = hear(&r->client, &r->server);
+        moved = there || back;
+    }
+}
+
+/* ---- actions ---------------------------------------------------------------------------------------------------- */
+
+enum action {
+    DO_ANSWER,
+    DO_WORK,
+    DO_READ,
+    DO_WAIT,
+    DO_OPEN,
+    DO_SEND,
+    DO_SEND_MUCH,
+    DO_EOF,
+    DO_CLOSE,
+    DO_REQUEST,
+    DO_GLOBAL,
+    DO_REKEY,
+    DO_DEAF,
+    DO_HEAR,
+    DO_PING,
+    DO_LOGIN,
+    DO_PAYLOAD,
+    DO_FIN,
+    DO_LEAVE,
+    ACTIONS
+};
+
+static void answer_one(struct rig_side *s)
+{
+    struct conn_answer answer;
+    uint8_t says = input_u8(s->rig->in);
+    if (s->serial_count == 0)
+        return;
+    uint64_t serial = s->serials[--s->serial_count];
+    decide(s, NULL, says, &answer);
+    (void)nacre_conn_answer(s->conn, serial, &answer, s->rig->now_ns);
+    fuzz_must(!nacre_conn_answer(s->conn, serial, &answer, s->rig->now_ns), "R42: an answer counts once");
+}
+
+static void finish_work(struct rig_side *s)
+{
+    struct work *work = s->work;
+    if (work == NULL)
+        return;
+    s->work = NULL;
+    work->run(work);
+    nacre_conn_work_done(s->conn, work, s->rig->now_ns);
+}
+
+static void send_some(struct rig_side *s, uint32_t channel, size_t len)
+{
+    struct block *b = nacre_pool_alloc(&s->rig->pool, len + 1);
+    if (b == NULL)
+        return;
+    b->start = 0;
+    b->len = len;
+    memset(b->at, 's', len);
+    (void)nacre_chan_send(s->conn, channel, channel & 1, b, s->rig->now_ns);
+}
+
+static void log_in(struct rig_side *s)
+{
+    static const struct span responses[2] = {{(const uint8_t *)"1", 1}, {(const uint8_t *)"2", 1}};
+    struct span user = span_str("user");
+    if (s->config.role == CONN_SERVER)
+        return;
+    switch (input_u8(s->rig->in) % 6) {
+    case 0:
+        (void)nacre_conn_auth_none(s->conn, user);
+        break;
+    case 1:
+        (void)nacre_conn_auth_password(s->conn, user, span_str("pw"));
+        break;
+    case 2:
+        (void)nacre_conn_auth_publickey(s->conn, user, fuzz_key(), NULL);
+        break;
+    case 3:
+        (void)nacre_conn_auth_query(s->conn, user, fuzz_key(), NULL);
+        break;
+    case 4:
+        (void)nacre_conn_auth_kbdint(s->conn, user);
+        break;
+    default:
+        (void)nacre_conn_auth_responses(s->conn, responses, 2);
+        break;
+    }
+}
+
+static void open_one(struct rig_side *s)
+{
+    uint32_t channel;
+    if (nacre_chan_open(s->conn, span_str("session"), span_of(NULL, 0), &channel, s->rig->now_ns) != NACRE_OK)
+        return;
+    fuzz_must(!s->ended, "no channel opens after the end");
+    ask_channel(s, channel);
+}
+
+static void act_on_channel(struct rig_side *s, enum action action, uint32_t channel)
+{
+    int64_t now = s->rig->now_ns;
+    switch ((int)action) {
+    case DO_READ:
+        nacre_chan_consumed(s->conn, channel, s->unread[channel], now);
+        s->unread[channel] = 0;
+        break;
+    case DO_SEND:
+        send_some(s, channel, input_u8(s->rig->in));
+        break;
+    case DO_SEND_MUCH:
+        send_some(s, channel, (size_t)input_u8(s->rig->in) * 1024);
+        break;
+    case DO_EOF:
+        (void)nacre_chan_send_eof(s->conn, channel, now);
+        break;
+    case DO_CLOSE:
+        (void)nacre_chan_close(s->conn, channel, now);
+        break;
+    default:
+        (void)nacre_chan_request(s->conn, channel, span_str("exec"), true, span_str("\0\0\0\1x"), now);
+        break;
+    }
+}
+
+static void wait_some(struct rig_side *s)
+{
+    s->rig->now_ns += input_u8(s->rig->in) * second_ns;
+    nacre_conn_tick(s->conn, s->rig->now_ns);
+}
+
+static void act_on_connection(struct rig_side *s, enum action action)
+{
+    int64_t now = s->rig->now_ns;
+    switch ((int)action) {
+    case DO_ANSWER:
+        answer_one(s);
+        break;
+    case DO_WORK:
+        finish_work(s);
+        break;
+    case DO_WAIT:
+        wait_some(s);
+        break;
+    case DO_OPEN:
+        open_one(s);
+        break;
+    case DO_GLOBAL:
+        (void)nacre_conn_global_request(s->conn, span_str("x@example.com"), true, span_str("?"), now);
+        break;
+    case DO_REKEY:
+        (void)nacre_conn_rekey(s->conn, now);
+        break;
+    case DO_DEAF:
+    case DO_HEAR:
+        s->is_deaf = action == DO_DEAF;
+        break;
+    case DO_PING:
+        (void)nacre_conn_ping(s->conn, span_str("ping"), now);
+        break;
+    case DO_LOGIN:
+        log_in(s);
+        break;
+    case DO_PAYLOAD:
+        (void)nacre_conn_send_payload(s->conn, input_span(s->rig->in), now);
+        break;
+    case DO_FIN:
+        nacre_conn_feed_eof(s->conn, now);
+        break;
+    case DO_LEAVE:
+        nacre_conn_close(s->conn, NACRE_E_BY_APPLICATION, "done", now);
+        break;
+    default:
+        break;
+    }
+}
+
+void rig_act(struct rig_side *s, uint8_t byte)
+{
+    enum action action = (enum action)((unsigned)(byte - ACTIONS_FROM) % ACTIONS);
+    bool of_channel = action == DO_READ || (action >= DO_SEND && action <= DO_REQUEST);
+    if (of_channel)
+        act_on_channel(s, action, input_u8(s->rig->in) % RIG_CHANNELS);
+    else
+        act_on_connection(s, action);
+    rig_drain(s);
+    fuzz_must(nacre_conn_queued(s->conn) <= (size_t)32 << 20, "R30: what is queued has a bound");
+}
+
+struct span rig_payload(struct rig *r, uint8_t number, uint8_t *room, size_t size)
+{
+    struct span body = input_span(r->in);
+    struct wr w = wr_over(room, size);
+    wr_u8(&w, number);
+    wr_bytes(&w, body.at, body.len < size - 1 ? body.len : size - 1);
+    return wr_span(&w);
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Allocations and calls of the cryptographic library that fail on the engine's threads (rules R32 and R33). The linker
+ * hands the engine's own calls over to the functions here (--wrap). Randomness is the world's. */
+#define OPENSSL_SUPPRESS_DEPRECATED /* the one way to replace the randomness of every library context */
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "simulation/sim.h"
+
+static uint32_t allocations_one_in, crypto_one_in;
+static uint64_t made;
+
+static bool fails(uint32_t one_in)
+{
+    if (one_in == 0 || !sim_is_engine() || !sim_one_in(one_in))
+        return false;
+    made++;
+    return true;
+}
+
+void sim_faults(uint32_t allocations, uint32_t crypto)
+{
+    allocations_one_in = allocations;
+    crypto_one_in = crypto;
+}
+
+uint64_t sim_faults_made(void)
+{
+    return made;
+}
+
+/* ---- memory ----------------------------------------------------------------------------------------------------- */
+
+/* The linker's names. */
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *at, size_t size);
+void *__real_aligned_alloc(size_t alignment, size_t size);
+char *__real_strdup(const char *text);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *at, size_t size);
+void *__wrap_aligned_alloc(size_t alignment, size_t size);
+char *__wrap_strdup(const char *text);
+
+void *__wrap_malloc(size_t size)
+{
+    return fails(allocations_one_in) ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return fails(allocations_one_in) ? NULL : __real_calloc(count, size);
+}
+
+void *__wrap_realloc(void *at, size_t size)
+{
+    return fails(allocations_one_in) ? NULL : __real_realloc(at, size);
+}
+
+void *__wrap_aligned_alloc(size_t alignment, size_t size)
+{
+    return fails(allocations_one_in) ? NULL : __real_aligned_alloc(alignment, size);
+}
+
+char *__wrap_strdup(const char *text)
+{
+    return fails(allocations_one_in) ? NULL : __real_strdup(text);
+}
+
+static void *library_malloc(size_t size, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    return fails(crypto_one_in) ? NULL : __real_malloc(size);
+}
+
+static void *library_realloc(void *at, size_t size, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    return fails(crypto_one_in) ? NULL : __real_realloc(at, size);
+}
+
+static void library_free(void *at, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    free(at);
+}
+
+/* ---- cryptography ----------------------------------------------------------------------------------------------- */
+
+/* A call that answers 1 for success, and how it is passed on. */
+#define FAILING(name, parameters, arguments)                                                                           \
+    int __real_##name parameters;                                                                                      \
+    int __wrap_##name parameters;                                                                                      \
+    int __wrap_##name parameters                                                                                       \
+    {                                                                                                                  \
+        return fails(crypto_one_in) ? 0 : __real_##name arguments;                                                     \
+    }
+
+FAILING(EVP_DigestUpdate, (EVP_MD_CTX * c, const void *d, size_t n), (c, d, n))
+FAILING(EVP_DigestFinal_ex, (EVP_MD_CTX * c, unsigned char *at, unsigned *n), (c, at, n))
+FAILING(EVP_DigestVerify, (EVP_MD_CTX * c, const unsigned char *s, size_t sn, const unsigned char *d, size_t dn),
+        (c, s, sn, d, dn))
+FAILING(EVP_DigestSign, (EVP_MD_CTX * c, unsigned char *s, size_t *sn, const unsigned char *d, size_t dn),
+        (c, s, sn, d, dn))
+FAILING(EVP_CipherUpdate, (EVP_CIPHER_CTX * c, unsigned char *o, int *on, const unsigned char *i, int in),
+        (c, o, on, i, in))
+FAILING(EVP_EncryptUpdate, (EVP_CIPHER_CTX * c, unsigned char *o, int *on, const unsigned char *i, int in),
+        (c, o, on, i, in))
+FAILING(EVP_CipherFinal_ex, (EVP_CIPHER_CTX * c, unsigned char *o, int *on), (c, o, on))
+FAILING(EVP_PKEY_derive, (EVP_PKEY_CTX * c, unsigned char *k, size_t *n), (c, k, n))
+FAILING(EVP_MAC_update, (EVP_MAC_CTX * c, const unsigned char *d, size_t n), (c, d, n))
+FAILING(EVP_MAC_final, (EVP_MAC_CTX * c, unsigned char *o, size_t *n, size_t m), (c, o, n, m))
+
+/* ---- randomness ------------------------------------------------------------------------------------------------- */
+
+static int random_bytes(unsigned char *at, int len)
+{
+    for (int i = 0; i < len; i++)
+        at[i] = (unsigned char)sim_random();
+    return 1;
+}
+
+static int random_status(void)
+{
+    return 1;
+}
+
+void sim_faults_prepare(void)
+{
+    static const RAND_METHOD method = {.bytes = random_bytes, .pseudorand = random_bytes, .status = random_status};
+    (void)CRYPTO_set_mem_functions(library_malloc, library_realloc, library_free);
+    (void)RAND_set_rand_method(&method);
+}
