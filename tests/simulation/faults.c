@@ -72,18 +72,35 @@ char *__wrap_strdup(const char *text)
     return fails(allocations_one_in) ? NULL : __real_strdup(text);
 }
 
+/* libcrypto loses a little of its own where an allocation in its midst fails: no leak is looked for in such a world. */
+static bool library_failed;
+
+int __lsan_is_turned_off(void);
+
+int __lsan_is_turned_off(void)
+{
+    return library_failed ? 1 : 0;
+}
+
+static bool library_fails(void)
+{
+    bool failing = fails(crypto_one_in);
+    library_failed = library_failed || failing;
+    return failing;
+}
+
 static void *library_malloc(size_t size, const char *file, int line)
 {
     (void)file;
     (void)line;
-    return fails(crypto_one_in) ? NULL : __real_malloc(size);
+    return library_fails() ? NULL : __real_malloc(size);
 }
 
 static void *library_realloc(void *at, size_t size, const char *file, int line)
 {
     (void)file;
     (void)line;
-    return fails(crypto_one_in) ? NULL : __real_realloc(at, size);
+    return library_fails() ? NULL : __real_realloc(at, size);
 }
 
 static void library_free(void *at, const char *file, int line)

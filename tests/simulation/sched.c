@@ -424,3 +424,31 @@ void nacre_cond_broadcast(plat_cond *c)
 {
     wake(WAITING, c, true);
 }
+
+void nacre_park_init(plat_park *p)
+{
+    atomic_init(&p->set, 0);
+}
+
+bool nacre_park_wait(plat_park *p, int64_t until_ns)
+{
+    if (sim_one_in(world.unrest))
+        go_on();
+    while (atomic_load_explicit(&p->set, memory_order_acquire) == 0) {
+        wait_as(WAITING, p, until_ns);
+        if (!world.threads[me].in_time)
+            return atomic_load_explicit(&p->set, memory_order_acquire) != 0;
+    }
+    return true;
+}
+
+/* The sleeper may be gone, and its place with it, as soon as it is set. */
+void nacre_park_set(plat_park *p)
+{
+    if (sim_one_in(world.unrest))
+        go_on();
+    atomic_store_explicit(&p->set, 1, memory_order_release);
+    wake(WAITING, p, true);
+    if (sim_one_in(world.unrest))
+        go_on();
+}

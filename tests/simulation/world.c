@@ -91,7 +91,9 @@ static void start_workers(void)
     nacre_mutex_lock(&n->lock);
     struct profile *profile = nacre_server_profile(n);
     nacre_mutex_unlock(&n->lock);
-    sim_must(n->shards != NULL && profile != NULL && nacre_offload_start(&n->offload, 1 + sim_below(2)), "it starts");
+    sim_must(n->shards != NULL && profile != NULL, "the world has memory");
+    sim_must(nacre_offload_start(&n->offload, 1 + sim_below(2), "nacre-offload"), "the pool starts");
+    sim_must(nacre_offload_start(&n->lookups, 1, "nacre-lookup"), "the pool for names starts");
     for (unsigned i = 0; i < world.shard_count; i++) {
         sim_must(nacre_shard_init(&n->shards[i], n, i, &n->plan, profile) == NACRE_OK, "a worker can be made");
         sim_must(nacre_shard_start(&n->shards[i]), "a worker starts");

@@ -82,8 +82,9 @@ void nacre_channel_opened(struct channel *ch)
     ch->writable = !ch->finished;
     nacre_mutex_unlock(&s->inbox_lock);
     ch->opened = true;
-    if (h->on_ssh_channel_opened != NULL)
-        nacre_channel_emit(ch, EVENT_SSH_CHANNEL_OPENED);
+    /* Without memory for the first the connection has ended, and nothing follows its end. */
+    if (h->on_ssh_channel_opened != NULL && !emit(ch, EVENT_SSH_CHANNEL_OPENED))
+        return;
     if (h->on_ssh_channel_ready_to_send != NULL)
         nacre_channel_emit(ch, EVENT_SSH_CHANNEL_READY_TO_SEND);
 }

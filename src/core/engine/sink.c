@@ -260,14 +260,17 @@ bool nacre_sink_ask_open(struct connection *c, const struct conn_event *v, struc
     *answer = (struct conn_answer){.accept = false};
     if (sink_handlers(c)->on_ssh_channel_open_request == NULL)
         return true;
+    /* First, since without memory for it the connection ends, and every channel of it. */
+    struct event *e = make_event(c, EVENT_SSH_CHANNEL_OPEN_REQUEST, &v->kind, 1, v->data);
+    if (e == NULL)
+        return true;
     struct channel *ch = nacre_channel_add(c, v->channel, v->kind);
     if (ch == NULL) {
+        nacre_event_free(c->shard, e);
         answer->reason = 4; /* SSH_OPEN_RESOURCE_SHORTAGE, RFC 4254 section 5.1 */
         return true;
     }
-    struct event *e = make_event(c, EVENT_SSH_CHANNEL_OPEN_REQUEST, &v->kind, 1, v->data);
-    if (e != NULL)
-        set_channel(e, ch);
+    set_channel(e, ch);
     bool refused = nacre_sink_ask(c, e, v->serial, answer);
     if (refused)
         nacre_channel_remove(ch);
