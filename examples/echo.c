@@ -53,7 +53,8 @@ int main(int argc, char **argv)
     if (nacre_create(&server) || nacre_make_key("ssh-ed25519", pem, sizeof pem) ||
         nacre_set_ssh_cert_store(server, pem, strlen(pem)) || nacre_set_ssh_cert_store_type(server, 7) ||
         nacre_set_ssh_cert_subject(server, "*") || nacre_set_local_host(server, "127.0.0.1") ||
-        nacre_set_local_port(server, argc > 1 ? atoi(argv[1]) : port) || nacre_set_handlers(server, &handlers, NULL))
+        nacre_set_local_port(server, argc > 1 ? (int)strtol(argv[1], NULL, 10) : port) ||
+        nacre_set_handlers(server, &handlers, NULL))
         return fprintf(stderr, "%s\n", nacre_last_error(server)), 1;
     for (int i = 2; i < argc; i++)
         if (nacre_config(server, argv[i], NULL, 0))

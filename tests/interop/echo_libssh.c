@@ -34,7 +34,7 @@ static int all_comes_back(ssh_channel channel)
 
 int main(int argc, char **argv)
 {
-    unsigned port = argc > 1 ? (unsigned)atoi(argv[1]) : 0;
+    unsigned port = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : 0;
     long timeout = 30;
     bool no = false;
     ssh_session s = ssh_new();
