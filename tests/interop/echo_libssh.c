@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* libssh as a client of examples/echo: PORT. Ends with 0 when what it sent came back. */
+/* libssh as a client of echo_server: PORT. Ends with 0 when what it sent came back. */
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# examples/echo for Windows, run by Wine over each I/O model, and clients of this system: OpenSSH, PuTTY's plink, Dropbear's dbclient
+# echo_server for Windows, run by Wine over each I/O model, and clients of this system: OpenSSH, PuTTY's plink, Dropbear's dbclient
 # and libssh, as far as they are here. ECHO and ECHO_DLL (with nacre.dll) are the programs, RUNNER is Wine.
 . "$(dirname "$0")/lib.sh"
 need "$RUNNER" ssh
