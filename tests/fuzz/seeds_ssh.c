@@ -47,6 +47,12 @@ static void done(struct script *s)
     s->length[1] = (uint8_t)len;
 }
 
+/* The application's answer to the question that the message asks: yes. */
+static void yes(struct script *s)
+{
+    wr_u8(&s->w, 0);
+}
+
 static void end(struct script *s)
 {
     fuzz_must(wr_done(&s->w), "a script fits");
@@ -106,6 +112,7 @@ static void login_to_server(void)
         struct script s;
         begin(&s, "login", TO_SERVER);
         simple(&s, 5, "ssh-userauth", NULL);
+        yes(&s);
         if (i == 0) {
             login(&s, "none");
             done(&s);
@@ -182,6 +189,7 @@ static void open_channel(struct script *s, const char *kind)
         wr_u32(w, 4000);
     }
     done(s);
+    yes(s);
 }
 
 static void request(struct script *s, const char *kind, const char *text)
@@ -193,6 +201,7 @@ static void request(struct script *s, const char *kind, const char *text)
     if (text != NULL)
         wr_cstring(w, text);
     done(s);
+    yes(s);
 }
 
 static void data(struct script *s, uint8_t number)
