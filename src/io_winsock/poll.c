@@ -8,7 +8,8 @@
 #include "io_winsock/winsock.h"
 
 enum {
-    FIRST_ROOM = 256
+    FIRST_ROOM = 256,
+    PATIENCE_MS = 250 /* no wait is longer: a wake-up is a datagram, which the system may drop */
 };
 
 struct notes {
@@ -120,9 +121,7 @@ static io_socket waker(const struct io *io)
 
 static void poll_wake(struct io *io)
 {
-    /* Out of memory: the next call tries again. */
-    if (send(waker(io), "", 1, 0) != 1)
-        atomic_store_explicit(&io->wake_sent, false, memory_order_release);
+    (void)send(waker(io), "", 1, 0); /* when it fails the end of the wait finds that it was asked for */
 }
 
 static void take_wake_up(struct io *io)
@@ -198,9 +197,11 @@ static void look(struct io *io, int left)
 static void poll_wait(struct io *io, int64_t until_ns)
 {
     DWORD ms = nacre_winsock_left_ms(until_ns);
-    int ready = WSAPoll(io->notes->at, io->notes->count, ms == INFINITE ? -1 : (int)ms);
+    int ready = WSAPoll(io->notes->at, io->notes->count, ms < PATIENCE_MS ? (int)ms : PATIENCE_MS);
     if (ready > 0)
         look(io, ready);
+    else
+        nacre_winsock_woken(io);
 }
 
 static const struct notifier notifier = {
