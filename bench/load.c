@@ -17,8 +17,8 @@ enum {
 };
 
 static const struct mode *const modes[MODES] = {
-    [MODE_HANDSHAKE] = &bench_handshake, [MODE_ECHO] = &bench_echo,        [MODE_BULK] = &bench_bulk,
-    [MODE_IDLE] = &bench_idle,           [MODE_STORM] = &bench_storm_echo, [MODE_ATTACK] = &bench_attack,
+    [MODE_HANDSHAKE] = &bench_handshake, [MODE_ECHO] = &bench_echo,  [MODE_BULK] = &bench_bulk,
+    [MODE_IDLE] = &bench_idle,           [MODE_STORM] = &bench_echo, [MODE_ATTACK] = &bench_attack,
 };
 
 uint64_t bench_share_below(const struct options *o, unsigned n)
@@ -71,6 +71,18 @@ void bench_load_begin(struct client *c)
     bench_client_expect(c, true);
 }
 
+void bench_load_begin_all(struct load *l, void (*first)(struct client *c))
+{
+    for (unsigned i = 0; i < l->count; i++) {
+        struct client *c = load_client(l, i);
+        if (c->stage != CLIENT_READY)
+            continue;
+        bench_load_begin(c);
+        first(c);
+        bench_client_pump(c);
+    }
+}
+
 void bench_load_check_done(struct load *l)
 {
     if (!l->going || l->done || l->busy != 0 || l->waits_for_storm)
@@ -99,6 +111,14 @@ void bench_load_gone(struct client *c)
     bench_load_end(c);
     if (l->closing && l->alive == 0)
         loop_stop(&l->shared.loop);
+}
+
+unsigned bench_load_vacate(struct client *c)
+{
+    struct load *l = load_of(c);
+    l->alive--;
+    l->busy--;
+    return c->number - l->first;
 }
 
 /* ---- gates ----------------------------------------------------------------------------------------------------- */

@@ -50,8 +50,7 @@ struct load {
     struct watch gates[GATES];
 };
 
-extern const struct mode bench_handshake, bench_echo, bench_bulk, bench_idle, bench_storm_echo, bench_storm_logins,
-    bench_attack;
+extern const struct mode bench_handshake, bench_echo, bench_bulk, bench_idle, bench_storm_logins, bench_attack;
 
 /* What the parent gives to each process. */
 struct load_start {
@@ -90,10 +89,16 @@ void bench_load_prepared(struct client *c);
 void bench_load_begin(struct client *c);
 void bench_load_end(struct client *c);
 
+/* The go() of modes that connect first: every client that is ready takes part, and first() is what it does first. */
+void bench_load_begin_all(struct load *l, void (*first)(struct client *c));
+
 /* To be called when no client is busy and none will be: tells the parent. */
 void bench_load_check_done(struct load *l);
 
 /* The gone() of modes that have nothing to add. */
 void bench_load_gone(struct client *c);
+
+/* For the gone() of modes in which one client follows another: returns the place that is free for the next one. */
+unsigned bench_load_vacate(struct client *c);
 
 #endif

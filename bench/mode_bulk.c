@@ -189,19 +189,17 @@ static void running(struct client *c)
         bench_load_prepared(c);
 }
 
+static void first(struct client *c)
+{
+    if (direction_of(c) == DIRECTION_OUT)
+        run_command(c);
+    else
+        fill((struct bulk_client *)c);
+}
+
 static void go(struct load *l)
 {
-    for (unsigned i = 0; i < l->count; i++) {
-        struct client *c = load_client(l, i);
-        if (c->stage != CLIENT_READY)
-            continue;
-        bench_load_begin(c);
-        if (direction_of(c) == DIRECTION_OUT)
-            run_command(c);
-        else
-            fill((struct bulk_client *)c);
-        bench_client_pump(c);
-    }
+    bench_load_begin_all(l, first);
 }
 
 const struct mode bench_bulk = {

@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Round trips: each connection has one message under way and sends the next when it is back (a closed loop: a server
  * that stalls is asked less often meanwhile, so the percentiles are those of the messages sent, not of a constant
- * rate). */
+ * rate). In storm mode those before the logins begin are counted apart from those beside them; a message counts for the
+ * time in which it came back. */
 #include "base/plat.h"
 #include "load.h"
 #include "probe.h"
-
-struct echo_client {
-    struct client client;
-    struct probe probe;
-};
 
 static void opened(struct client *c)
 {
@@ -18,44 +14,33 @@ static void opened(struct client *c)
 
 static void go(struct load *l)
 {
-    for (unsigned i = 0; i < l->count; i++) {
-        struct client *c = load_client(l, i);
-        if (c->stage != CLIENT_READY)
-            continue;
-        bench_load_begin(c);
-        bench_probe_send(c, &((struct echo_client *)c)->probe);
-        bench_client_pump(c);
-    }
+    bench_load_begin_all(l, bench_probe_send);
 }
 
 static void data(struct client *c, struct span bytes)
 {
-    struct echo_client *e = (struct echo_client *)c;
     struct load *l = load_of(c);
+    struct tally *t = c->shared->tally;
+    bool quiet = c->shared->options->mode == MODE_STORM && !l->storming;
     uint64_t took_ns;
-    if (!bench_probe_take(c, &e->probe, bytes, &took_ns))
+    if (!bench_probe_take(c, bytes, &took_ns))
         return;
-    bench_histogram_add(&c->shared->tally->latency, took_ns);
-    tally_add(&c->shared->tally->operations, 1);
+    bench_histogram_add(quiet ? &t->quiet : &t->latency, took_ns);
+    tally_add(&t->operations, 1);
     if (nacre_clock_ns() < l->until_ns)
-        bench_probe_send(c, &e->probe);
+        bench_probe_send(c);
     else
         bench_load_end(c);
 }
 
-static void ended(struct client *c)
-{
-    bench_client_fail(c, FAILED_DISCONNECTED, "the command ended");
-}
-
 const struct mode bench_echo = {
-    .client_size = sizeof(struct echo_client),
+    .client_size = sizeof(struct prober),
     .connects_first = true,
     .ops = {.logged_in = bench_client_open,
             .opened = opened,
             .running = bench_load_prepared,
             .data = data,
-            .ended = ended,
+            .ended = bench_probe_ended,
             .gone = bench_load_gone},
     .go = go,
 };

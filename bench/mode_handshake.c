@@ -44,9 +44,7 @@ static void gone(struct client *c)
         bench_load_gone(c);
         return;
     }
-    l->alive--;
-    l->busy--;
-    begin(l, c->number - l->first);
+    begin(l, bench_load_vacate(c));
 }
 
 const struct mode bench_handshake = {

@@ -4,8 +4,14 @@
 #include "base/plat.h"
 #include "stream.h"
 
-void bench_probe_send(struct client *c, struct probe *p)
+static struct prober *prober_of(struct client *c)
 {
+    return (struct prober *)(void *)c;
+}
+
+void bench_probe_send(struct client *c)
+{
+    struct prober *p = prober_of(c);
     size_t size = c->shared->options->size;
     struct block *b = bench_client_block(c, size);
     if (b == NULL)
@@ -17,8 +23,9 @@ void bench_probe_send(struct client *c, struct probe *p)
     bench_client_send(c, b);
 }
 
-bool bench_probe_take(struct client *c, struct probe *p, struct span data, uint64_t *took_ns)
+bool bench_probe_take(struct client *c, struct span data, uint64_t *took_ns)
 {
+    struct prober *p = prober_of(c);
     size_t size = c->shared->options->size;
     tally_add(&c->shared->tally->bytes_out, data.len);
     if (p->sent_ns == 0 || data.len > size - p->got) {
@@ -36,4 +43,9 @@ bool bench_probe_take(struct client *c, struct probe *p, struct span data, uint6
     p->sent_ns = 0;
     p->round++;
     return true;
+}
+
+void bench_probe_ended(struct client *c)
+{
+    bench_client_fail(c, FAILED_DISCONNECTED, "the command ended");
 }
