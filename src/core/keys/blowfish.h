@@ -17,7 +17,7 @@ struct blowfish {
 extern const struct blowfish nacre_blowfish_start;
 
 enum {
-    BCRYPT_ROUNDS_MAX = 4096,
+    BCRYPT_ROUNDS_MAX = 1024, /* seconds; ssh-keygen takes 16 or 24 */
     BCRYPT_OUT_MAX = 128
 };
 

@@ -14,6 +14,7 @@ struct container {
     char *subject_out;
     size_t subject_size;
     bool public_only_will_do; /* a public key alone is an answer too */
+    unsigned work_divisor;    /* at least 1 */
     struct buf *certificate;  /* where the DER of the certificate goes; NULL: nowhere */
     char *why;
     size_t why_size;

@@ -39,9 +39,9 @@ enum nacre_error nacre_openssh_unlock(struct container *k, const struct sealed *
     if (!span_is(s->kdf, "bcrypt") || !rd_end(&r) || s->tag.len != 0 || s->private.len == 0 ||
         s->private.len % lock->block != 0)
         return nacre_container_fail(k, NACRE_E_KEY, "is damaged: its lock cannot be read.");
-    if (rounds > BCRYPT_ROUNDS_MAX)
-        return nacre_container_fail(k, NACRE_E_KEY, "is locked with %u rounds of bcrypt; at most %d are accepted.",
-                                    (unsigned)rounds, BCRYPT_ROUNDS_MAX);
+    if (rounds > BCRYPT_ROUNDS_MAX / k->work_divisor)
+        return nacre_container_fail(k, NACRE_E_KEY, "is locked with %u rounds of bcrypt; at most %u are accepted.",
+                                    (unsigned)rounds, BCRYPT_ROUNDS_MAX / k->work_divisor);
     bool ok = nacre_bcrypt_pbkdf(k->c, span_str(k->password), salt, rounds, key, lock->key_len + lock->iv_len) &&
               nacre_container_decrypt(k, lock->fetch, key, key + lock->key_len, s->private, out);
     nacre_wipe(key, sizeof key);

@@ -5,6 +5,10 @@
 #include <openssl/objects.h>
 #include <openssl/pem.h>
 
+enum {
+    PBE_ROUNDS_MAX = 5 * 1000 * 1000 /* of a whole file: seconds */
+};
+
 static uint64_t number_of(const ASN1_INTEGER *n)
 {
     uint64_t value = 0;
@@ -67,14 +71,19 @@ static uint64_t rounds_of(const X509_ALGOR *a)
     return rounds;
 }
 
+uint64_t nacre_pbe_rounds(const struct container *k)
+{
+    return PBE_ROUNDS_MAX / k->work_divisor;
+}
+
 static bool pays(struct container *k, uint64_t rounds, uint64_t *left)
 {
     if (rounds <= *left) {
         *left -= rounds;
         return true;
     }
-    (void)nacre_container_fail(k, NACRE_E_KEY, "hashes its password too often; at most %d times are accepted.",
-                               PBE_ROUNDS_MAX);
+    (void)nacre_container_fail(k, NACRE_E_KEY, "hashes its password too often; at most %u times are accepted.",
+                               (unsigned)nacre_pbe_rounds(k));
     return false;
 }
 
@@ -98,7 +107,7 @@ bool nacre_pbe_pays_pkcs8(struct container *k, struct span bytes)
 {
     const X509_ALGOR *lock = NULL;
     const unsigned char *at = bytes.at;
-    uint64_t left = PBE_ROUNDS_MAX;
+    uint64_t left = nacre_pbe_rounds(k);
     X509_SIG *locked = NULL;
     if (bytes.len != 0 && bytes.at[0] == 0x30) {
         locked = d2i_X509_SIG(NULL, &at, (long)bytes.len);

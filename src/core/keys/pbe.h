@@ -8,9 +8,8 @@
 
 #include "keys/container.h"
 
-enum {
-    PBE_ROUNDS_MAX = 5 * 1000 * 1000 /* of a whole file: seconds */
-};
+/* How many rounds a whole file may take. */
+uint64_t nacre_pbe_rounds(const struct container *k);
 
 /* Takes the rounds of that lock from *left. False, and the reason told: there are not so many left. What is no lock
  * that is known here costs nothing: the library will not open it either. */

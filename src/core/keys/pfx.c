@@ -232,7 +232,7 @@ static enum nacre_error read_contents(struct container *k, PKCS12 *p, const char
 enum nacre_error nacre_pfx_read(struct container *k, struct key **out)
 {
     const char *password = k->password;
-    uint64_t rounds_left = PBE_ROUNDS_MAX;
+    uint64_t rounds_left = nacre_pbe_rounds(k);
     enum nacre_error e;
     PKCS12 *p = decode(k);
     if (p == NULL)

@@ -86,7 +86,7 @@ static enum nacre_error derive_argon2(struct container *k, const struct ppk *f, 
     if (!argon2_type_of(f->kdf, &type))
         return nacre_container_fail(k, NACRE_E_KEY_TYPE, "is locked by %.*s, which cannot be used here.",
                                     (int)f->kdf.len, (const char *)f->kdf.at);
-    if (f->memory > ARGON2_MEMORY_MAX || (uint64_t)f->memory * f->passes > ARGON2_WORK_MAX)
+    if (f->memory > ARGON2_MEMORY_MAX || (uint64_t)f->memory * f->passes > ARGON2_WORK_MAX / k->work_divisor)
         return nacre_container_fail(k, NACRE_E_KEY, "is locked with more passes or memory of Argon2 than accepted.");
     if (run_argon2(k, f, type, out))
         return NACRE_OK;

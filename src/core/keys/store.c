@@ -152,6 +152,7 @@ enum nacre_error nacre_store_open(const struct nacre_crypto *c, const struct sto
         .subject_out = subject_out,
         .subject_size = subject_size,
         .public_only_will_do = request->public_only_will_do,
+        .work_divisor = request->work_divisor == 0 ? 1 : request->work_divisor,
         .certificate = request->certificate,
         .why = why,
         .why_size = why_size,

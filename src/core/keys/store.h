@@ -43,6 +43,9 @@ struct store_request {
     const char *password;     /* "" or NULL: none */
     const char *subject;      /* "*" takes the first */
     bool public_only_will_do; /* for containers without a private key: a public one is an answer too */
+    /* A locked container says itself how much work its password costs. 0: what people lock keys with is accepted,
+     * seconds at most; n: no more than the n-th part of that. */
+    unsigned work_divisor;
     struct buf *certificate; /* NULL: not wanted; else the DER of the certificate beside the key, if any, is appended */
 };
 

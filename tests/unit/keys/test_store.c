@@ -276,3 +276,29 @@ Test(store, absurd_costs_are_refused)
         cr_expect_not_null(strstr(why, "too often"), "case %zu: %s", i, why);
     }
 }
+
+/* OpenSSH's own format says it in binary: the salt's length and the salt, the rounds, how many keys follow. */
+Test(store, absurd_rounds_of_bcrypt_are_refused)
+{
+    run("ssh-keygen -q -t ed25519 -a 3 -N geheim -f k");
+    check_opens(STORE_PEM_FILE, "k", "geheim", "k.pub");
+    run("sed '/^-/d' k | openssl base64 -d -out sealed");
+    patch("sealed", "\0\0\0\x03\0\0\0\x01", "\0\0\x04\x01\0\0\0\x01", 8);
+    run("(sed -n 1p k && openssl base64 -in sealed && sed -n '$p' k) > dear");
+    check_fails(STORE_PEM_FILE, span_str("dear"), "geheim", NACRE_E_KEY);
+    cr_expect_not_null(strstr(why, "1025 rounds"), "%s", why);
+}
+
+Test(store, a_caller_with_less_time_is_told_sooner)
+{
+    struct key *key = NULL;
+    struct store_request request = {
+        .type = STORE_PEM_FILE, .store = span_str("k"), .password = "geheim", .work_divisor = 256};
+    run("ssh-keygen -q -t ed25519 -a 5 -N geheim -f k");
+    cr_expect_eq(nacre_store_open(crypto, &request, &key, subject, sizeof subject, why, sizeof why), NACRE_E_KEY);
+    cr_expect_not_null(strstr(why, "at most 4 "), "%s", why);
+    request.work_divisor = 128;
+    cr_expect_eq(nacre_store_open(crypto, &request, &key, subject, sizeof subject, why, sizeof why), NACRE_OK, "%s",
+                 why);
+    nacre_key_unref(key);
+}
