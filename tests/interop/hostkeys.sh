@@ -81,8 +81,7 @@ check "learns the RSA key by rsa-sha2-256" settles learns_rsa rsa-sha2-256
 echo "$(host) $(public_of retired)" >"$T/known"
 check "another key is refused" refused learn 127.0.0.1 true
 
-check "the server ends when told to" stop_server
-start_server --exec --set AnnounceHostKeys=False
+start_again --exec --set AnnounceHostKeys=False
 echo "$(host) $(public_of host_ed25519)" >"$T/known"
 check "nothing is announced when it is switched off" learn 127.0.0.1 sleep 1
 check "and nothing learnt" unknown host_rsa
@@ -161,14 +160,8 @@ trusts()
     LEARN=no learn "$@"
 }
 
-restart_with()
-{
-    [ -z "$SERVER_PID" ] || stop_server || return 1
-    start_server --exec "$@"
-}
-
 certify host_ed25519 -n 127.0.0.1 -V -1h:+1h && certify host_rsa -n 127.0.0.1 -V -1h:+1h || exit 1
-restart_with --host-certificate "$T/host_ed25519-cert.pub" --host-certificate "$T/host_rsa-cert.pub"
+start_again --exec --host-certificate "$T/host_ed25519-cert.pub" --host-certificate "$T/host_rsa-cert.pub"
 check "a client that knows the authority alone" prints hello trusts 127.0.0.1 echo hello
 check "over RSA by SHA-512" prints hello trusts -o HostKeyAlgorithms=rsa-sha2-512-cert-v01@openssh.com 127.0.0.1 echo hello
 check "over RSA by SHA-256" prints hello trusts -o HostKeyAlgorithms=rsa-sha2-256-cert-v01@openssh.com 127.0.0.1 echo hello
@@ -184,7 +177,7 @@ rekeyed()
 check "keys are exchanged again over a certificate" rekeyed
 
 certify host_ed25519 -n elsewhere -V -1h:+1h || exit 1
-restart_with --host-certificate "$T/host_ed25519-cert.pub"
+start_again --exec --host-certificate "$T/host_ed25519-cert.pub"
 check "a certificate for another host" refused trusts 127.0.0.1 true
 check "the server ends when told to" stop_server
 SERVER_PID=""
@@ -222,12 +215,7 @@ keys_are()
 
 only()
 {
-    [ -z "$SERVER_PID" ] || stop_server || return 1
-    : >"$T/server.log"
-    "$NACRED" --listen 127.0.0.1:0 --set SSHPublicKeyAlgorithms=ssh-ed25519,ecdsa-sha2-nistp256,rsa-sha2-512 "$@" \
-        >"$T/server.log" 2>&1 </dev/null &
-    SERVER_PID=$!
-    wait_for_port "$T/server.log" "$SERVER_PID"
+    serve "$NACRED" --listen 127.0.0.1:0 --set SSHPublicKeyAlgorithms=ssh-ed25519,ecdsa-sha2-nistp256,rsa-sha2-512 "$@"
 }
 
 ALT="--set AltSSHCertCount=1 --set AltSSHCertStoreType[0]=99 --set AltSSHCertStore[0]=$T/host_ecdsa256 --set AltSSHCertSubject[0]=*"

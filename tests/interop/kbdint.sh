@@ -5,9 +5,7 @@
 need ssh
 here=$(cd "$(dirname "$0")" && pwd)
 
-"$KBDINT_SERVER" >"$T/server.log" 2>&1 </dev/null &
-SERVER_PID=$!
-wait_for_port "$T/server.log" "$SERVER_PID"
+serve "$KBDINT_SERVER"
 
 # answers FIRST SECOND: ssh asks for each prompt through the askpass program, which goes by its text.
 answers()

@@ -151,13 +151,13 @@ make_host_keys()
     chmod 600 "$T"/host_*
 }
 
-# wait_for_port LOG PID: reads from the log which port the server took; PORT.
+# wait_for_port LOG PID: reads from the log which port the server took; PORT. Wine takes long to begin.
 wait_for_port()
 {
     local tries=0
 
     PORT=""
-    while [ $tries -lt 200 ]; do
+    while [ $tries -lt 1200 ]; do
         PORT=$(sed -n 's/.*127\.0\.0\.1:\([0-9][0-9]*\).*/\1/p' "$1" | head -n 1)
         [ -z "$PORT" ] || return 0
         kill -0 "$2" 2>/dev/null || break
@@ -179,6 +179,34 @@ start_server()
     "$NACRED" ${NACRED_OPTIONS:-} --listen 127.0.0.1:0 --user "$USER_NAME:$PASSWORD" --authorized-keys "$T/authorized_keys" \
         --host-key "$T/host_ed25519" --host-key "$T/host_ecdsa256" --host-key "$T/host_ecdsa384" \
         --host-key "$T/host_ecdsa521" --host-key "$T/host_rsa" "$@" >"$T/server.log" 2>&1 </dev/null &
+    SERVER_PID=$!
+    wait_for_port "$T/server.log" "$SERVER_PID"
+}
+
+# start_again [OPTION]...: nacred with other options.
+start_again()
+{
+    [ -z "$SERVER_PID" ] || check "the server ends when told to" stop_server
+    start_server "$@"
+}
+
+# restart SETTING...: nacred with OPTIONS and those settings.
+OPTIONS=(--exec)
+restart()
+{
+    local setting settings=()
+
+    for setting in "$@"; do
+        settings+=(--set "$setting")
+    done
+    start_again "${OPTIONS[@]}" "${settings[@]}"
+}
+
+# serve PROGRAM [ARGUMENT]...: another server in nacred's place.
+serve()
+{
+    [ -z "$SERVER_PID" ] || check "the server ends when told to" stop_server
+    "$@" >"$T/server.log" 2>&1 </dev/null &
     SERVER_PID=$!
     wait_for_port "$T/server.log" "$SERVER_PID"
 }

@@ -4,18 +4,6 @@
 . "$(dirname "$0")/lib.sh"
 need ssh ssh-keygen
 
-# restart SETTING...: the server again, with those.
-restart()
-{
-    local setting options=()
-
-    [ -z "$SERVER_PID" ] || check "the server ends when told to" stop_server
-    for setting in "$@"; do
-        options+=(--set "$setting")
-    done
-    start_server --exec "${options[@]}"
-}
-
 # told TEXT COMMAND...: the command fails, and the server's words are shown.
 told()
 {

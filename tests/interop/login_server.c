@@ -2,14 +2,13 @@
 /* A server on the public interface alone with two users: "guest" needs nothing, and "anna" has a password, "old", which
  * has expired; the new one needs eight bytes. A third, "berta", has the password "old" and cannot change it.
  *
- * Any command prints "welcome". Listens on a free port of 127.0.0.1, says which, and runs until it is killed. */
+ * Any command prints "welcome". Runs until it is killed. */
 #include <stdio.h>
 #include <string.h>
 
-#include "nacre/nacre.h"
+#include "small_server.h"
 
 enum {
-    STORE_PEM_BLOB = 7,
     NEW_MIN = 8
 };
 
@@ -54,84 +53,18 @@ static void on_auth(nacre_server *server, struct nacre_ssh_user_auth_request *e,
         e->change_prompt = "Your password has expired.";
 }
 
-static void on_open(nacre_server *server, struct nacre_ssh_channel_open_request *e, void *context)
+static int ask_for_a_password(nacre_server *server)
 {
-    (void)server;
-    (void)context;
-    e->accept = strcmp(e->service, "session") == 0;
+    return nacre_set_default_auth_methods(server, "password");
 }
 
-static void on_request(nacre_server *server, struct nacre_ssh_channel_request *e, void *context)
-{
-    (void)server;
-    (void)context;
-    e->success = strcmp(e->request_type, "exec") == 0;
-}
-
-static void on_requested(nacre_server *server, struct nacre_ssh_channel_requested *e, void *context)
-{
-    (void)context;
-    if (strcmp(e->request_type, "exec") != 0)
-        return;
-    nacre_send_text(server, e->channel_id, "welcome\n");
-    nacre_send_exit_status(server, e->channel_id, 0);
-    nacre_send_eof(server, e->channel_id);
-    nacre_close_channel(server, e->channel_id);
-}
-
-static int use_new_key(nacre_server *server)
-{
-    char pem[16384];
-    int error = nacre_make_key("ssh-ed25519", pem, sizeof pem);
-    if (error == 0)
-        error = nacre_set_ssh_cert_store_type(server, STORE_PEM_BLOB);
-    if (error == 0)
-        error = nacre_set_ssh_cert_store(server, pem, strlen(pem));
-    return error != 0 ? error : nacre_set_ssh_cert_subject(server, "*");
-}
-
-static int listen_locally(nacre_server *server)
-{
-    int error = nacre_set_local_host(server, "127.0.0.1");
-    if (error == 0)
-        error = nacre_set_local_port(server, 0);
-    return error != 0 ? error : nacre_start_listening(server);
-}
-
-static int run(nacre_server *server)
+int main(int argc, char **argv)
 {
     static const struct nacre_handlers handlers = {
         .on_ssh_user_auth_request = on_auth,
-        .on_ssh_channel_open_request = on_open,
-        .on_ssh_channel_request = on_request,
-        .on_ssh_channel_requested = on_requested,
+        .on_ssh_channel_open_request = small_open,
+        .on_ssh_channel_request = small_request,
+        .on_ssh_channel_requested = small_welcome,
     };
-    int port = 0;
-    int error = nacre_set_handlers(server, &handlers, NULL);
-    if (error == 0)
-        error = nacre_set_default_auth_methods(server, "password");
-    if (error == 0)
-        error = use_new_key(server);
-    if (error == 0)
-        error = listen_locally(server);
-    if (error == 0)
-        error = nacre_get_local_port(server, &port);
-    if (error != 0)
-        return error;
-    printf("listening on 127.0.0.1:%d\n", port);
-    fflush(stdout);
-    while (error == 0)
-        error = nacre_do_events(server);
-    return error;
-}
-
-int main(void)
-{
-    nacre_server *server = NULL;
-    if (nacre_create(&server) != 0)
-        return 1;
-    int error = run(server);
-    fprintf(stderr, "login_server: %d: %s\n", error, nacre_last_error(server));
-    nacre_free(server);
-    return 1;
+    return small_main(argc, argv, &handlers, ask_for_a_password);
 }

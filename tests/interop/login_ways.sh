@@ -7,14 +7,6 @@ need ssh
 program=$1
 here=$(cd "$(dirname "$0")" && pwd)
 
-serve()
-{
-    [ -z "$SERVER_PID" ] || check "the server ends when told to" stop_server
-    "$program" >"$T/server.log" 2>&1 </dev/null &
-    SERVER_PID=$!
-    wait_for_port "$T/server.log" "$SERVER_PID"
-}
-
 # ---- none ----
 
 nothing()
@@ -22,7 +14,7 @@ nothing()
     # shellcheck disable=SC2086 # a list of options
     timeout 60 ssh $SSH_COMMON -o LogLevel=ERROR -o BatchMode=yes -o PubkeyAuthentication=no -p "$PORT" -l "$1" 127.0.0.1 x
 }
-serve
+serve "$program"
 check "a guest needs nothing" prints welcome nothing guest
 check "others do" refused nothing anna
 
@@ -70,7 +62,7 @@ if /usr/bin/python3 -W ignore -c 'import asyncssh' 2>/dev/null; then
     {
         timeout 90 /usr/bin/python3 "$here/change_client.py" "$PORT" "$@"
     }
-    serve
+    serve "$program"
     check "AsyncSSH: declined" status_is 3 asyncssh anna old
     check "AsyncSSH: too short, then good" \
         prints "$(printf 'Your password has expired.\nThe new password needs eight bytes.\nwelcome')" \

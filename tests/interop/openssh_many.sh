@@ -53,28 +53,20 @@ fifty_logins()
     }
 }
 
-# Two seconds without an answer would end the client.
+# Six seconds without an answer would end the client.
 keeps_alive()
 {
     local pid
 
-    LIMIT=60 ssh_key -N -o ServerAliveInterval=1 -o ServerAliveCountMax=2 127.0.0.1 &
+    LIMIT=60 ssh_key -N -o ServerAliveInterval=1 -o ServerAliveCountMax=6 127.0.0.1 &
     pid=$!
     PIDS="$PIDS $pid"
-    sleep 6
+    sleep 10
     kill -0 $pid || return 1
     ends $pid
-}
-
-server_keeps_alive()
-{
-    prints hello ssh_key 127.0.0.1 'sleep 5; echo hello'
 }
 
 check "ten sessions on one connection" ten_sessions
 check "fifty logins at once" fifty_logins
 check "the client's keep-alives are answered" keeps_alive
-check "the server ends when told to" stop_server
-start_server --exec --set SSHKeepAliveInterval=1 --set SSHKeepAliveCountMax=2
-check "the server's keep-alives are answered" server_keeps_alive
 finish

@@ -2,14 +2,14 @@
 /* A server on the public interface alone whose settings change while it listens: each line of standard input is one, as
  * nacre_config() takes it, or "key=FILE" for another host key. After each line it prints "done" and the result.
  *
- * Anybody gets in, and any command prints "welcome". Listens on a free port of 127.0.0.1 once the first line has come,
- * says which, and ends with standard input. */
+ * Anybody gets in, and any command prints "welcome". Listens once the first line has come, and ends with standard
+ * input. */
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "nacre/nacre.h"
+#include "small_server.h"
 
 enum {
     STORE_AUTO = 99,
@@ -21,29 +21,6 @@ static void on_auth(nacre_server *server, struct nacre_ssh_user_auth_request *e,
     (void)server;
     (void)context;
     e->accept = true;
-}
-
-static void on_open(nacre_server *server, struct nacre_ssh_channel_open_request *e, void *context)
-{
-    (void)server;
-    (void)context;
-    e->accept = strcmp(e->service, "session") == 0;
-}
-
-static void on_request(nacre_server *server, struct nacre_ssh_channel_request *e, void *context)
-{
-    (void)server;
-    (void)context;
-    e->success = strcmp(e->request_type, "exec") == 0;
-}
-
-static void on_requested(nacre_server *server, struct nacre_ssh_channel_requested *e, void *context)
-{
-    (void)context;
-    nacre_send_text(server, e->channel_id, "welcome\n");
-    nacre_send_exit_status(server, e->channel_id, 0);
-    nacre_send_eof(server, e->channel_id);
-    nacre_close_channel(server, e->channel_id);
 }
 
 static int use_key(nacre_server *server, const char *file)
@@ -67,34 +44,15 @@ static bool take_line(nacre_server *server)
     return true;
 }
 
-static int start(nacre_server *server)
+static int run(nacre_server *server)
 {
     static const struct nacre_handlers handlers = {
         .on_ssh_user_auth_request = on_auth,
-        .on_ssh_channel_open_request = on_open,
-        .on_ssh_channel_request = on_request,
-        .on_ssh_channel_requested = on_requested,
+        .on_ssh_channel_open_request = small_open,
+        .on_ssh_channel_request = small_request,
+        .on_ssh_channel_requested = small_welcome,
     };
-    int port = 0;
-    int error = nacre_set_handlers(server, &handlers, NULL);
-    if (error == 0)
-        error = nacre_set_local_host(server, "127.0.0.1");
-    if (error == 0)
-        error = nacre_set_local_port(server, 0);
-    if (error == 0)
-        error = nacre_start_listening(server);
-    if (error == 0)
-        error = nacre_get_local_port(server, &port);
-    if (error != 0)
-        return error;
-    printf("listening on 127.0.0.1:%d\n", port);
-    fflush(stdout);
-    return 0;
-}
-
-static int run(nacre_server *server)
-{
-    int error = take_line(server) ? start(server) : NACRE_E_INVAL;
+    int error = take_line(server) ? small_listen(server, &handlers) : NACRE_E_INVAL;
     for (bool more = true; error == 0 && more;) {
         struct pollfd in = {.fd = 0, .events = POLLIN};
         error = nacre_do_events(server);

@@ -7,9 +7,7 @@ need ssh ssh-keygen
 program=$1
 make_keys
 
-"$program" "$T/ed25519.pub" 0 >"$T/server.log" 2>&1 </dev/null &
-SERVER_PID=$!
-wait_for_port "$T/server.log" "$SERVER_PID"
+serve "$program" "$T/ed25519.pub" 0
 
 # logs_in USER METHODS TYPED KEY: answers every prompt with TYPED.
 logs_in()

@@ -15,20 +15,6 @@ if cc "$TESTS/echo_libssh.c" -o "$T/echo_libssh" -lssh >/dev/null 2>&1; then
     LIBSSH=$T/echo_libssh
 fi
 
-# serve PROGRAM SETTING...
-serve()
-{
-    : >"$T/server.log"
-    "$RUNNER" "$1" 0 "${@:2}" >"$T/server.log" 2>&1 </dev/null &
-    SERVER_PID=$!
-    local tries=0
-    until grep -q 127.0.0.1: "$T/server.log" || [ $tries -gt 600 ]; do
-        sleep 0.1
-        tries=$((tries + 1))
-    done
-    wait_for_port "$T/server.log" "$SERVER_PID"
-}
-
 plink_echo()
 {
     timeout 60 ssh-keyscan -p "$PORT" -t ed25519 127.0.0.1 >"$T/scanned" 2>/dev/null
@@ -75,9 +61,9 @@ clients()
 }
 
 for settings in UseIOCP=True UseWindowsMessages=True UseWindowsMessages=False; do
-    serve "$ECHO" "$settings"
+    serve "$RUNNER" "$ECHO" "$settings"
     clients "$settings"
 done
-serve "$ECHO_DLL" IOBackend=auto
+serve "$RUNNER" "$ECHO_DLL" IOBackend=auto
 clients "nacre.dll, IOBackend=auto"
 finish

@@ -5,9 +5,7 @@
 need ssh /usr/bin/python3
 here=$(cd "$(dirname "$0")" && pwd)
 
-"$1" >"$T/server.log" 2>&1 </dev/null &
-SERVER_PID=$!
-wait_for_port "$T/server.log" "$SERVER_PID"
+serve "$1"
 
 : >"$T/display"
 /usr/bin/python3 "$here/x_display.py" >"$T/display" 2>&1 &

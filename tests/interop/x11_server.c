@@ -3,14 +3,12 @@
  * channel, says there what an X client says first, with the cookie that the client sent, and copies what comes back to
  * the command's channel.
  *
- * Listens on a free port of 127.0.0.1, says which, and runs until it is killed. One client at a time. */
-#include <stdio.h>
+ * Runs until it is killed. One client at a time. */
 #include <string.h>
 
-#include "nacre/nacre.h"
+#include "small_server.h"
 
 enum {
-    STORE_PEM_BLOB = 7,
     COOKIE_MAX = 64
 };
 
@@ -24,18 +22,9 @@ static void on_auth(nacre_server *server, struct nacre_ssh_user_auth_request *e,
     e->accept = strcmp(e->auth_method, "none") == 0;
 }
 
-static void on_open(nacre_server *server, struct nacre_ssh_channel_open_request *e, void *context)
-{
-    (void)server;
-    (void)context;
-    e->accept = strcmp(e->service, "session") == 0;
-}
-
 static void on_request(nacre_server *server, struct nacre_ssh_channel_request *e, void *context)
 {
-    (void)server;
-    (void)context;
-    e->success = strcmp(e->request_type, "exec") == 0;
+    small_request(server, e, context);
     if (strcmp(e->request_type, "x11-req") == 0)
         e->success = nacre_get_ssh_param(e->packet, e->packet_len, "X11AuthProtocol", protocol, sizeof protocol) == 0 &&
                      nacre_get_ssh_param(e->packet, e->packet_len, "X11AuthCookie", cookie, sizeof cookie) == 0;
@@ -102,51 +91,22 @@ static void on_eof(nacre_server *server, struct nacre_ssh_channel_eof *e, void *
         (void)nacre_close_channel(server, display);
 }
 
-static int start(nacre_server *server, int *port)
+static int ask_for_nothing(nacre_server *server)
 {
-    static const struct nacre_handlers handlers = {.on_ssh_user_auth_request = on_auth,
-                                                   .on_ssh_channel_open_request = on_open,
-                                                   .on_ssh_channel_request = on_request,
-                                                   .on_ssh_channel_requested = on_requested,
-                                                   .on_ssh_channel_opened = on_opened,
-                                                   .on_ssh_channel_data_in = on_data,
-                                                   .on_ssh_channel_eof = on_eof,
-                                                   .on_ssh_channel_closed = on_closed};
-    char pem[16384];
-    int error = nacre_make_key("ssh-ed25519", pem, sizeof pem);
-    if (error == 0)
-        error = nacre_set_ssh_cert_store_type(server, STORE_PEM_BLOB);
-    if (error == 0)
-        error = nacre_set_ssh_cert_store(server, pem, strlen(pem));
-    if (error == 0)
-        error = nacre_set_ssh_cert_subject(server, "*");
-    if (error == 0)
-        error = nacre_set_default_auth_methods(server, "none");
-    if (error == 0)
-        error = nacre_set_local_host(server, "127.0.0.1");
-    if (error == 0)
-        error = nacre_set_local_port(server, 0);
-    if (error == 0)
-        error = nacre_set_handlers(server, &handlers, NULL);
-    if (error == 0)
-        error = nacre_start_listening(server);
-    return error != 0 ? error : nacre_get_local_port(server, port);
+    return nacre_set_default_auth_methods(server, "none");
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-    nacre_server *server = NULL;
-    int port = 0;
-    if (nacre_create(&server) != 0)
-        return 1;
-    int error = start(server, &port);
-    if (error == 0) {
-        printf("listening on 127.0.0.1:%d\n", port);
-        fflush(stdout);
-    }
-    while (error == 0)
-        error = nacre_do_events(server);
-    fprintf(stderr, "x11_server: %d: %s\n", error, nacre_last_error(server));
-    nacre_free(server);
-    return 1;
+    static const struct nacre_handlers handlers = {
+        .on_ssh_user_auth_request = on_auth,
+        .on_ssh_channel_open_request = small_open,
+        .on_ssh_channel_request = on_request,
+        .on_ssh_channel_requested = on_requested,
+        .on_ssh_channel_opened = on_opened,
+        .on_ssh_channel_data_in = on_data,
+        .on_ssh_channel_eof = on_eof,
+        .on_ssh_channel_closed = on_closed,
+    };
+    return small_main(argc, argv, &handlers, ask_for_nothing);
 }
