@@ -2,28 +2,15 @@
 /* OpenSSH's certificates and security keys. */
 #include <criterion/criterion.h>
 
-#include "crypto/algs.h"
 #include "crypto/cert.h"
 #include "support/certs.h"
 #include "support/security_key.h"
 #include "unit/crypto/bytes.h"
+#include "unit/crypto/fixture.h"
 #include "wire/rd.h"
 #include "wire/wr.h"
 
-static struct nacre_crypto *crypto;
-
-static void setup(void)
-{
-    crypto = nacre_crypto_open(true);
-    cr_assert_not_null(crypto);
-}
-
-static void teardown(void)
-{
-    nacre_crypto_unref(crypto);
-}
-
-TestSuite(cert, .init = setup, .fini = teardown);
+TestSuite(cert, .init = crypto_set_up, .fini = crypto_tear_down);
 
 static const struct span data = {(const uint8_t *)"what is signed", 14};
 

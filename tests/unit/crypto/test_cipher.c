@@ -1,23 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <criterion/criterion.h>
 
-#include "crypto/algs.h"
 #include "unit/crypto/bytes.h"
+#include "unit/crypto/fixture.h"
 
-static struct nacre_crypto *crypto;
-
-static void setup(void)
-{
-    crypto = nacre_crypto_open(true);
-    cr_assert_not_null(crypto);
-}
-
-static void teardown(void)
-{
-    nacre_crypto_unref(crypto);
-}
-
-TestSuite(cipher, .init = setup, .fini = teardown);
+TestSuite(cipher, .init = crypto_set_up, .fini = crypto_tear_down);
 
 static const struct cipher_alg *find(const char *name)
 {

@@ -2,23 +2,10 @@
 /* Hashes, MACs, key derivation, compression, and the context that holds them. */
 #include <criterion/criterion.h>
 
-#include "crypto/algs.h"
 #include "unit/crypto/bytes.h"
+#include "unit/crypto/fixture.h"
 
-static struct nacre_crypto *crypto;
-
-static void setup(void)
-{
-    crypto = nacre_crypto_open(true);
-    cr_assert_not_null(crypto);
-}
-
-static void teardown(void)
-{
-    nacre_crypto_unref(crypto);
-}
-
-TestSuite(hash, .init = setup, .fini = teardown);
+TestSuite(hash, .init = crypto_set_up, .fini = crypto_tear_down);
 
 /* FIPS 180-4's "abc". */
 Test(hash, digests_match_published_values)

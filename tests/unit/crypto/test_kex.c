@@ -7,21 +7,9 @@
 #include "base/plat.h"
 #include "crypto/kex_agree.h"
 #include "unit/crypto/bytes.h"
+#include "unit/crypto/fixture.h"
 
-static struct nacre_crypto *crypto;
-
-static void setup(void)
-{
-    crypto = nacre_crypto_open(true);
-    cr_assert_not_null(crypto);
-}
-
-static void teardown(void)
-{
-    nacre_crypto_unref(crypto);
-}
-
-TestSuite(kex, .init = setup, .fini = teardown);
+TestSuite(kex, .init = crypto_set_up, .fini = crypto_tear_down);
 
 struct side {
     const struct kex_alg *alg;

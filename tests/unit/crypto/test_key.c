@@ -1,25 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <criterion/criterion.h>
 
-#include "crypto/algs.h"
 #include "crypto/context.h"
 #include "unit/crypto/bytes.h"
+#include "unit/crypto/fixture.h"
 #include "wire/mpint.h"
 
-static struct nacre_crypto *crypto;
-
-static void setup(void)
-{
-    crypto = nacre_crypto_open(true);
-    cr_assert_not_null(crypto);
-}
-
-static void teardown(void)
-{
-    nacre_crypto_unref(crypto);
-}
-
-TestSuite(key, .init = setup, .fini = teardown);
+TestSuite(key, .init = crypto_set_up, .fini = crypto_tear_down);
 
 static const char *const algs[] = {"ssh-ed25519",
                                    "ecdsa-sha2-nistp256",

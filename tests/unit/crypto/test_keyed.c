@@ -4,8 +4,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "crypto/algs.h"
 #include "crypto/keyed.h"
+#include "unit/crypto/fixture.h"
 
 enum {
     BODY = 48,
@@ -14,20 +14,7 @@ enum {
     MANY = KEYED_SEATS / 2 + 100 /* pairs */
 };
 
-static struct nacre_crypto *crypto;
-
-static void setup(void)
-{
-    crypto = nacre_crypto_open(true);
-    cr_assert_not_null(crypto);
-}
-
-static void teardown(void)
-{
-    nacre_crypto_unref(crypto);
-}
-
-TestSuite(keyed, .init = setup, .fini = teardown);
+TestSuite(keyed, .init = crypto_set_up, .fini = crypto_tear_down);
 
 static const char *const names[] = {"aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes256-ctr"};
 

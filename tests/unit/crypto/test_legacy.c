@@ -2,23 +2,10 @@
 /* Ciphers and MACs for old peers, against published vectors. */
 #include <criterion/criterion.h>
 
-#include "crypto/algs.h"
 #include "unit/crypto/bytes.h"
+#include "unit/crypto/fixture.h"
 
-static struct nacre_crypto *crypto;
-
-static void setup(void)
-{
-    crypto = nacre_crypto_open(true);
-    cr_assert_not_null(crypto);
-}
-
-static void teardown(void)
-{
-    nacre_crypto_unref(crypto);
-}
-
-TestSuite(legacy, .init = setup, .fini = teardown);
+TestSuite(legacy, .init = crypto_set_up, .fini = crypto_tear_down);
 
 /* Encrypts `at` in two steps, which must not matter, and decrypts it again in two others. NULL when this build lacks
  * the cipher. */

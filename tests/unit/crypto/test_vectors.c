@@ -10,23 +10,11 @@
 #include "crypto/context.h"
 #include "crypto/kex_agree.h"
 #include "unit/crypto/bytes.h"
+#include "unit/crypto/fixture.h"
 #include "wire/mpint.h"
 #include "wire/wr.h"
 
-static struct nacre_crypto *crypto;
-
-static void setup(void)
-{
-    crypto = nacre_crypto_open(true);
-    cr_assert_not_null(crypto);
-}
-
-static void teardown(void)
-{
-    nacre_crypto_unref(crypto);
-}
-
-TestSuite(vectors, .init = setup, .fini = teardown);
+TestSuite(vectors, .init = crypto_set_up, .fini = crypto_tear_down);
 
 /* ---- hashes ------------------------------------------------------------------------------------------------------ */
 

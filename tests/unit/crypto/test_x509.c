@@ -2,25 +2,12 @@
 /* Keys in X.509 certificates, RFC 6187 and its predecessors. */
 #include <criterion/criterion.h>
 
-#include "crypto/algs.h"
 #include "support/x509.h"
 #include "unit/crypto/bytes.h"
+#include "unit/crypto/fixture.h"
 #include "wire/wr.h"
 
-static struct nacre_crypto *crypto;
-
-static void setup(void)
-{
-    crypto = nacre_crypto_open(true);
-    cr_assert_not_null(crypto);
-}
-
-static void teardown(void)
-{
-    nacre_crypto_unref(crypto);
-}
-
-TestSuite(x509, .init = setup, .fini = teardown);
+TestSuite(x509, .init = crypto_set_up, .fini = crypto_tear_down);
 
 static const struct {
     const char *name, *inside; /* of the algorithm; in the signature */
