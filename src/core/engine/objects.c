@@ -74,10 +74,13 @@ int nacre_get_ssh_connection_ids(nacre_server *server, nacre_connection_id *ids,
     return copy_ids(server, TABLE_CONNECTIONS, ids, count);
 }
 
-/* What a connection is at this moment, but for its id as text. */
-static int see_connection(nacre_server *server, int64_t id, struct nacre_connection *seen)
+/* What a connection is at this moment, but for its id as text. `wanted`: the caller has named a place for
+ * what he asks for. */
+static int see_connection(nacre_server *server, int64_t id, bool wanted, struct nacre_connection *seen)
 {
     struct shard *s;
+    if (!wanted)
+        return nacre_fail(NACRE_E_INVAL, NULL);
     const struct connection *c = lock_object(server, id, TABLE_CONNECTIONS, &s);
     if (c == NULL)
         return nacre_fail(NACRE_E_CONNECTION_ID, NULL);
@@ -110,7 +113,7 @@ int nacre_get_ssh_connection_local_address(nacre_server *server, nacre_connectio
                                            size_t size)
 {
     struct nacre_connection seen;
-    int e = see_connection(server, connection_id, &seen);
+    int e = see_connection(server, connection_id, true, &seen);
     return e == NACRE_OK ? nacre_copy_out(value, size, seen.local_address) : e;
 }
 
@@ -118,16 +121,14 @@ int nacre_get_ssh_connection_remote_host(nacre_server *server, nacre_connection_
                                          size_t size)
 {
     struct nacre_connection seen;
-    int e = see_connection(server, connection_id, &seen);
+    int e = see_connection(server, connection_id, true, &seen);
     return e == NACRE_OK ? nacre_copy_out(value, size, seen.remote_host) : e;
 }
 
 int nacre_get_ssh_connection_remote_port(nacre_server *server, nacre_connection_id connection_id, int *value)
 {
     struct nacre_connection seen;
-    if (value == NULL)
-        return nacre_fail(NACRE_E_INVAL, NULL);
-    int e = see_connection(server, connection_id, &seen);
+    int e = see_connection(server, connection_id, value != NULL, &seen);
     if (e == NACRE_OK)
         *value = seen.remote_port;
     return e;
@@ -136,9 +137,7 @@ int nacre_get_ssh_connection_remote_port(nacre_server *server, nacre_connection_
 int nacre_get_ssh_connection_timeout(nacre_server *server, nacre_connection_id connection_id, int *seconds)
 {
     struct nacre_connection seen;
-    if (seconds == NULL)
-        return nacre_fail(NACRE_E_INVAL, NULL);
-    int e = see_connection(server, connection_id, &seen);
+    int e = see_connection(server, connection_id, seconds != NULL, &seen);
     if (e == NACRE_OK)
         *seconds = seen.timeout;
     return e;
@@ -158,9 +157,7 @@ int nacre_set_ssh_connection_timeout(nacre_server *server, nacre_connection_id c
 
 int nacre_get_connection(nacre_server *server, nacre_connection_id connection_id, struct nacre_connection *value)
 {
-    if (value == NULL)
-        return nacre_fail(NACRE_E_INVAL, NULL);
-    int e = see_connection(server, connection_id, value);
+    int e = see_connection(server, connection_id, value != NULL, value);
     if (e == NACRE_OK)
         (void)snprintf(value->connection_id, sizeof value->connection_id, "%" PRId64, connection_id);
     return e;
@@ -181,10 +178,13 @@ int nacre_get_ssh_channel_ids(nacre_server *server, nacre_channel_id *ids, size_
     return copy_ids(server, TABLE_CHANNELS, ids, count);
 }
 
-/* What a channel is at this moment, but for its id as text. */
-static int see_channel(nacre_server *server, int64_t id, struct nacre_channel *seen)
+/* What a channel is at this moment, but for its id as text. `wanted`: the caller has named a place for
+ * what he asks for. */
+static int see_channel(nacre_server *server, int64_t id, bool wanted, struct nacre_channel *seen)
 {
     struct shard *s;
+    if (!wanted)
+        return nacre_fail(NACRE_E_INVAL, NULL);
     struct channel *ch = lock_object(server, id, TABLE_CHANNELS, &s);
     if (ch == NULL)
         return nacre_fail(NACRE_E_CHANNEL_ID, NULL);
@@ -200,9 +200,7 @@ static int see_channel(nacre_server *server, int64_t id, struct nacre_channel *s
 int nacre_get_bytes_sent(nacre_server *server, nacre_channel_id channel_id, size_t *value)
 {
     struct nacre_channel seen;
-    if (value == NULL)
-        return nacre_fail(NACRE_E_INVAL, NULL);
-    int e = see_channel(server, channel_id, &seen);
+    int e = see_channel(server, channel_id, value != NULL, &seen);
     if (e == NACRE_OK)
         *value = seen.bytes_sent;
     return e;
@@ -218,9 +216,7 @@ int nacre_get_channel_id(nacre_server *server, nacre_channel_id channel_id, char
 int nacre_get_ready_to_send(nacre_server *server, nacre_channel_id channel_id, bool *value)
 {
     struct nacre_channel seen;
-    if (value == NULL)
-        return nacre_fail(NACRE_E_INVAL, NULL);
-    int e = see_channel(server, channel_id, &seen);
+    int e = see_channel(server, channel_id, value != NULL, &seen);
     if (e == NACRE_OK)
         *value = seen.ready_to_send;
     return e;
@@ -229,9 +225,7 @@ int nacre_get_ready_to_send(nacre_server *server, nacre_channel_id channel_id, b
 int nacre_get_record_length(nacre_server *server, nacre_channel_id channel_id, int *value)
 {
     struct nacre_channel seen;
-    if (value == NULL)
-        return nacre_fail(NACRE_E_INVAL, NULL);
-    int e = see_channel(server, channel_id, &seen);
+    int e = see_channel(server, channel_id, value != NULL, &seen);
     if (e == NACRE_OK)
         *value = seen.record_length;
     return e;
@@ -257,15 +251,13 @@ int nacre_change_record_length(nacre_server *server, nacre_channel_id channel_id
 int nacre_get_service(nacre_server *server, nacre_channel_id channel_id, char *value, size_t size)
 {
     struct nacre_channel seen;
-    int e = see_channel(server, channel_id, &seen);
+    int e = see_channel(server, channel_id, true, &seen);
     return e == NACRE_OK ? nacre_copy_out(value, size, seen.service) : e;
 }
 
 int nacre_get_channel(nacre_server *server, nacre_channel_id channel_id, struct nacre_channel *value)
 {
-    if (value == NULL)
-        return nacre_fail(NACRE_E_INVAL, NULL);
-    int e = see_channel(server, channel_id, value);
+    int e = see_channel(server, channel_id, value != NULL, value);
     if (e == NACRE_OK)
         (void)snprintf(value->channel_id, sizeof value->channel_id, "%" PRId64, channel_id);
     return e;
