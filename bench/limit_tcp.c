@@ -28,7 +28,8 @@ enum {
     BUFFER = 65536,
     BULK_CONNECTIONS = 2,
     LOGIN_CONNECTIONS = 16,
-    STEPS = 4
+    STEPS = 4,
+    PATIENCE_MS = 5000 /* with a server of which nothing comes at all */
 };
 
 /* The bytes of an SSH login with curve25519, ed25519 and a password, as one side and the other write them: version and
@@ -211,6 +212,11 @@ static int64_t end_of(double seconds)
     return nacre_clock_ns() + (int64_t)(seconds * 1e9);
 }
 
+static double per_unit(double seconds, double units)
+{
+    return units > 0 ? seconds / units : NAN;
+}
+
 /* ---- the loads ------------------------------------------------------------------------------------------------- */
 
 static double load_echo(const struct child *c, const struct options *o, double seconds)
@@ -232,8 +238,9 @@ static double load_echo(const struct child *c, const struct options *o, double s
     double before = child_cpu(c);
     for (unsigned i = 0; i < o->connections; i++)
         (void)send(fds[i], buffer, size, MSG_NOSIGNAL);
-    for (int64_t end = end_of(seconds); nacre_clock_ns() < end;) {
-        int n = epoll_wait(epoll, events, EVENTS, 1000);
+    const int64_t end = end_of(seconds);
+    for (int n = 1; nacre_clock_ns() < end || (done == 0 && n > 0);) {
+        n = epoll_wait(epoll, events, EVENTS, PATIENCE_MS);
         for (int k = 0; k < n; k++) {
             unsigned i = events[k].data.u32;
             ssize_t part = recv(fds[i], buffer, size - got[i], MSG_DONTWAIT);
@@ -245,7 +252,7 @@ static double load_echo(const struct child *c, const struct options *o, double s
             (void)send(fds[i], buffer, size, MSG_NOSIGNAL);
         }
     }
-    double taken = (child_cpu(c) - before) / (double)done;
+    double taken = per_unit(child_cpu(c) - before, (double)done);
     for (unsigned i = 0; i < o->connections; i++)
         close(fds[i]);
     close(epoll);
@@ -262,12 +269,15 @@ static double load_bulk(const struct child *c, bool in, double seconds)
     for (unsigned i = 0; i < BULK_CONNECTIONS; i++)
         polled[i] = (struct pollfd){.fd = connect_to(c, 0), .events = in ? POLLOUT : POLLIN};
     double before = child_cpu(c);
-    for (int64_t end = end_of(seconds); nacre_clock_ns() < end && poll(polled, BULK_CONNECTIONS, 1000) > 0;) {
+    const int64_t end = end_of(seconds);
+    while ((nacre_clock_ns() < end || bytes == 0) && poll(polled, BULK_CONNECTIONS, PATIENCE_MS) > 0) {
         for (unsigned i = 0; i < BULK_CONNECTIONS; i++) {
             if (polled[i].revents == 0)
                 continue;
             ssize_t n = in ? send(polled[i].fd, buffer, BUFFER, MSG_DONTWAIT | MSG_NOSIGNAL)
                            : recv(polled[i].fd, buffer, BUFFER, MSG_DONTWAIT);
+            if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+                return NAN;
             bytes += n > 0 ? (uint64_t)n : 0;
         }
     }
@@ -278,7 +288,7 @@ static double load_bulk(const struct child *c, bool in, double seconds)
     double taken = child_cpu(c) - before;
     for (unsigned i = 0; i < BULK_CONNECTIONS; i++)
         close(polled[i].fd);
-    return bytes == 0 ? NAN : taken / ((double)bytes / 1073741824.0);
+    return per_unit(taken, (double)bytes / 1073741824.0);
 }
 
 struct login {
@@ -319,8 +329,9 @@ static double load_logins(const struct child *c, double seconds)
         if (!begin_login(c, epoll, &logins[i]))
             return NAN;
     }
-    for (int64_t end = end_of(seconds); nacre_clock_ns() < end;) {
-        int n = epoll_wait(epoll, events, EVENTS, 1000);
+    const int64_t end = end_of(seconds);
+    for (int n = 1; nacre_clock_ns() < end || (done == 0 && n > 0);) {
+        n = epoll_wait(epoll, events, EVENTS, PATIENCE_MS);
         for (int k = 0; k < n; k++) {
             struct login *l = events[k].data.ptr;
             if (!go_on(l))
@@ -331,7 +342,7 @@ static double load_logins(const struct child *c, double seconds)
                 return NAN;
         }
     }
-    double taken = (child_cpu(c) - before) / (double)done;
+    double taken = per_unit(child_cpu(c) - before, (double)done);
     for (unsigned i = 0; i < LOGIN_CONNECTIONS; i++)
         close(logins[i].fd);
     close(epoll);
