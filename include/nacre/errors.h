@@ -17,7 +17,7 @@ enum nacre_error {
 #undef E
 };
 
-/* Who has to act on an error. */
+/* Who has to act on an error: nacre_error_class(). */
 enum nacre_error_class {
     NACRE_CLASS_OK,       /* an orderly end, nobody                                    */
     NACRE_CLASS_USAGE,    /* the caller: a wrong argument, state or setting            */

@@ -407,6 +407,10 @@ NACRE_API const char *nacre_last_error(const nacre_server *server);
 /* The general text of a code; "Unknown error." for one that nacre does not have. */
 NACRE_API const char *nacre_error_text(int code);
 
+/* Who has to act on a code, of a call or of an event: what to log it as, and whether it may help to try again.
+ * NACRE_CLASS_OK for 0, NACRE_CLASS_INTERNAL for a code that nacre does not have. */
+NACRE_API enum nacre_error_class nacre_error_class(int code);
+
 /* ---- methods --------------------------------------------------------------------------------------------------- */
 
 /* Sets or reads a setting. `setting` is "Name=Value", or "Name" to read; names ignore case; indexed ones are "Name[i]".

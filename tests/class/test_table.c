@@ -141,3 +141,29 @@ Test(class_table, every_store_type_can_be_set)
     cr_expect_eq(nacre_set_ssh_cert_store_type(n, 20), NACRE_E_INVAL);
     nacre_free(n);
 }
+
+/* The codes that stand for each class are those whose class a program would act on. */
+Test(class_table, every_error_has_the_class_of_who_has_to_act)
+{
+    static const struct {
+        int code;
+        enum nacre_error_class class;
+    } known[] = {
+        {NACRE_OK, NACRE_CLASS_OK},
+        {NACRE_E_SHUTDOWN, NACRE_CLASS_OK},
+        {NACRE_E_LISTENING, NACRE_CLASS_USAGE},
+        {NACRE_E_WOULDBLOCK, NACRE_CLASS_LIMIT},
+        {NACRE_E_CONNRESET, NACRE_CLASS_IO},
+        {NACRE_E_NO_COMMON_ALGORITHM, NACRE_CLASS_PEER},
+        {NACRE_E_INTERNAL, NACRE_CLASS_INTERNAL},
+        {-1, NACRE_CLASS_INTERNAL},
+        {999, NACRE_CLASS_INTERNAL},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        cr_expect_eq(nacre_error_class(known[i].code), known[i].class, "%d", known[i].code);
+#define E(name, code, class, disconnect, text)                                                                         \
+    cr_expect_eq(nacre_error_class(code), NACRE_CLASS_##class, #name);                                                 \
+    cr_expect_str_eq(nacre_error_text(code), text, #name);
+#include "nacre/errors.def"
+#undef E
+}

@@ -10,7 +10,6 @@
 #include "engine/outbox.h"
 #include "engine/server.h"
 #include "engine/sock.h"
-#include "ssh/errors.h"
 #include "ssh/messages.h"
 #include "wire/wr.h"
 
@@ -193,7 +192,7 @@ void nacre_admit_logged_in(struct connection *c)
 /* What the end of a connection that never logged in says about its peer; OFFENCES: nothing. */
 static enum offence offence_of(enum nacre_error why, bool has_failed)
 {
-    enum nacre_error_class class = nacre_error_class(why);
+    enum nacre_error_class class = nacre_error_class((int)why);
     if (why == NACRE_E_TIMEOUT_LOGIN)
         return OFFENCE_GRACE;
     if (why == NACRE_E_AUTHENTICATION)

@@ -12,7 +12,6 @@
 #include "engine/sock.h"
 #include "engine/tunnel.h"
 #include "keys/store.h"
-#include "ssh/errors.h"
 
 static const int64_t linger_ns = INT64_C(2000000000);
 static const int64_t stop_linger_ns = INT64_C(200000000);
@@ -104,7 +103,7 @@ static void emit_error(struct connection *c, enum nacre_error why, const char *t
 /* Ends that are nobody's fault are told by on_disconnected alone. */
 static bool is_error(enum nacre_error why)
 {
-    enum nacre_error_class class = nacre_error_class(why);
+    enum nacre_error_class class = nacre_error_class((int)why);
     return why != NACRE_OK && class != NACRE_CLASS_OK && why != NACRE_E_PEER_DISCONNECTED && why != NACRE_E_CONNRESET;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Texts of error codes, and the calling thread's last error. */
+/* Texts and classes of error codes, and the calling thread's last error. */
 #include <stdio.h>
 #include <string.h>
 
@@ -19,6 +19,21 @@ const char *nacre_error_text(int code)
 #undef E
     default:
         return "Unknown error.";
+    }
+}
+
+enum nacre_error_class nacre_error_class(int code)
+{
+    switch (code) {
+    case NACRE_OK:
+        return NACRE_CLASS_OK;
+#define E(name, number, class, disconnect, text)                                                                       \
+    case number:                                                                                                       \
+        return NACRE_CLASS_##class;
+#include "nacre/errors.def"
+#undef E
+    default:
+        return NACRE_CLASS_INTERNAL;
     }
 }
 
