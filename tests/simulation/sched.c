@@ -75,6 +75,11 @@ uint64_t sim_trace(void)
     return world.trace ^ world.state ^ (uint64_t)world.now_ns;
 }
 
+double sim_seconds(void)
+{
+    return (double)world.now_ns / 1e9;
+}
+
 static void note(uint64_t what)
 {
     world.trace = (world.trace ^ what) * UINT64_C(0x100000001b3);

@@ -39,6 +39,9 @@ void sim_tell(const char *format, ...);
 /* A number that depends on every choice made so far: two runs of a seed end with the same one. */
 uint64_t sim_trace(void);
 
+/* How old the world is. */
+double sim_seconds(void);
+
 /* ---- faults.c: allocations and cryptography that fail ----------------------------------------------------------- */
 
 /* One in so many fails on the engine's threads; 0: none. Before sim_begin(): sim_faults_prepare(). */

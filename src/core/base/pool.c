@@ -213,8 +213,8 @@ void nacre_block_release(struct block *b)
         free(b);
 }
 
-/* Takes up to `count` blocks out of the free list and gives them back to the system. */
-static void give_back(struct pool *p, unsigned class, unsigned count)
+/* Takes up to `count` blocks out of the free list and gives them back to the system. How many stay. */
+static unsigned give_back(struct pool *p, unsigned class, unsigned count)
 {
     struct block *given = NULL;
     nacre_mutex_lock(&p->lock);
@@ -224,7 +224,7 @@ static void give_back(struct pool *p, unsigned class, unsigned count)
         b->next = given;
         given = b;
     }
-    p->least[class] = p->kept[class];
+    unsigned stay = p->least[class] = p->kept[class];
     nacre_mutex_unlock(&p->lock);
     while (given != NULL) {
         struct block *next = given->next;
@@ -232,12 +232,13 @@ static void give_back(struct pool *p, unsigned class, unsigned count)
         free(given);
         given = next;
     }
+    return stay;
 }
 
 void nacre_pool_trim(struct pool *p)
 {
     for (unsigned class = 0; class < POOL_CLASSES; class ++)
-        give_back(p, class, UINT_MAX);
+        (void)give_back(p, class, UINT_MAX);
 }
 
 bool nacre_pool_tidy(struct pool *p)
@@ -247,8 +248,7 @@ bool nacre_pool_tidy(struct pool *p)
         nacre_mutex_lock(&p->lock);
         unsigned unused = p->least[class];
         nacre_mutex_unlock(&p->lock);
-        give_back(p, class, unused);
-        some = some || p->least[class] != 0;
+        some = give_back(p, class, unused) != 0 || some;
     }
     return some;
 }
