@@ -18,8 +18,7 @@
 
 enum {
     OWN_PORTS = 8,
-    OPEN_PROHIBITED = 1, /* RFC 4254 section 5.1 */
-    OPEN_CONNECT_FAILED = 2,
+    OPEN_CONNECT_FAILED = 2 /* RFC 4254 section 5.1 */
 };
 
 /* What the handlers do; set before the server starts. */

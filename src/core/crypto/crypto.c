@@ -227,23 +227,3 @@ bool nacre_random(const struct nacre_crypto *c, void *at, size_t len)
 {
     return len == 0 || RAND_bytes_ex(c->lib, at, len, 0) == 1;
 }
-
-bool nacre_random_padding(const struct nacre_crypto *c, void *at, size_t len)
-{
-    static _Thread_local struct {
-        uint8_t bytes[1024];
-        size_t left;
-    } pool;
-    if (len > sizeof pool.bytes)
-        return nacre_random(c, at, len);
-    if (len > pool.left) {
-        pool.left = 0;
-        if (!nacre_random(c, pool.bytes, sizeof pool.bytes))
-            return false;
-        pool.left = sizeof pool.bytes;
-    }
-    pool.left -= len;
-    if (len != 0)
-        memcpy(at, pool.bytes + pool.left, len);
-    return true;
-}

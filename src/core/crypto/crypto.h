@@ -48,9 +48,4 @@ bool nacre_hash(const struct nacre_crypto *c, enum hash_id id, const struct span
 /* Random bytes for padding, cookies and keys from the library's generator. False: it failed. */
 bool nacre_random(const struct nacre_crypto *c, void *at, size_t len);
 
-/* Unpredictable bytes for padding and nothing else: drawn from the generator in bulk for each thread, because asking it
- * costs more than encrypting a small packet. A forked child repeats its parent's, which padding may. False: the
- * generator failed. */
-bool nacre_random_padding(const struct nacre_crypto *c, void *at, size_t len);
-
 #endif

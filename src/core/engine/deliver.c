@@ -15,7 +15,6 @@ enum {
 /* What this thread is working off; handlers may call do_events, so they nest. */
 struct delivery {
     struct delivery *outer;
-    struct nacre_server *server;
     struct shard *shard;
     struct event *done_first, **done_last;
     unsigned done_count;
@@ -52,14 +51,6 @@ void nacre_deliver_flush(void)
         give_back(d);
 }
 
-bool nacre_deliver_active(const struct nacre_server *server)
-{
-    for (const struct delivery *d = current; d != NULL; d = d->outer)
-        if (d->server == server)
-            return true;
-    return false;
-}
-
 static bool too_deep(void)
 {
     unsigned depth = 0;
@@ -78,7 +69,7 @@ static void refuse(struct nacre_server *server, struct event *e)
 static void work_off(struct nacre_server *server, struct shard *s, struct connection *c, struct event *e,
                      void (*handle)(struct nacre_server *, struct event *))
 {
-    struct delivery d = {.outer = current, .server = server, .shard = s};
+    struct delivery d = {.outer = current, .shard = s};
     d.done_last = &d.done_first;
     current = &d;
     for (struct event *next; e != NULL; e = next) {

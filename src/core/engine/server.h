@@ -119,7 +119,4 @@ int nacre_copy_out(char *value, size_t size, const char *text);
  */
 void nacre_deliver_flush(void);
 
-/* True inside a handler of this server on this thread. */
-bool nacre_deliver_active(const struct nacre_server *server);
-
 #endif

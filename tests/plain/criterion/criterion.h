@@ -110,7 +110,6 @@ __attribute__((noreturn)) void plain_skip(void);
 #define cr_expect_str_eq(a, b, ...) PLAIN_CHECK(false, strcmp(a, b) == 0, #a " is " #b, __VA_ARGS__)
 #define cr_expect_str_neq(a, b, ...) PLAIN_CHECK(false, strcmp(a, b) != 0, #a " is not " #b, __VA_ARGS__)
 
-#define cr_log_warn(...) ((void)fprintf(stderr, __VA_ARGS__))
 /* Says why, and ends the test, neither passed nor failed. */
 #define cr_skip_test(...) ((void)fprintf(stderr, __VA_ARGS__), (void)fputc('\n', stderr), plain_skip())
 
