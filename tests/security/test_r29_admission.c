@@ -37,20 +37,47 @@ static void wait_for_count(struct server *s, int wanted)
     cr_assert_eq(n, wanted);
 }
 
+/* A server that listens, with one setting or two. */
+static struct server *limited(const char *setting, const char *another)
+{
+    struct server *s = server_new();
+    server_set(s, setting);
+    if (another != NULL)
+        server_set(s, another);
+    server_start(s, 1);
+    return s;
+}
+
+/* A connection that is let in, and says nothing. */
+static int come_in(struct server *s, const char *from, const char *why)
+{
+    int fd = half_open(from, s->port);
+    cr_assert_geq(fd, 0, "%s", why);
+    return fd;
+}
+
+static void expect_let_in(struct server *s, const char *from, const char *why)
+{
+    close(come_in(s, from, why));
+}
+
+/* One that is not, and is told so. */
+static void expect_refused(struct server *s, const char *from, const char *says)
+{
+    struct refusal_seen r = refusal_of(from, s->port, SERVER_WAIT_MS);
+    cr_assert(r.refused);
+    cr_expect_eq(r.code, TOO_MANY_CONNECTIONS);
+    cr_expect_not_null(strstr(r.text, says), "%s", r.text);
+}
+
 /* ---- MaxConnections, MaxStartups ------------------------------------------------------------------------------- */
 
 Test(security, r29_a_refused_client_is_told_why, .timeout = 60)
 {
-    struct server *s = server_new();
+    struct server *s = limited("MaxConnections=1", NULL);
     struct server_seen e;
-    server_set(s, "MaxConnections=1");
-    server_start(s, 1);
-    int fd = half_open(NULL, s->port);
-    cr_assert_geq(fd, 0);
-    struct refusal_seen r = refusal_of(NULL, s->port, SERVER_WAIT_MS);
-    cr_assert(r.refused);
-    cr_expect_eq(r.code, TOO_MANY_CONNECTIONS);
-    cr_expect_not_null(strstr(r.text, "as many connections as it may have"), "%s", r.text);
+    int fd = come_in(s, NULL, "the one that may");
+    expect_refused(s, NULL, "as many connections as it may have");
     cr_assert(server_wait(s, EVENT_ERROR, 0, &e));
     cr_expect_eq(e.code, NACRE_E_TOO_MANY_CONNECTIONS);
     cr_expect_not_null(strstr(e.text, "127.0.0.1"), "%s", e.text);
@@ -61,22 +88,15 @@ Test(security, r29_a_refused_client_is_told_why, .timeout = 60)
 
 Test(security, r29_clients_that_do_not_log_in_do_not_take_all_places, .timeout = 60)
 {
-    struct server *s = server_new();
+    struct server *s = limited("MaxStartups=2", NULL);
     struct client in;
-    server_set(s, "MaxStartups=2");
-    server_start(s, 1);
     cr_assert(client_start(&in, s->port), "it has logged in, so it does not count");
-    int a = half_open(NULL, s->port), b = half_open(NULL, s->port);
-    cr_assert(a >= 0 && b >= 0);
-    struct refusal_seen r = refusal_of(NULL, s->port, SERVER_WAIT_MS);
-    cr_expect(r.refused);
-    cr_expect_not_null(strstr(r.text, "logging in"), "%s", r.text);
+    int a = come_in(s, NULL, "one of two"), b = come_in(s, NULL, "the other");
+    expect_refused(s, NULL, "logging in");
     cr_expect_eq(refused(s, "max-startups"), 1);
     close(a);
     wait_for_count(s, 2);
-    a = half_open(NULL, s->port);
-    cr_expect_geq(a, 0, "a place has become free");
-    close(a);
+    expect_let_in(s, NULL, "a place has become free");
     close(b);
     client_free(&in);
     server_free(s);
@@ -86,12 +106,9 @@ Test(security, r29_clients_that_do_not_log_in_do_not_take_all_places, .timeout =
  * that they do is 2^-199). */
 Test(security, r29_early_drop_is_at_random, .timeout = 120)
 {
-    struct server *s = server_new();
+    struct server *s = limited("MaxStartups=1:50:100000", NULL);
     unsigned in = 0, out = 0;
-    server_set(s, "MaxStartups=1:50:100000");
-    server_start(s, 1);
-    int first = half_open(NULL, s->port);
-    cr_assert_geq(first, 0);
+    int first = come_in(s, NULL, "the first");
     for (int i = 0; i < 200; i++) {
         int fd = half_open(NULL, s->port);
         in += fd >= 0;
@@ -109,10 +126,8 @@ Test(security, r29_early_drop_is_at_random, .timeout = 120)
 
 Test(security, r29_a_flood_is_reported_once, .timeout = 120)
 {
-    struct server *s = server_new();
-    server_set(s, "MaxConnections=1");
-    server_start(s, 1);
-    int fd = half_open(NULL, s->port);
+    struct server *s = limited("MaxConnections=1", NULL);
+    int fd = come_in(s, NULL, "the one that may");
     for (int i = 0; i < 50; i++)
         cr_assert(is_refused(NULL, s->port));
     cr_expect_eq(refused(s, "max-connections"), 50);
@@ -127,22 +142,13 @@ Test(security, r29_a_flood_is_reported_once, .timeout = 120)
 
 Test(security, r29_one_source_does_not_take_all_places, .timeout = 60)
 {
-    struct server *s = server_new();
-    server_set(s, "MaxConnectionsPerSource=2");
-    server_start(s, 2);
-    int a = half_open("127.0.0.2", s->port), b = half_open("127.0.0.2", s->port);
-    cr_assert(a >= 0 && b >= 0);
-    struct refusal_seen r = refusal_of("127.0.0.2", s->port, SERVER_WAIT_MS);
-    cr_expect(r.refused);
-    cr_expect_eq(r.code, TOO_MANY_CONNECTIONS);
-    cr_expect_not_null(strstr(r.text, "from your address"), "%s", r.text);
-    int other = half_open("127.0.0.3", s->port);
-    cr_expect_geq(other, 0, "others get in");
+    struct server *s = limited("MaxConnectionsPerSource=2", NULL);
+    int a = come_in(s, "127.0.0.2", "one of two"), b = come_in(s, "127.0.0.2", "the other");
+    expect_refused(s, "127.0.0.2", "from your address");
+    int other = come_in(s, "127.0.0.3", "others get in");
     close(a);
     wait_for_count(s, 2);
-    a = half_open("127.0.0.2", s->port);
-    cr_expect_geq(a, 0, "a place of this source has become free");
-    close(a);
+    expect_let_in(s, "127.0.0.2", "a place of this source has become free");
     close(b);
     close(other);
     server_free(s);
@@ -150,17 +156,11 @@ Test(security, r29_one_source_does_not_take_all_places, .timeout = 60)
 
 Test(security, r29_addresses_of_one_block_are_one_source, .timeout = 60)
 {
-    struct server *s = server_new();
-    server_set(s, "MaxConnectionsPerSource=1");
-    server_set(s, "PerSourceNetBlockSize=30:64");
-    server_start(s, 1);
-    int a = half_open("127.0.0.5", s->port);
-    cr_assert_geq(a, 0);
+    struct server *s = limited("MaxConnectionsPerSource=1", "PerSourceNetBlockSize=30:64");
+    int a = come_in(s, "127.0.0.5", "the first of its block");
     cr_expect(is_refused("127.0.0.6", s->port));
-    int b = half_open("127.0.0.9", s->port);
-    cr_expect_geq(b, 0, "the next block");
+    expect_let_in(s, "127.0.0.9", "the next block");
     close(a);
-    close(b);
     server_free(s);
 }
 
@@ -171,12 +171,10 @@ Test(security, r29_those_who_look_after_the_server_get_in, .timeout = 60)
     server_set(s, "MaxStartups=2");
     server_set(s, "PerSourceExemptList=127.0.0.8/29");
     server_start(s, 1);
-    int fds[5] = {half_open("127.0.0.2", s->port), half_open("127.0.0.3", s->port)};
+    int fds[5] = {come_in(s, "127.0.0.2", "one of two"), come_in(s, "127.0.0.3", "the other")};
     cr_assert(is_refused("127.0.0.4", s->port));
-    for (int i = 2; i < 5; i++) {
-        fds[i] = half_open("127.0.0.9", s->port);
-        cr_expect_geq(fds[i], 0);
-    }
+    for (int i = 2; i < 5; i++)
+        fds[i] = come_in(s, "127.0.0.9", "exempt");
     for (int i = 0; i < 5; i++)
         close(fds[i]);
     server_free(s);
@@ -199,30 +197,20 @@ static void fail_login(struct server *s, const char *from)
 
 Test(security, r29_failed_logins_keep_a_source_out, .timeout = 60)
 {
-    struct server *s = server_new();
-    server_set(s, "PerSourcePenalties=authfail:10m min:20m max:1h");
-    server_start(s, 1);
+    struct server *s = limited("PerSourcePenalties=authfail:10m min:20m max:1h", NULL);
     fail_login(s, "127.0.0.2");
-    int fd = half_open("127.0.0.2", s->port);
-    cr_expect_geq(fd, 0, "one is below the minimum");
-    close(fd);
+    expect_let_in(s, "127.0.0.2", "one is below the minimum");
     wait_for_count(s, 0);
     fail_login(s, "127.0.0.2");
-    struct refusal_seen r = refusal_of("127.0.0.2", s->port, SERVER_WAIT_MS);
-    cr_expect(r.refused);
-    cr_expect_not_null(strstr(r.text, "kept out"), "%s", r.text);
+    expect_refused(s, "127.0.0.2", "kept out");
     cr_expect_eq(refused(s, "penalty"), 1);
-    fd = half_open("127.0.0.3", s->port);
-    cr_expect_geq(fd, 0, "others get in");
-    close(fd);
+    expect_let_in(s, "127.0.0.3", "others get in");
     server_free(s);
 }
 
 Test(security, r29_a_penalty_passes, .timeout = 60)
 {
-    struct server *s = server_new();
-    server_set(s, "PerSourcePenalties=authfail:1s min:1s");
-    server_start(s, 1);
+    struct server *s = limited("PerSourcePenalties=authfail:1s min:1s", NULL);
     fail_login(s, "127.0.0.2");
     int fd = -1;
     for (int i = 0; i < 200 && fd < 0; i++) {
@@ -236,14 +224,10 @@ Test(security, r29_a_penalty_passes, .timeout = 60)
 
 Test(security, r29_a_dry_run_only_counts, .timeout = 60)
 {
-    struct server *s = server_new();
-    server_set(s, "PerSourcePenalties=authfail:10m min:1s dry-run");
-    server_start(s, 1);
+    struct server *s = limited("PerSourcePenalties=authfail:10m min:1s dry-run", NULL);
     fail_login(s, "127.0.0.2");
-    int fd = half_open("127.0.0.2", s->port);
-    cr_expect_geq(fd, 0);
+    expect_let_in(s, "127.0.0.2", "it would be kept out");
     cr_expect_eq(refused(s, "penalty-dry-run"), 1);
-    close(fd);
     server_free(s);
 }
 
@@ -266,13 +250,9 @@ ParameterizedTestParameters(security, r29_what_is_an_offence)
 
 ParameterizedTest(struct offence_case *one, security, r29_what_is_an_offence, .timeout = 60)
 {
-    struct server *s = server_new();
+    struct server *s = limited(one->setting, "LoginGraceTime=1");
     char byte;
-    server_set(s, one->setting);
-    server_set(s, "LoginGraceTime=1");
-    server_start(s, 1);
-    int fd = half_open("127.0.0.2", s->port);
-    cr_assert_geq(fd, 0);
+    int fd = come_in(s, "127.0.0.2", one->what);
     if (one->says[0] != '\0') {
         cr_assert_gt(write(fd, one->says, strlen(one->says)), 0);
     }
@@ -281,18 +261,15 @@ ParameterizedTest(struct offence_case *one, security, r29_what_is_an_offence, .t
     close(fd);
     wait_for_count(s, 0);
     cr_expect(is_refused("127.0.0.2", s->port), "%s", one->what);
-    int other = half_open("127.0.0.3", s->port);
-    cr_expect_geq(other, 0);
-    close(other);
+    expect_let_in(s, "127.0.0.3", "others get in");
     server_free(s);
 }
 
 Test(security, r29_a_login_that_works_is_no_offence, .timeout = 60)
 {
-    struct server *s = server_new();
+    struct server *s =
+        limited("PerSourcePenalties=authfail:10m noauth:10m protocol:10m grace-exceeded:10m min:1s", NULL);
     struct client c;
-    server_set(s, "PerSourcePenalties=authfail:10m noauth:10m protocol:10m grace-exceeded:10m min:1s");
-    server_start(s, 1);
     for (int i = 0; i < 3; i++) {
         cr_assert(client_start(&c, s->port), "%d", i);
         client_drop(&c);
