@@ -49,6 +49,12 @@ struct far rig_attach(struct rig *r, uint64_t owner, uint32_t *slot)
     return f;
 }
 
+struct far rig_open_one(struct rig *r, size_t row, uint64_t owner, uint32_t *slot)
+{
+    rig_open(r, row);
+    return rig_attach(r, owner, slot);
+}
+
 bool rig_next(struct rig *r, struct io_done *out, int ms)
 {
     if (r->at == r->count) {
@@ -100,6 +106,13 @@ void rig_detach(struct rig *r, uint64_t owner, uint32_t slot)
     (void)rig_expect(r, IO_GONE, owner);
     cr_assert_eq(r->at, r->count, "%s: a report came with IO_GONE", r->ops->name);
     cr_assert_eq(r->ops->wait(r->io, 0, r->batch, RIG_BATCH), 0);
+}
+
+void rig_close_one(struct rig *r, uint64_t owner, uint32_t slot, struct far f)
+{
+    rig_detach(r, owner, slot);
+    r->d->let_go(f);
+    rig_close(r);
 }
 
 unsigned rig_send_all(struct rig *r, uint64_t owner, uint32_t slot, struct far f, const uint8_t *bytes, size_t len)

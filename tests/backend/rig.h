@@ -33,6 +33,11 @@ void rig_close(struct rig *r);
 /* A connection that is attached under `owner`, with receiving off. */
 struct far rig_attach(struct rig *r, uint64_t owner, uint32_t *slot);
 
+/* Most tests have one connection: rig_open() and rig_attach(); and rig_detach(), letting go of the far end, and
+ * rig_close(). */
+struct far rig_open_one(struct rig *r, size_t row, uint64_t owner, uint32_t *slot);
+void rig_close_one(struct rig *r, uint64_t owner, uint32_t slot, struct far f);
+
 /* The next report, which must be of that kind and owner and comes within seconds. */
 struct io_done rig_expect(struct rig *r, enum io_kind kind, uint64_t owner);
 

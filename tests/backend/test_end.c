@@ -12,8 +12,7 @@ CASE(backend_end, detach_gives_one_gone_and_nothing_after_it)
 {
     struct rig r;
     uint32_t slot;
-    rig_open(&r, *row);
-    struct far f = rig_attach(&r, OWNER, &slot);
+    struct far f = rig_open_one(&r, *row, OWNER, &slot);
     r.ops->receive(r.io, slot, true);
     cr_assert(r.d->feed(f, "unheard", 7));
     r.d->fin(f);
@@ -30,8 +29,7 @@ CASE(backend_end, calls_on_a_slot_that_is_gone_do_nothing)
     struct rig r;
     uint32_t slot;
     const struct span s = span_str("x");
-    rig_open(&r, *row);
-    struct far f = rig_attach(&r, OWNER, &slot);
+    struct far f = rig_open_one(&r, *row, OWNER, &slot);
     r.ops->detach(r.io, slot);
     for (int i = 0; i < 2; i++) {
         r.ops->receive(r.io, slot, true);
@@ -50,8 +48,7 @@ CASE(backend_end, the_peer_sees_the_end)
     struct rig r;
     uint32_t slot;
     uint8_t byte;
-    rig_open(&r, *row);
-    struct far f = rig_attach(&r, OWNER, &slot);
+    struct far f = rig_open_one(&r, *row, OWNER, &slot);
     rig_detach(&r, OWNER, slot);
     cr_assert_eq(r.d->take(f, &byte, 1, 1000), 0);
     r.d->let_go(f);

@@ -30,8 +30,7 @@ CASE(backend_receive, a_wish_to_receive_stands)
     struct rig r;
     uint32_t slot;
     uint8_t got[4];
-    rig_open(&r, *row);
-    struct far f = rig_attach(&r, OWNER, &slot);
+    struct far f = rig_open_one(&r, *row, OWNER, &slot);
     r.ops->receive(r.io, slot, true);
     for (int i = 0; i < 20; i++) {
         cr_assert(r.d->feed(f, "abcd", 4));
@@ -40,9 +39,7 @@ CASE(backend_receive, a_wish_to_receive_stands)
     }
     feed_and_receive(&r, f, LOTS);
     rig_quiet(&r);
-    rig_detach(&r, OWNER, slot);
-    r.d->let_go(f);
-    rig_close(&r);
+    rig_close_one(&r, OWNER, slot, f);
 }
 
 CASE(backend_receive, is_off_at_first_and_off_is_back_pressure)
@@ -50,8 +47,7 @@ CASE(backend_receive, is_off_at_first_and_off_is_back_pressure)
     struct rig r;
     uint32_t slot;
     uint8_t got[10];
-    rig_open(&r, *row);
-    struct far f = rig_attach(&r, OWNER, &slot);
+    struct far f = rig_open_one(&r, *row, OWNER, &slot);
     cr_assert(r.d->feed(f, "0123", 4));
     rig_quiet(&r);
     r.ops->receive(r.io, slot, true);
@@ -64,9 +60,7 @@ CASE(backend_receive, is_off_at_first_and_off_is_back_pressure)
     r.ops->receive(r.io, slot, true);
     rig_receive(&r, OWNER, got + 4, 6);
     cr_assert_arr_eq(got, "0123456789", 10);
-    rig_detach(&r, OWNER, slot);
-    r.d->let_go(f);
-    rig_close(&r);
+    rig_close_one(&r, OWNER, slot, f);
 }
 
 CASE(backend_receive, switching_off_and_on_loses_nothing)
@@ -74,8 +68,7 @@ CASE(backend_receive, switching_off_and_on_loses_nothing)
     struct rig r;
     uint32_t slot;
     uint8_t got[5];
-    rig_open(&r, *row);
-    struct far f = rig_attach(&r, OWNER, &slot);
+    struct far f = rig_open_one(&r, *row, OWNER, &slot);
     for (int i = 0; i < 5; i++) {
         r.ops->receive(r.io, slot, true);
         r.ops->receive(r.io, slot, true);
@@ -86,17 +79,14 @@ CASE(backend_receive, switching_off_and_on_loses_nothing)
     rig_receive(&r, OWNER, got, 5);
     cr_assert_arr_eq(got, "hello", 5);
     rig_quiet(&r);
-    rig_detach(&r, OWNER, slot);
-    r.d->let_go(f);
-    rig_close(&r);
+    rig_close_one(&r, OWNER, slot, f);
 }
 
 CASE(backend_receive, a_block_is_the_shards_to_keep)
 {
     struct rig r;
     uint32_t slot;
-    rig_open(&r, *row);
-    struct far f = rig_attach(&r, OWNER, &slot);
+    struct far f = rig_open_one(&r, *row, OWNER, &slot);
     r.ops->receive(r.io, slot, true);
     cr_assert(r.d->feed(f, "first", 5));
     struct io_done kept = rig_expect(&r, IO_RECEIVED, OWNER);
@@ -117,8 +107,7 @@ CASE(backend_receive, fin_is_told_once_after_the_data_and_sending_goes_on)
     struct rig r;
     uint32_t slot;
     uint8_t got[3];
-    rig_open(&r, *row);
-    struct far f = rig_attach(&r, OWNER, &slot);
+    struct far f = rig_open_one(&r, *row, OWNER, &slot);
     r.ops->receive(r.io, slot, true);
     cr_assert(r.d->feed(f, "bye", 3));
     r.d->fin(f);
@@ -131,25 +120,20 @@ CASE(backend_receive, fin_is_told_once_after_the_data_and_sending_goes_on)
     const uint8_t text[] = "still here";
     cr_assert_eq(rig_send_all(&r, OWNER, slot, f, text, sizeof text), 1);
     rig_quiet(&r);
-    rig_detach(&r, OWNER, slot);
-    r.d->let_go(f);
-    rig_close(&r);
+    rig_close_one(&r, OWNER, slot, f);
 }
 
 CASE(backend_receive, fin_is_told_only_to_who_receives)
 {
     struct rig r;
     uint32_t slot;
-    rig_open(&r, *row);
-    struct far f = rig_attach(&r, OWNER, &slot);
+    struct far f = rig_open_one(&r, *row, OWNER, &slot);
     r.d->fin(f);
     rig_quiet(&r);
     r.ops->receive(r.io, slot, true);
     cr_assert_eq(rig_expect(&r, IO_RECEIVED, OWNER).len, 0);
     rig_quiet(&r);
-    rig_detach(&r, OWNER, slot);
-    r.d->let_go(f);
-    rig_close(&r);
+    rig_close_one(&r, OWNER, slot, f);
 }
 
 CASE(backend_receive, idle_connections_own_no_buffer)
@@ -183,8 +167,7 @@ CASE(backend_receive, out_of_memory_is_waited_for)
     struct rig r;
     uint32_t slot;
     uint8_t got[6];
-    rig_open(&r, *row);
-    struct far f = rig_attach(&r, OWNER, &slot);
+    struct far f = rig_open_one(&r, *row, OWNER, &slot);
     struct block *all = nacre_pool_alloc(&r.pool, 1);
     r.pool.max_bytes = atomic_load(&r.pool.used);
     r.ops->receive(r.io, slot, true);
@@ -194,9 +177,7 @@ CASE(backend_receive, out_of_memory_is_waited_for)
     rig_receive(&r, OWNER, got, 6);
     cr_assert_arr_eq(got, "hungry", 6);
     nacre_block_release(all);
-    rig_detach(&r, OWNER, slot);
-    r.d->let_go(f);
-    rig_close(&r);
+    rig_close_one(&r, OWNER, slot, f);
 }
 
 CASE(backend_receive, detaching_while_out_of_memory)
@@ -204,8 +185,7 @@ CASE(backend_receive, detaching_while_out_of_memory)
     struct rig r;
     uint32_t slot;
     uint8_t got[3];
-    rig_open(&r, *row);
-    struct far f = rig_attach(&r, OWNER, &slot);
+    struct far f = rig_open_one(&r, *row, OWNER, &slot);
     struct block *all = nacre_pool_alloc(&r.pool, 1);
     r.pool.max_bytes = atomic_load(&r.pool.used);
     r.ops->receive(r.io, slot, true);

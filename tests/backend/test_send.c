@@ -26,8 +26,7 @@ CASE(backend_send, spans_arrive_in_order_and_once)
     uint32_t slot;
     uint8_t out[IO_SPANS * 3], got[sizeof out];
     struct span spans[IO_SPANS];
-    rig_open(&r, *row);
-    struct far f = rig_attach(&r, OWNER, &slot);
+    struct far f = rig_open_one(&r, *row, OWNER, &slot);
     rig_pattern(out, sizeof out);
     for (unsigned i = 0; i < IO_SPANS; i++)
         spans[i] = span_of(out + 3 * (size_t)i, 3);
@@ -37,9 +36,7 @@ CASE(backend_send, spans_arrive_in_order_and_once)
     take_all(&r, f, got, sizeof got);
     cr_assert_arr_eq(got, out, sizeof out);
     rig_quiet(&r);
-    rig_detach(&r, OWNER, slot);
-    r.d->let_go(f);
-    rig_close(&r);
+    rig_close_one(&r, OWNER, slot, f);
 }
 
 CASE(backend_send, empty_spans_do_not_matter)
@@ -47,8 +44,7 @@ CASE(backend_send, empty_spans_do_not_matter)
     struct rig r;
     uint32_t slot;
     uint8_t got[4];
-    rig_open(&r, *row);
-    struct far f = rig_attach(&r, OWNER, &slot);
+    struct far f = rig_open_one(&r, *row, OWNER, &slot);
     const struct span spans[] = {{NULL, 0}, span_str("ab"), {NULL, 0}, span_str("cd"), {NULL, 0}};
     cr_assert_eq(r.ops->send(r.io, slot, spans, 5), NACRE_OK);
     cr_assert_eq(rig_expect(&r, IO_SENT, OWNER).len, 4);
@@ -56,9 +52,7 @@ CASE(backend_send, empty_spans_do_not_matter)
     cr_assert_arr_eq(got, "abcd", 4);
     cr_assert_eq(r.ops->send(r.io, slot, spans, 1), NACRE_OK);
     cr_assert_eq(rig_expect(&r, IO_SENT, OWNER).len, 0);
-    rig_detach(&r, OWNER, slot);
-    r.d->let_go(f);
-    rig_close(&r);
+    rig_close_one(&r, OWNER, slot, f);
 }
 
 CASE(backend_send, one_is_in_flight_at_most)
@@ -66,8 +60,7 @@ CASE(backend_send, one_is_in_flight_at_most)
     struct rig r;
     uint32_t slot;
     struct span many[IO_SPANS + 1] = {{NULL, 0}};
-    rig_open(&r, *row);
-    struct far f = rig_attach(&r, OWNER, &slot);
+    struct far f = rig_open_one(&r, *row, OWNER, &slot);
     const struct span s = span_str("x");
     cr_assert_eq(r.ops->send(r.io, slot, many, IO_SPANS + 1), NACRE_E_INVAL);
     cr_assert_eq(r.ops->send(r.io, slot, &s, 1), NACRE_OK);
@@ -76,9 +69,7 @@ CASE(backend_send, one_is_in_flight_at_most)
     rig_quiet(&r);
     cr_assert_eq(r.ops->send(r.io, slot, &s, 1), NACRE_OK);
     cr_assert_eq(rig_expect(&r, IO_SENT, OWNER).len, 1);
-    rig_detach(&r, OWNER, slot);
-    r.d->let_go(f);
-    rig_close(&r);
+    rig_close_one(&r, OWNER, slot, f);
 }
 
 CASE(backend_send, short_sends_are_told_and_go_on)
@@ -168,8 +159,7 @@ CASE(backend_send, shut_sends_fin_after_what_is_in_flight_and_receiving_goes_on)
     struct rig r;
     uint32_t slot;
     uint8_t got[4];
-    rig_open(&r, *row);
-    struct far f = rig_attach(&r, OWNER, &slot);
+    struct far f = rig_open_one(&r, *row, OWNER, &slot);
     const struct span last = span_str("last");
     r.ops->receive(r.io, slot, true);
     cr_assert_eq(r.ops->send(r.io, slot, &last, 1), NACRE_OK);
@@ -185,23 +175,18 @@ CASE(backend_send, shut_sends_fin_after_what_is_in_flight_and_receiving_goes_on)
     r.d->fin(f);
     cr_assert_eq(rig_expect(&r, IO_RECEIVED, OWNER).len, 0);
     rig_quiet(&r);
-    rig_detach(&r, OWNER, slot);
-    r.d->let_go(f);
-    rig_close(&r);
+    rig_close_one(&r, OWNER, slot, f);
 }
 
 CASE(backend_send, shut_with_nothing_in_flight_sends_fin_at_once)
 {
     struct rig r;
     uint32_t slot;
-    rig_open(&r, *row);
-    struct far f = rig_attach(&r, OWNER, &slot);
+    struct far f = rig_open_one(&r, *row, OWNER, &slot);
     r.ops->shut(r.io, slot);
     r.ops->shut(r.io, slot);
     rig_quiet(&r);
     cr_assert(r.d->got_fin(f));
     rig_quiet(&r);
-    rig_detach(&r, OWNER, slot);
-    r.d->let_go(f);
-    rig_close(&r);
+    rig_close_one(&r, OWNER, slot, f);
 }

@@ -55,29 +55,6 @@ static bool is_set(const void *flag, size_t size)
     return set;
 }
 
-static void sign_in(struct client *c, const struct key *plain, struct span blob, uint8_t flags)
-{
-    static uint8_t request[2048], data[2048];
-    struct wr w = wr_over(request, sizeof request), d = wr_over(data, sizeof data);
-    struct buf signature;
-
-    wr_u8(&w, MSG_USERAUTH_REQUEST);
-    wr_cstring(&w, "anna");
-    wr_cstring(&w, "ssh-connection");
-    wr_cstring(&w, "publickey");
-    wr_bool(&w, true);
-    wr_cstring(&w, type);
-    wr_string(&w, blob);
-    wr_string(&d, span_of(c->conn->session_id, c->conn->session_id_len));
-    wr_bytes(&d, request, wr_len(&w));
-    nacre_buf_init(&signature, SIGNATURE_MAX);
-    sk_sign(c->crypto, plain, &(struct sk_says){type, "ssh:", flags}, wr_span(&d), &signature);
-    wr_string(&w, buf_span(&signature));
-    nacre_buf_free(&signature);
-    cr_assert(wr_done(&w) && wr_done(&d));
-    (void)nacre_packet_payload(c->conn, wr_span(&w));
-}
-
 static void try(struct server *s, const struct sk_case *t)
 {
     static struct client c;
@@ -89,7 +66,7 @@ static void try(struct server *s, const struct sk_case *t)
     cr_assert(client_connect(&c, s->port));
     struct key *plain = nacre_key_generate(c.crypto, "ssh-ed25519", 0);
     struct key *sk = sk_public(c.crypto, plain, type, "ssh:");
-    sign_in(&c, plain, nacre_key_blob(sk), t->flags);
+    sk_log_in(c.conn, plain, type, nacre_key_blob(sk), &(struct sk_says){type, "ssh:", t->flags});
     for (int i = 0; i < 1000 && !is_set(&ticket_given, sizeof ticket_given); i++)
         (void)client_turn(&c, 20);
     if (t->deferred) {

@@ -1,25 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Packets before any keys are there: the first key exchange, to either role. */
 #include "fuzz/fuzz.h"
-#include "fuzz/rig.h"
+#include "fuzz/talk.h"
+
+static void greet(struct rig_side *s)
+{
+    rig_feed(s, span_str("SSH-2.0-fuzz\r\n"));
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
-    struct input in = input_over(bytes, len);
-    struct rig rig;
-    uint8_t room[CONN_PAYLOAD_MAX];
-    rig_init(&rig, &in);
-    struct rig_side *s = (input_u8(&in) & 1) != 0 ? &rig.client : &rig.server;
-    rig_start(&rig, s);
-    rig_feed(s, span_str("SSH-2.0-fuzz\r\n"));
-    while (in.left != 0 && !s->ended) {
-        uint8_t next = input_u8(&in);
-        if (next < ACTIONS_FROM)
-            rig_feed_payload(s, rig_payload(&rig, next, room, sizeof room));
-        else
-            rig_act(s, next);
-        s->out.len = 0;
-    }
-    rig_free(&rig);
-    return 0;
+    return fuzz_talk(bytes, len, greet);
 }

@@ -42,27 +42,8 @@ static void visit_close(struct visit *v)
 /* A login by that key blob; the device says `flags`. */
 static void sign_in(struct visit *v, const char *alg, struct span blob, uint8_t flags)
 {
-    static uint8_t request[16384], data[16384];
-    struct pair *p = v->pair;
-    struct wr w = wr_over(request, sizeof request), d = wr_over(data, sizeof data);
-    struct buf signature;
-
-    wr_u8(&w, MSG_USERAUTH_REQUEST);
-    wr_cstring(&w, "anna");
-    wr_cstring(&w, "ssh-connection");
-    wr_cstring(&w, "publickey");
-    wr_bool(&w, true);
-    wr_cstring(&w, alg);
-    wr_string(&w, blob);
-    wr_string(&d, span_of(p->client.conn->session_id, p->client.conn->session_id_len));
-    wr_bytes(&d, request, wr_len(&w));
-    nacre_buf_init(&signature, SIGNATURE_MAX);
-    sk_sign(p->crypto, v->plain, &(struct sk_says){type, "ssh:", flags}, wr_span(&d), &signature);
-    wr_string(&w, buf_span(&signature));
-    nacre_buf_free(&signature);
-    cr_assert(wr_done(&w) && wr_done(&d));
-    (void)nacre_packet_payload(p->client.conn, wr_span(&w));
-    pair_run(p);
+    sk_log_in(v->pair->client.conn, v->plain, alg, blob, &(struct sk_says){type, "ssh:", flags});
+    pair_run(v->pair);
 }
 
 struct sk_case {

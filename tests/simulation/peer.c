@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/plat.h"
+#include "support/sink.h"
 
 enum {
     PIECE_MAX = 40000,
@@ -82,22 +83,7 @@ static void on_event(void *context, const struct conn_event *e)
     }
 }
 
-static bool on_ask(void *context, const struct conn_event *question, struct conn_answer *answer)
-{
-    (void)context;
-    (void)question;
-    *answer = (struct conn_answer){.accept = true};
-    return true;
-}
-
-static bool on_work(void *context, struct work *work)
-{
-    (void)context;
-    work->run(work);
-    return true;
-}
-
-static const struct conn_sink sink = {.event = on_event, .ask = on_ask, .work = on_work};
+static const struct conn_sink sink = {.event = on_event, .ask = sink_says_yes, .work = sink_works_at_once};
 
 /* ---- life ------------------------------------------------------------------------------------------------------- */
 

@@ -7,6 +7,7 @@
 
 #include "base/plat.h"
 #include "support/net.h"
+#include "support/sink.h"
 #include "wire/rd.h"
 #include "wire/wr.h"
 
@@ -164,14 +165,7 @@ static bool on_ask(void *context, const struct conn_event *q, struct conn_answer
     return true;
 }
 
-static bool on_work(void *context, struct work *work)
-{
-    (void)context;
-    work->run(work);
-    return true;
-}
-
-static const struct conn_sink sink = {.event = on_event, .ask = on_ask, .work = on_work};
+static const struct conn_sink sink = {.event = on_event, .ask = on_ask, .work = sink_works_at_once};
 
 /* ---- bytes ----------------------------------------------------------------------------------------------------- */
 

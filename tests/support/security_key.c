@@ -4,6 +4,7 @@
 #include <criterion/criterion.h>
 
 #include "crypto/crypto.h"
+#include "ssh/conn_priv.h"
 #include "wire/rd.h"
 #include "wire/wr.h"
 
@@ -48,4 +49,27 @@ void sk_sign(const struct nacre_crypto *crypto, const struct key *plain, const s
     out->len = 0;
     cr_assert(nacre_buf_append(out, blob, wr_len(&b)));
     nacre_buf_free(&plain_signature);
+}
+
+void sk_log_in(struct conn *c, const struct key *plain, const char *alg, struct span blob, const struct sk_says *says)
+{
+    static uint8_t request[16384], data[16384];
+    struct wr w = wr_over(request, sizeof request), d = wr_over(data, sizeof data);
+    struct buf signature;
+
+    wr_u8(&w, MSG_USERAUTH_REQUEST);
+    wr_cstring(&w, "anna");
+    wr_cstring(&w, "ssh-connection");
+    wr_cstring(&w, "publickey");
+    wr_bool(&w, true);
+    wr_cstring(&w, alg);
+    wr_string(&w, blob);
+    wr_string(&d, span_of(c->session_id, c->session_id_len));
+    wr_bytes(&d, request, wr_len(&w));
+    nacre_buf_init(&signature, SIGNATURE_MAX);
+    sk_sign(c->config->crypto, plain, says, wr_span(&d), &signature);
+    wr_string(&w, buf_span(&signature));
+    nacre_buf_free(&signature);
+    cr_assert(wr_done(&w) && wr_done(&d));
+    (void)nacre_packet_payload(c, wr_span(&w));
 }

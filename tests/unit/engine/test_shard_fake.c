@@ -12,6 +12,7 @@
 #include "engine/server.h"
 #include "support/fake_io.h"
 #include "support/server.h"
+#include "support/sink.h"
 
 enum {
     CHUNK = 32 * 1024,
@@ -46,22 +47,7 @@ static void on_event(void *context, const struct conn_event *e)
     nacre_chan_consumed(c->conn, e->channel, e->data.len, nacre_clock_ns());
 }
 
-static bool on_ask(void *context, const struct conn_event *question, struct conn_answer *answer)
-{
-    (void)context;
-    (void)question;
-    *answer = (struct conn_answer){.accept = true};
-    return true;
-}
-
-static bool on_work(void *context, struct work *work)
-{
-    (void)context;
-    work->run(work);
-    return true;
-}
-
-static const struct conn_sink sink = {.event = on_event, .ask = on_ask, .work = on_work};
+static const struct conn_sink sink = {.event = on_event, .ask = sink_says_yes, .work = sink_works_at_once};
 
 static void client_begin_with(struct memory_client *c, io_socket listener, const char *cipher)
 {
