@@ -26,16 +26,14 @@
 
 #include "nacre/errors.h"
 
-#if defined(_WIN32) && defined(NACRE_SHARED)
-#ifdef NACRE_BUILDING
-#define NACRE_API __declspec(dllexport)
-#else
-#define NACRE_API __declspec(dllimport)
-#endif
-#elif defined(__GNUC__)
+/* What the shared library exports. Whoever links with nacre.dll may define it as __declspec(dllimport), which saves a
+ * jump in every call; the CMake package's nacre::shared does. */
+#ifndef NACRE_API
+#ifdef __GNUC__
 #define NACRE_API __attribute__((visibility("default")))
 #else
 #define NACRE_API
+#endif
 #endif
 
 #ifdef __cplusplus

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What nacre needs of an operating system besides sockets: threads, locks, clocks, entropy. One plat_*.c is linked. */
+/* What nacre needs of an operating system besides calls on sockets: threads, locks, clocks, entropy. One plat_*.c is
+ * linked. */
 #ifndef BASE_PLAT_H
 #define BASE_PLAT_H
 
@@ -15,6 +16,7 @@
 typedef pthread_mutex_t plat_mutex;
 typedef pthread_cond_t plat_cond;
 typedef pthread_t plat_thread;
+typedef int plat_socket;
 typedef struct plat_park {
     _Atomic uint32_t set; /* the word of a futex: release when set, acquire by who slept */
 } plat_park;

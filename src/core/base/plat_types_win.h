@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The lock, condition and thread types of base/plat.h on Windows. A slim lock and a condition variable are one pointer
- * each and need no clean-up; they are declared here in that form so that windows.h stays out of every other file. */
+/* The lock, condition, thread and socket types of base/plat.h on Windows. A slim lock and a condition variable are one
+ * pointer each and need no clean-up; they are declared here in that form so that windows.h stays out of every other
+ * file. */
 #ifndef BASE_PLAT_TYPES_WIN_H
 #define BASE_PLAT_TYPES_WIN_H
 
@@ -18,6 +19,7 @@ typedef struct plat_park {
     int set;
 } plat_park;
 
-typedef void *plat_thread; /* HANDLE */
+typedef void *plat_thread;     /* HANDLE */
+typedef uintptr_t plat_socket; /* SOCKET */
 
 #endif

@@ -23,15 +23,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/plat.h"
 #include "base/pool.h"
 #include "base/span.h"
 #include "nacre/errors.h"
 
-#ifdef _WIN32
-typedef uintptr_t io_socket;
-#else
-typedef int io_socket;
-#endif
+typedef plat_socket io_socket;
 #define IO_NO_SOCKET ((io_socket)-1)
 
 enum io_kind {
@@ -109,11 +106,9 @@ struct io_backend {
     unsigned (*descriptors)(const struct io *io, io_socket out[IO_DESCRIPTORS]);
 };
 
-#ifdef _WIN32
-extern const struct io_backend nacre_io_iocp, nacre_io_wsaasyncselect, nacre_io_wsapoll;
-#else
+/* A build has those of its system. */
 extern const struct io_backend nacre_io_epoll;
 extern const struct io_backend nacre_io_uring; /* open is NULL where the build is without it */
-#endif
+extern const struct io_backend nacre_io_iocp, nacre_io_wsaasyncselect, nacre_io_wsapoll;
 
 #endif

@@ -32,7 +32,7 @@ void plain_add_test(struct plain_test *test);
 void plain_add_suite(struct plain_test *suite);
 
 /* An assertion. The text of one that failed is printed; `stop` ends the test then. */
-#ifdef __MINGW32__
+#ifdef __MINGW_PRINTF_FORMAT
 __attribute__((format(__MINGW_PRINTF_FORMAT, 6, 7)))
 #else
 __attribute__((format(printf, 6, 7)))
