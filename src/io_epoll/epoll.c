@@ -28,10 +28,8 @@ static void epoll_close(struct io *io)
         close(io->event);
     if (io->epoll >= 0)
         close(io->epoll);
-    nacre_block_release(io->scratch);
-    for (uint32_t i = 0; i < io->made; i += SLAB_SLOTS)
-        free(io->slabs[i / SLAB_SLOTS]);
-    free(io->slabs);
+    landing_close(&io->landing);
+    nacre_slots_destroy(&io->slots);
     free(io);
 }
 
@@ -58,11 +56,17 @@ static enum nacre_error epoll_open(struct io **out, const struct io_options *opt
     struct io *io = (struct io *)aligned_alloc(_Alignof(struct io), sizeof *io);
     if (io == NULL)
         return NACRE_E_NOBUFS;
-    *io = (struct io){.options = *options, .epoll = -1, .event = -1};
+    *io =
+        (struct io){.options = *options,
+                    .epoll = -1,
+                    .event = -1,
+                    .work.link = offsetof(struct epoll_slot, next),
+                    .resting.link = offsetof(struct epoll_slot, next),
+                    .hungry.link = offsetof(struct epoll_slot, next_hungry),
+                    .landing = {.pool = options->pool, .headroom = options->headroom, .room = options->receive_bytes}};
     atomic_init(&io->wake_sent, false);
     enum nacre_error error = NACRE_OK;
-    io->slabs = (struct epoll_slot **)calloc(options->max_slots / SLAB_SLOTS + 1, sizeof(struct epoll_slot *));
-    if (io->slabs == NULL)
+    if (!nacre_slots_init(&io->slots, sizeof(struct epoll_slot), offsetof(struct epoll_slot, next), options->max_slots))
         error = NACRE_E_NOBUFS;
     else if (!open_descriptors(io))
         error = nacre_error_from_errno(errno);
@@ -74,32 +78,12 @@ static enum nacre_error epoll_open(struct io **out, const struct io_options *opt
     return NACRE_OK;
 }
 
-/* Adds a slab of free slots; false when all are there or memory is out. */
-static bool grow(struct io *io)
-{
-    uint32_t left = io->options.max_slots - io->made;
-    uint32_t count = left < SLAB_SLOTS ? left : SLAB_SLOTS;
-    if (count == 0)
-        return false;
-    struct epoll_slot *slab = (struct epoll_slot *)calloc(count, sizeof *slab);
-    if (slab == NULL)
-        return false;
-    io->slabs[io->made / SLAB_SLOTS] = slab;
-    for (uint32_t i = count; i-- > 0;) {
-        slab[i].next = io->free_first;
-        io->free_first = io->made + i + 1;
-    }
-    io->made += count;
-    return true;
-}
-
 static enum nacre_error slot_take(struct io *io, uint32_t *slot)
 {
-    if (io->free_first == 0 && !grow(io))
-        return io->made < io->options.max_slots ? NACRE_E_NOBUFS : NACRE_E_TOO_MANY_CONNECTIONS;
-    *slot = io->free_first - 1;
+    enum nacre_error error = nacre_slots_take(&io->slots, slot);
+    if (error != NACRE_OK)
+        return error;
     struct epoll_slot *s = epoll_slot_at(io, *slot);
-    io->free_first = s->next;
     *s = (struct epoll_slot){.generation = s->generation, .fd = -1};
     return NACRE_OK;
 }
@@ -110,39 +94,15 @@ void nacre_epoll_slot_give(struct io *io, uint32_t slot)
     s->kind = EPOLL_FREE;
     s->flags = 0;
     s->generation++;
-    s->next = io->free_first;
-    io->free_first = slot + 1;
+    nacre_slots_give(&io->slots, slot);
 }
 
 struct epoll_slot *nacre_epoll_slot_find(const struct io *io, uint32_t slot)
 {
-    if (slot >= io->made)
+    if (slot >= io->slots.made)
         return NULL;
     struct epoll_slot *s = epoll_slot_at(io, slot);
     return s->kind == EPOLL_FREE || epoll_has(s, SLOT_DETACHED) ? NULL : s;
-}
-
-void nacre_epoll_queue_add(struct io *io, struct epoll_queue *q, uint32_t slot)
-{
-    struct epoll_slot *s = epoll_slot_at(io, slot);
-    if (epoll_has(s, SLOT_QUEUED))
-        return;
-    epoll_set(s, SLOT_QUEUED);
-    s->next = 0;
-    if (q->first == 0)
-        q->first = slot + 1;
-    else
-        epoll_slot_at(io, q->last - 1)->next = slot + 1;
-    q->last = slot + 1;
-}
-
-uint32_t nacre_epoll_queue_pop(struct io *io, struct epoll_queue *q)
-{
-    uint32_t slot = q->first - 1;
-    struct epoll_slot *s = epoll_slot_at(io, slot);
-    q->first = s->next;
-    epoll_clear(s, SLOT_QUEUED);
-    return slot;
 }
 
 enum nacre_error nacre_epoll_watch(struct io *io, uint32_t slot, int op, uint32_t events)
@@ -199,28 +159,8 @@ static enum nacre_error epoll_connect(struct io *io, io_socket s, const struct i
     at->error = refused;
     epoll_set(at, SLOT_CONNECTING | SLOT_WATCH_WRITE | (pending ? SLOT_FULL : 0));
     if (!pending)
-        nacre_epoll_queue_add(io, &io->work, *slot);
+        nacre_slot_queue_add(&io->slots, &io->work, *slot);
     return NACRE_OK;
-}
-
-/* Takes a slot out of a queue, if it stands there. */
-static void queue_remove(struct io *io, struct epoll_queue *q, uint32_t slot)
-{
-    uint32_t before = 0, at = q->first;
-    while (at != 0 && at != slot + 1) {
-        before = at;
-        at = epoll_slot_at(io, at - 1)->next;
-    }
-    if (at == 0)
-        return;
-    struct epoll_slot *s = epoll_slot_at(io, slot);
-    epoll_clear(s, SLOT_QUEUED);
-    if (before == 0)
-        q->first = s->next;
-    else
-        epoll_slot_at(io, before - 1)->next = s->next;
-    if (s->next == 0)
-        q->last = before;
 }
 
 static void epoll_detach(struct io *io, uint32_t slot)
@@ -230,15 +170,15 @@ static void epoll_detach(struct io *io, uint32_t slot)
         return;
     if (s->kind == EPOLL_LISTENER) {
         epoll_ctl(io->epoll, EPOLL_CTL_DEL, s->fd, NULL); /* a resting one is not there: no matter */
-        queue_remove(io, &io->resting, slot);
+        nacre_slot_queue_remove(&io->slots, &io->resting, slot);
     } else {
         close(s->fd);
-        if (epoll_has(s, SLOT_HUNGRY))
+        if (s->next_hungry != 0)
             io->hungry_until = 0; /* the list is emptied before the slot is free */
     }
     s->fd = -1;
     epoll_set(s, SLOT_DETACHED);
-    nacre_epoll_queue_add(io, &io->work, slot);
+    nacre_slot_queue_add(&io->slots, &io->work, slot);
 }
 
 /* epoll's own comes first: read() and write() refuse it. */

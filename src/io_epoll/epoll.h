@@ -10,10 +10,11 @@
 
 #include <stdatomic.h>
 
+#include "base/landing.h"
+#include "base/slots.h"
 #include "engine/io.h"
 
 enum {
-    SLAB_SLOTS = 256,
     EVENTS_PER_POLL = 256,
 };
 
@@ -24,22 +25,20 @@ enum epoll_kind {
 };
 
 enum epoll_flag {
-    SLOT_QUEUED = 1 << 0,      /* stands in the work queue or rests */
-    SLOT_READABLE = 1 << 1,    /* the kernel may have bytes, FIN or an error for us; a listener: connections */
-    SLOT_WANTED = 1 << 2,      /* the shard wants to receive */
-    SLOT_HUNG_UP = 1 << 3,     /* the peer's FIN or an error came: a short read says nothing about what follows */
-    SLOT_CHECK = 1 << 4,       /* the kernel told of an error: look it up */
-    SLOT_FIN = 1 << 5,         /* the peer's FIN was reported */
-    SLOT_SENDING = 1 << 6,     /* from send() until IO_SENT is reported */
-    SLOT_BLOCKED = 1 << 7,     /* the first span waits until the socket takes more */
-    SLOT_FULL = 1 << 8,        /* the socket takes nothing; the kernel will tell when it does */
-    SLOT_WATCH_WRITE = 1 << 9, /* registered for EPOLLOUT */
-    SLOT_SHUT = 1 << 10,       /* FIN is due once nothing is in flight */
-    SLOT_ERROR = 1 << 11,      /* `error` is to be reported */
-    SLOT_FAILED = 1 << 12,     /* it was */
-    SLOT_DETACHED = 1 << 13,   /* IO_GONE is to be reported */
-    SLOT_HUNGRY = 1 << 14,     /* found no memory to receive into; stands in that list */
-    SLOT_CONNECTING = 1 << 15, /* until IO_CONNECTED is reported */
+    SLOT_READABLE = 1 << 0,    /* the kernel may have bytes, FIN or an error for us; a listener: connections */
+    SLOT_WANTED = 1 << 1,      /* the shard wants to receive */
+    SLOT_HUNG_UP = 1 << 2,     /* the peer's FIN or an error came: a short read says nothing about what follows */
+    SLOT_CHECK = 1 << 3,       /* the kernel told of an error: look it up */
+    SLOT_FIN = 1 << 4,         /* the peer's FIN was reported */
+    SLOT_SENDING = 1 << 5,     /* from send() until IO_SENT is reported */
+    SLOT_BLOCKED = 1 << 6,     /* the first span waits until the socket takes more */
+    SLOT_FULL = 1 << 7,        /* the socket takes nothing; the kernel will tell when it does */
+    SLOT_WATCH_WRITE = 1 << 8, /* registered for EPOLLOUT */
+    SLOT_SHUT = 1 << 9,        /* FIN is due once nothing is in flight */
+    SLOT_ERROR = 1 << 10,      /* `error` is to be reported */
+    SLOT_FAILED = 1 << 11,     /* it was */
+    SLOT_DETACHED = 1 << 12,   /* IO_GONE is to be reported */
+    SLOT_CONNECTING = 1 << 13, /* until IO_CONNECTED is reported */
 };
 
 struct epoll_slot {
@@ -51,7 +50,7 @@ struct epoll_slot {
     size_t asked, sent; /* bytes of the last send */
     int fd;
     uint32_t generation; /* in the kernel's reports too, so that one about an earlier user of the slot is known */
-    uint32_t next;       /* in a queue or the free list: slot number + 1 */
+    uint32_t next;       /* in the work queue, among those that rest, or free */
     uint32_t next_hungry;
     enum nacre_error error;
     uint16_t flags;
@@ -60,22 +59,15 @@ struct epoll_slot {
 
 _Static_assert(sizeof(struct epoll_slot) <= 64, "a slot is one cache line");
 
-/* First in, first out; links are slot number + 1. */
-struct epoll_queue {
-    uint32_t first, last;
-};
-
 struct io {
     struct io_options options;
     int epoll, event;
-    struct epoll_slot **slabs;
-    uint32_t made;       /* slots in slabs so far */
-    uint32_t free_first; /* slot number + 1 */
-    struct epoll_queue work;
-    struct epoll_queue resting; /* listeners that failed, soonest first */
-    uint32_t hungry;            /* list of streams to try again at hungry_until: slot number + 1 */
+    struct slots slots;
+    struct slot_queue work;
+    struct slot_queue resting; /* listeners that failed, soonest first */
+    struct slot_queue hungry;  /* streams to try again at hungry_until */
     int64_t hungry_until;
-    struct block *scratch;              /* to receive into; handed over when much came */
+    struct landing landing;
     bool skipped_poll;                  /* the last wait() had enough to report without asking the kernel */
     bool no_pwait2;                     /* the kernel has no epoll_pwait2() */
     bool woken;                         /* IO_WOKEN is to be reported */
@@ -90,7 +82,7 @@ struct epoll_out {
 
 static inline struct epoll_slot *epoll_slot_at(const struct io *io, uint32_t n)
 {
-    return &io->slabs[n / SLAB_SLOTS][n % SLAB_SLOTS];
+    return (struct epoll_slot *)io->slots.slabs[n / SLAB_SLOTS] + n % SLAB_SLOTS;
 }
 
 static inline bool epoll_has(const struct epoll_slot *s, unsigned flags)
@@ -125,11 +117,6 @@ static inline struct io_done *epoll_report(struct epoll_out *out, enum io_kind k
 void nacre_epoll_slot_give(struct io *io, uint32_t slot);
 /* The slot in use under that number, or NULL. */
 struct epoll_slot *nacre_epoll_slot_find(const struct io *io, uint32_t slot);
-
-/* Queues. Adding a slot that stands in a queue already does nothing. */
-void nacre_epoll_queue_add(struct io *io, struct epoll_queue *q, uint32_t slot);
-/* The caller has seen that the queue is not empty. */
-uint32_t nacre_epoll_queue_pop(struct io *io, struct epoll_queue *q);
 
 /* Registers with the kernel, or changes what is watched. `op` is EPOLL_CTL_ADD or EPOLL_CTL_MOD. */
 enum nacre_error nacre_epoll_watch(struct io *io, uint32_t slot, int op, uint32_t events);

@@ -20,7 +20,7 @@ static void rest(struct io *io, uint32_t slot)
     struct epoll_slot *s = epoll_slot_at(io, slot);
     epoll_ctl(io->epoll, EPOLL_CTL_DEL, s->fd, NULL);
     s->rest_until = nacre_clock_ns() + rest_ns;
-    nacre_epoll_queue_add(io, &io->resting, slot);
+    nacre_slot_queue_add(&io->slots, &io->resting, slot);
 }
 
 void nacre_epoll_work_listener(struct io *io, uint32_t slot, struct epoll_out *out)
@@ -49,10 +49,10 @@ void nacre_epoll_end_rest(struct io *io, int64_t now_ns)
         struct epoll_slot *s = epoll_slot_at(io, io->resting.first - 1);
         if (s->rest_until > now_ns)
             return;
-        uint32_t slot = nacre_epoll_queue_pop(io, &io->resting);
+        uint32_t slot = slot_queue_pop(&io->slots, &io->resting);
         if (nacre_epoll_watch(io, slot, EPOLL_CTL_ADD, EPOLLIN | (uint32_t)EPOLLEXCLUSIVE) == NACRE_OK)
             continue;
         s->rest_until = now_ns + rest_ns;
-        nacre_epoll_queue_add(io, &io->resting, slot);
+        nacre_slot_queue_add(&io->slots, &io->resting, slot);
     }
 }

@@ -2,7 +2,6 @@
 /* The epoll back end: connected sockets. send() tries at once, so that a completion costs no visit to the kernel;
  * receiving is tried when the kernel has told of bytes, until they are used up. */
 #include <errno.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -12,7 +11,6 @@
 
 enum {
     RECEIVES_PER_TURN = 4, /* then it is another slot's turn */
-    SMALL_RECEIVE = 4096,  /* up to here a copy into a fitting block is cheaper than a big block being kept */
 };
 
 static const int64_t hunger_ns = 10 * 1000 * 1000;
@@ -31,7 +29,7 @@ static bool wants_data(const struct epoll_slot *s)
 
 static bool may_receive(const struct epoll_slot *s)
 {
-    return wants_data(s) && !epoll_has(s, SLOT_HUNGRY);
+    return wants_data(s) && s->next_hungry == 0;
 }
 
 static bool may_send(const struct epoll_slot *s)
@@ -68,7 +66,7 @@ void nacre_epoll_receive(struct io *io, uint32_t slot, bool on)
     }
     epoll_set(s, SLOT_WANTED);
     if (has_work(s))
-        nacre_epoll_queue_add(io, &io->work, slot);
+        nacre_slot_queue_add(&io->slots, &io->work, slot);
 }
 
 /* One sendmsg(). Gives the bytes taken, 0 when the socket is full, or -1 after fail(). */
@@ -151,7 +149,7 @@ enum nacre_error nacre_epoll_send(struct io *io, uint32_t slot, const struct spa
     if (asked != 0)
         try_send(io, slot, spans, count, asked);
     if (has_work(s))
-        nacre_epoll_queue_add(io, &io->work, slot);
+        nacre_slot_queue_add(&io->slots, &io->work, slot);
     return NACRE_OK;
 }
 
@@ -174,28 +172,6 @@ void nacre_epoll_shut(struct io *io, uint32_t slot)
     shut_when_due(s);
 }
 
-/* The block to hand over for `n` bytes received into the scratch block. */
-static struct block *block_for(struct io *io, size_t n)
-{
-    struct block *big = io->scratch;
-    if (n <= SMALL_RECEIVE) {
-        struct block *small = nacre_pool_alloc(io->options.pool, io->options.headroom + n);
-        if (small != NULL) {
-            memcpy(small->at + io->options.headroom, big->at + io->options.headroom, n);
-            return small;
-        }
-    }
-    io->scratch = NULL;
-    return big;
-}
-
-static bool have_scratch(struct io *io)
-{
-    if (io->scratch == NULL)
-        io->scratch = nacre_pool_alloc(io->options.pool, io->options.headroom + io->options.receive_bytes);
-    return io->scratch != NULL;
-}
-
 /* Takes note of a receive that gave no bytes: FIN, nothing there, or an error. */
 static void end_of_receive(struct epoll_slot *s, ssize_t n, struct epoll_out *out)
 {
@@ -210,21 +186,19 @@ static void end_of_receive(struct epoll_slot *s, ssize_t n, struct epoll_out *ou
     }
 }
 
-/* One recv(), reported. The caller has seen that `out` is not full and that there is a scratch block. */
-static void receive_once(struct io *io, struct epoll_slot *s, struct epoll_out *out)
+/* One recv() to `at`, reported. The caller has seen that `out` is not full. */
+static void receive_once(struct io *io, struct epoll_slot *s, uint8_t *at, struct epoll_out *out)
 {
-    size_t headroom = io->options.headroom, room = io->options.receive_bytes;
+    size_t room = io->landing.room;
     ssize_t n;
     do {
-        n = recv(s->fd, io->scratch->at + headroom, room, MSG_DONTWAIT);
+        n = recv(s->fd, at, room, MSG_DONTWAIT);
     } while (n < 0 && errno == EINTR);
     if (n <= 0) {
         end_of_receive(s, n, out);
         return;
     }
-    struct block *b = block_for(io, (size_t)n);
-    b->start = headroom;
-    b->len = (size_t)n;
+    struct block *b = landing_take(&io->landing, (size_t)n);
     struct io_done *d = epoll_report(out, IO_RECEIVED, s);
     d->block = b;
     d->len = (size_t)n;
@@ -236,24 +210,18 @@ static void receive_once(struct io *io, struct epoll_slot *s, struct epoll_out *
 /* Out of memory or budget: the peer waits, and we try again in a while. */
 static void go_hungry(struct io *io, uint32_t slot)
 {
-    struct epoll_slot *s = epoll_slot_at(io, slot);
-    if (io->hungry == 0)
+    if (io->hungry.first == 0)
         io->hungry_until = nacre_clock_ns() + hunger_ns;
-    epoll_set(s, SLOT_HUNGRY);
-    s->next_hungry = io->hungry;
-    io->hungry = slot + 1;
+    nacre_slot_queue_add(&io->slots, &io->hungry, slot);
 }
 
 void nacre_epoll_end_hunger(struct io *io, int64_t now_ns)
 {
     if (now_ns < io->hungry_until)
         return;
-    while (io->hungry != 0) {
-        uint32_t slot = io->hungry - 1;
-        struct epoll_slot *s = epoll_slot_at(io, slot);
-        io->hungry = s->next_hungry;
-        epoll_clear(s, SLOT_HUNGRY);
-        nacre_epoll_queue_add(io, &io->work, slot);
+    while (io->hungry.first != 0) {
+        uint32_t slot = slot_queue_pop(&io->slots, &io->hungry);
+        nacre_slot_queue_add(&io->slots, &io->work, slot);
     }
 }
 
@@ -261,8 +229,9 @@ static void receive_some(struct io *io, uint32_t slot, struct epoll_out *out)
 {
     struct epoll_slot *s = epoll_slot_at(io, slot);
     for (unsigned i = 0; i < RECEIVES_PER_TURN && may_receive(s) && !epoll_out_is_full(out); i++) {
-        if (have_scratch(io))
-            receive_once(io, s, out);
+        uint8_t *at = landing_at(&io->landing);
+        if (at != NULL)
+            receive_once(io, s, at, out);
         else
             go_hungry(io, slot);
     }
@@ -321,7 +290,7 @@ void nacre_epoll_work_stream(struct io *io, uint32_t slot, struct epoll_out *out
         /* What came with the connection is told only once: bytes, too, if they are wanted already. */
         bool more = epoll_has(s, SLOT_CONNECTING) ? !epoll_has(s, SLOT_FULL) : has_work(s);
         if (more)
-            nacre_epoll_queue_add(io, &io->work, slot);
+            nacre_slot_queue_add(&io->slots, &io->work, slot);
         return;
     }
     if (may_send(s)) {
@@ -332,5 +301,5 @@ void nacre_epoll_work_stream(struct io *io, uint32_t slot, struct epoll_out *out
     receive_some(io, slot, out);
     report_failed(s, out);
     if (has_work(s))
-        nacre_epoll_queue_add(io, &io->work, slot);
+        nacre_slot_queue_add(&io->slots, &io->work, slot);
 }

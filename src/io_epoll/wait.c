@@ -48,7 +48,7 @@ static void note(struct io *io, const struct epoll_event *e)
         return;
     if (s->kind == EPOLL_STREAM)
         note_stream(s, e->events);
-    nacre_epoll_queue_add(io, &io->work, slot);
+    nacre_slot_queue_add(&io->slots, &io->work, slot);
 }
 
 /* The timeout left, in whole milliseconds, rounded up. */
@@ -108,7 +108,7 @@ static void work_once(struct io *io, struct epoll_out *out)
     uint32_t last = io->work.last;
     while (io->work.first != 0 && !epoll_out_is_full(out)) {
         bool done = io->work.first == last;
-        work(io, nacre_epoll_queue_pop(io, &io->work), out);
+        work(io, slot_queue_pop(&io->slots, &io->work), out);
         if (done)
             return;
     }
@@ -121,14 +121,14 @@ static int64_t sleep_until(const struct io *io, int64_t until_ns)
         return 0;
     if (io->resting.first != 0 && epoll_slot_at(io, io->resting.first - 1)->rest_until < until_ns)
         until_ns = epoll_slot_at(io, io->resting.first - 1)->rest_until;
-    if (io->hungry != 0 && io->hungry_until < until_ns)
+    if (io->hungry.first != 0 && io->hungry_until < until_ns)
         until_ns = io->hungry_until;
     return until_ns;
 }
 
 static void end_pauses(struct io *io)
 {
-    if (io->resting.first == 0 && io->hungry == 0)
+    if (io->resting.first == 0 && io->hungry.first == 0)
         return;
     int64_t now = nacre_clock_ns();
     nacre_epoll_end_rest(io, now);

@@ -31,10 +31,8 @@ static void iocp_close(struct io *io)
 {
     if (io->port != NULL)
         (void)CloseHandle(io->port);
-    nacre_block_release(io->scratch);
-    for (uint32_t i = 0; i < io->made; i += SLAB_SLOTS)
-        free(io->slabs[i / SLAB_SLOTS]);
-    free(io->slabs);
+    landing_close(&io->landing);
+    nacre_slots_destroy(&io->slots);
     _aligned_free(io);
 }
 
@@ -63,8 +61,8 @@ static enum nacre_error find_functions(struct io *io)
 
 static enum nacre_error start(struct io *io)
 {
-    io->slabs = (struct iocp_slot **)calloc(io->options.max_slots / SLAB_SLOTS + 1, sizeof(struct iocp_slot *));
-    if (io->slabs == NULL)
+    if (!nacre_slots_init(&io->slots, sizeof(struct iocp_slot), offsetof(struct iocp_slot, next),
+                          io->options.max_slots))
         return NACRE_E_NOBUFS;
     io->port = CreateIoCompletionPort(INVALID_HANDLE_VALUE, NULL, 0, 1);
     if (io->port == NULL)
@@ -81,7 +79,12 @@ static enum nacre_error iocp_open(struct io **out, const struct io_options *opti
     struct io *io = (struct io *)_aligned_malloc(sizeof *io, _Alignof(struct io));
     if (io == NULL)
         return NACRE_E_NOBUFS;
-    *io = (struct io){.options = *options};
+    *io =
+        (struct io){.options = *options,
+                    .work.link = offsetof(struct iocp_slot, next),
+                    .resting.link = offsetof(struct iocp_slot, next),
+                    .hungry.link = offsetof(struct iocp_slot, next_hungry),
+                    .landing = {.pool = options->pool, .headroom = options->headroom, .room = options->receive_bytes}};
     atomic_init(&io->wake_sent, false);
     enum nacre_error error = start(io);
     if (error != NACRE_OK) {
@@ -94,32 +97,12 @@ static enum nacre_error iocp_open(struct io **out, const struct io_options *opti
 
 /* ---- slots ----------------------------------------------------------------------------------------------------- */
 
-/* Adds a slab of free slots; false when all are there or memory is out. */
-static bool grow(struct io *io)
-{
-    uint32_t left = io->options.max_slots - io->made;
-    uint32_t count = left < SLAB_SLOTS ? left : SLAB_SLOTS;
-    if (count == 0)
-        return false;
-    struct iocp_slot *slab = (struct iocp_slot *)calloc(count, sizeof *slab);
-    if (slab == NULL)
-        return false;
-    io->slabs[io->made / SLAB_SLOTS] = slab;
-    for (uint32_t i = count; i-- > 0;) {
-        slab[i].next = io->free_first;
-        io->free_first = io->made + i + 1;
-    }
-    io->made += count;
-    return true;
-}
-
 static enum nacre_error slot_take(struct io *io, io_socket s, uint64_t owner, enum iocp_kind kind, uint32_t *slot)
 {
-    if (io->free_first == 0 && !grow(io))
-        return io->made < io->options.max_slots ? NACRE_E_NOBUFS : NACRE_E_TOO_MANY_CONNECTIONS;
-    *slot = io->free_first - 1;
+    enum nacre_error error = nacre_slots_take(&io->slots, slot);
+    if (error != NACRE_OK)
+        return error;
     struct iocp_slot *at = iocp_slot_at(io, *slot);
-    io->free_first = at->next;
     *at = (struct iocp_slot){.owner = owner, .socket = s, .kind = (uint8_t)kind};
     at->receive.slot = at->send.slot = *slot;
     return NACRE_OK;
@@ -130,59 +113,15 @@ void nacre_iocp_slot_give(struct io *io, uint32_t slot)
     struct iocp_slot *s = iocp_slot_at(io, slot);
     s->kind = IOCP_FREE;
     s->flags = 0;
-    s->next = io->free_first;
-    io->free_first = slot + 1;
+    nacre_slots_give(&io->slots, slot);
 }
 
 struct iocp_slot *nacre_iocp_slot_find(const struct io *io, uint32_t slot)
 {
-    if (slot >= io->made)
+    if (slot >= io->slots.made)
         return NULL;
     struct iocp_slot *s = iocp_slot_at(io, slot);
     return s->kind == IOCP_FREE || iocp_has(s, SLOT_DETACHED) ? NULL : s;
-}
-
-void nacre_iocp_queue_add(struct io *io, struct iocp_queue *q, uint32_t slot)
-{
-    struct iocp_slot *s = iocp_slot_at(io, slot);
-    if (iocp_has(s, SLOT_QUEUED))
-        return;
-    iocp_set(s, SLOT_QUEUED);
-    s->next = 0;
-    if (q->first == 0)
-        q->first = slot + 1;
-    else
-        iocp_slot_at(io, q->last - 1)->next = slot + 1;
-    q->last = slot + 1;
-}
-
-uint32_t nacre_iocp_queue_pop(struct io *io, struct iocp_queue *q)
-{
-    uint32_t slot = q->first - 1;
-    struct iocp_slot *s = iocp_slot_at(io, slot);
-    q->first = s->next;
-    iocp_clear(s, SLOT_QUEUED);
-    return slot;
-}
-
-/* Takes a slot out of a queue, if it stands there. */
-static void queue_remove(struct io *io, struct iocp_queue *q, uint32_t slot)
-{
-    uint32_t before = 0, at = q->first;
-    while (at != 0 && at != slot + 1) {
-        before = at;
-        at = iocp_slot_at(io, at - 1)->next;
-    }
-    if (at == 0)
-        return;
-    struct iocp_slot *s = iocp_slot_at(io, slot);
-    iocp_clear(s, SLOT_QUEUED);
-    if (before == 0)
-        q->first = s->next;
-    else
-        iocp_slot_at(io, before - 1)->next = s->next;
-    if (s->next == 0)
-        q->last = before;
 }
 
 /* ---- taking over and letting go -------------------------------------------------------------------------------- */
@@ -197,7 +136,7 @@ static enum nacre_error iocp_listen(struct io *io, io_socket listener, uint64_t 
     if (error != NACRE_OK)
         nacre_iocp_slot_give(io, *slot);
     else
-        nacre_iocp_queue_add(io, &io->work, *slot);
+        nacre_slot_queue_add(&io->slots, &io->work, *slot);
     return error;
 }
 
@@ -213,7 +152,7 @@ static enum nacre_error iocp_attach(struct io *io, io_socket s, uint64_t owner, 
         nacre_iocp_slot_give(io, *slot);
         return error;
     }
-    nacre_iocp_queue_add(io, &io->work, *slot); /* to tell of errors, whether or not anything is wanted */
+    nacre_slot_queue_add(&io->slots, &io->work, *slot); /* to tell of errors, whether or not anything is wanted */
     return NACRE_OK;
 }
 
@@ -264,17 +203,17 @@ static void iocp_detach(struct io *io, uint32_t slot)
         return;
     iocp_set(s, SLOT_DETACHED);
     if (s->kind == IOCP_LISTENER) {
-        queue_remove(io, &io->resting, slot);
+        nacre_slot_queue_remove(&io->slots, &io->resting, slot);
         nacre_iocp_stop_accepting(io, slot);
     } else {
         if (s->receive.is_flying || s->send.is_flying)
             (void)CancelIoEx((HANDLE)s->socket, NULL);
         nacre_sock_close(s->socket);
         s->socket = IO_NO_SOCKET;
-        if (iocp_has(s, SLOT_HUNGRY))
+        if (s->next_hungry != 0)
             io->hungry_until = 0; /* the list is emptied before the slot is free */
     }
-    nacre_iocp_queue_add(io, &io->work, slot);
+    nacre_slot_queue_add(&io->slots, &io->work, slot);
 }
 
 const struct io_backend nacre_io_iocp = {

@@ -14,10 +14,11 @@
 #include <stdatomic.h>
 #include <windows.h>
 
+#include "base/landing.h"
+#include "base/slots.h"
 #include "engine/io.h"
 
 enum {
-    SLAB_SLOTS = 256,
     ENTRIES_PER_POLL = 256,
     ACCEPTS = 4, /* in flight for a listener */
 };
@@ -36,17 +37,15 @@ enum iocp_key {
 };
 
 enum iocp_flag {
-    SLOT_QUEUED = 1 << 0,     /* stands in the work queue or rests */
-    SLOT_READABLE = 1 << 1,   /* there may be bytes, FIN or an error for us */
-    SLOT_WANTED = 1 << 2,     /* the shard wants to receive */
-    SLOT_FIN = 1 << 3,        /* the peer's FIN was reported */
-    SLOT_SENDING = 1 << 4,    /* from send() until IO_SENT is reported */
-    SLOT_SHUT = 1 << 5,       /* FIN is due once nothing is in flight */
-    SLOT_ERROR = 1 << 6,      /* `error` is to be reported */
-    SLOT_FAILED = 1 << 7,     /* it was */
-    SLOT_DETACHED = 1 << 8,   /* IO_GONE is to be reported */
-    SLOT_HUNGRY = 1 << 9,     /* found no memory to receive into; stands in that list */
-    SLOT_CONNECTING = 1 << 10 /* until IO_CONNECTED is reported */
+    SLOT_READABLE = 1 << 0,  /* there may be bytes, FIN or an error for us */
+    SLOT_WANTED = 1 << 1,    /* the shard wants to receive */
+    SLOT_FIN = 1 << 2,       /* the peer's FIN was reported */
+    SLOT_SENDING = 1 << 3,   /* from send() until IO_SENT is reported */
+    SLOT_SHUT = 1 << 4,      /* FIN is due once nothing is in flight */
+    SLOT_ERROR = 1 << 5,     /* `error` is to be reported */
+    SLOT_FAILED = 1 << 6,    /* it was */
+    SLOT_DETACHED = 1 << 7,  /* IO_GONE is to be reported */
+    SLOT_CONNECTING = 1 << 8 /* until IO_CONNECTED is reported */
 };
 
 /* An operation of the system, which writes here until it has ended. */
@@ -80,16 +79,11 @@ struct iocp_slot {
         size_t sent;
     };
     io_socket socket;
-    uint32_t next; /* in a queue or the free list: slot number + 1 */
+    uint32_t next; /* in the work queue, among those that rest, or free */
     uint32_t next_hungry;
     enum nacre_error error;
     uint16_t flags;
     uint8_t kind;
-};
-
-/* First in, first out; links are slot number + 1. */
-struct iocp_queue {
-    uint32_t first, last;
 };
 
 struct io {
@@ -97,14 +91,12 @@ struct io {
     HANDLE port;
     LPFN_ACCEPTEX accept;
     LPFN_CONNECTEX connect;
-    struct iocp_slot **slabs;
-    uint32_t made;       /* slots in slabs so far */
-    uint32_t free_first; /* slot number + 1 */
-    struct iocp_queue work;
-    struct iocp_queue resting; /* listeners that failed, soonest first */
-    uint32_t hungry;           /* list of streams to try again at hungry_until: slot number + 1 */
+    struct slots slots;
+    struct slot_queue work;
+    struct slot_queue resting; /* listeners that failed, soonest first */
+    struct slot_queue hungry;  /* streams to try again at hungry_until */
     int64_t hungry_until;
-    struct block *scratch;              /* to receive into; handed over when much came */
+    struct landing landing;
     bool skipped_poll;                  /* the last wait() had enough to report without asking the port */
     bool woken;                         /* IO_WOKEN is to be reported */
     _Alignas(64) atomic_bool wake_sent; /* a wake-up is under way; the only member other threads touch */
@@ -118,7 +110,7 @@ struct iocp_out {
 
 static inline struct iocp_slot *iocp_slot_at(const struct io *io, uint32_t n)
 {
-    return &io->slabs[n / SLAB_SLOTS][n % SLAB_SLOTS];
+    return (struct iocp_slot *)io->slots.slabs[n / SLAB_SLOTS] + n % SLAB_SLOTS;
 }
 
 static inline bool iocp_has(const struct iocp_slot *s, unsigned flags)
@@ -153,11 +145,6 @@ static inline struct io_done *iocp_report(struct iocp_out *out, enum io_kind kin
 void nacre_iocp_slot_give(struct io *io, uint32_t slot);
 /* The slot in use under that number, or NULL. */
 struct iocp_slot *nacre_iocp_slot_find(const struct io *io, uint32_t slot);
-
-/* Queues. Adding a slot that stands in a queue already does nothing. */
-void nacre_iocp_queue_add(struct io *io, struct iocp_queue *q, uint32_t slot);
-/* The caller has seen that the queue is not empty. */
-uint32_t nacre_iocp_queue_pop(struct io *io, struct iocp_queue *q);
 
 /* Streams. */
 void nacre_iocp_receive(struct io *io, uint32_t slot, bool on);

@@ -22,7 +22,7 @@ static void rest(struct io *io, uint32_t slot)
 {
     struct iocp_slot *s = iocp_slot_at(io, slot);
     s->rest_until = nacre_clock_ns() + rest_ns;
-    nacre_iocp_queue_add(io, &io->resting, slot);
+    nacre_slot_queue_add(&io->slots, &io->resting, slot);
 }
 
 /* On a thread of the system. */
@@ -160,7 +160,7 @@ void nacre_iocp_work_listener(struct io *io, uint32_t slot, struct iocp_out *out
         if (s->accepts[i].op.is_flying)
             continue;
         if (iocp_out_is_full(out)) {
-            nacre_iocp_queue_add(io, &io->work, slot);
+            nacre_slot_queue_add(&io->slots, &io->work, slot);
             return;
         }
         if (!go_on(io, s, &s->accepts[i], out)) {
@@ -183,7 +183,7 @@ void nacre_iocp_end_rest(struct io *io, int64_t now_ns)
     while (io->resting.first != 0) {
         if (iocp_slot_at(io, io->resting.first - 1)->rest_until > now_ns)
             return;
-        uint32_t slot = nacre_iocp_queue_pop(io, &io->resting);
-        nacre_iocp_queue_add(io, &io->work, slot);
+        uint32_t slot = slot_queue_pop(&io->slots, &io->resting);
+        nacre_slot_queue_add(&io->slots, &io->work, slot);
     }
 }

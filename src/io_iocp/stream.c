@@ -2,15 +2,12 @@
 /* The back end for I/O completion ports: connected sockets. send() tries at once, so that a completion costs no visit
  * to the kernel; only what the socket does not take then is sent overlapped. A receive of no bytes is in flight while
  * nothing is known to have come; its end tells of bytes, FIN or an error. */
-#include <string.h>
-
 #include "base/list.h"
 #include "engine/sock.h"
 #include "io_iocp/iocp.h"
 
 enum {
     RECEIVES_PER_TURN = 4,   /* then it is another slot's turn */
-    SMALL_RECEIVE = 4096,    /* up to here a copy into a fitting block is cheaper than a big block being kept */
     SEND_MAX = 256 * 1024,   /* in one call: the system takes all of it, whatever the room */
     BLOCKED_SEND = 8 * 1024, /* of a send that found no room: its end says that there is some */
 };
@@ -31,7 +28,7 @@ static bool wants_data(const struct iocp_slot *s)
 
 static bool may_receive(const struct iocp_slot *s)
 {
-    return wants_data(s) && !iocp_has(s, SLOT_HUNGRY);
+    return wants_data(s) && s->next_hungry == 0;
 }
 
 /* True when it is not known whether something has come, and nobody has been asked to tell. */
@@ -68,7 +65,7 @@ void nacre_iocp_receive(struct io *io, uint32_t slot, bool on)
     }
     iocp_set(s, SLOT_WANTED);
     if (has_work(s))
-        nacre_iocp_queue_add(io, &io->work, slot);
+        nacre_slot_queue_add(&io->slots, &io->work, slot);
 }
 
 /* ---- sending --------------------------------------------------------------------------------------------------- */
@@ -137,7 +134,7 @@ enum nacre_error nacre_iocp_send(struct io *io, uint32_t slot, const struct span
     if (asked != 0)
         begin_send(s, spans, count);
     if (has_work(s))
-        nacre_iocp_queue_add(io, &io->work, slot);
+        nacre_slot_queue_add(&io->slots, &io->work, slot);
     return NACRE_OK;
 }
 
@@ -186,28 +183,6 @@ static void watch(struct iocp_slot *s)
     nacre_iocp_fail(s, nacre_error_from_errno(WSAGetLastError()));
 }
 
-/* The block to hand over for `n` bytes received into the scratch block. */
-static struct block *block_for(struct io *io, size_t n)
-{
-    struct block *big = io->scratch;
-    if (n <= SMALL_RECEIVE) {
-        struct block *small = nacre_pool_alloc(io->options.pool, io->options.headroom + n);
-        if (small != NULL) {
-            memcpy(small->at + io->options.headroom, big->at + io->options.headroom, n);
-            return small;
-        }
-    }
-    io->scratch = NULL;
-    return big;
-}
-
-static bool have_scratch(struct io *io)
-{
-    if (io->scratch == NULL)
-        io->scratch = nacre_pool_alloc(io->options.pool, io->options.headroom + io->options.receive_bytes);
-    return io->scratch != NULL;
-}
-
 /* Takes note of a receive that gave no bytes: FIN, nothing there, or an error. */
 static void end_of_receive(struct iocp_slot *s, int n, struct iocp_out *out)
 {
@@ -223,18 +198,16 @@ static void end_of_receive(struct iocp_slot *s, int n, struct iocp_out *out)
     }
 }
 
-/* One recv(), reported. The caller has seen that `out` is not full and that there is a scratch block. */
-static void receive_once(struct io *io, struct iocp_slot *s, struct iocp_out *out)
+/* One recv() to `at`, reported. The caller has seen that `out` is not full. */
+static void receive_once(struct io *io, struct iocp_slot *s, uint8_t *at, struct iocp_out *out)
 {
-    size_t headroom = io->options.headroom, room = io->options.receive_bytes;
-    int n = recv(s->socket, (char *)io->scratch->at + headroom, (int)room, 0);
+    size_t room = io->landing.room;
+    int n = recv(s->socket, (char *)at, (int)room, 0);
     if (n <= 0) {
         end_of_receive(s, n, out);
         return;
     }
-    struct block *b = block_for(io, (size_t)n);
-    b->start = headroom;
-    b->len = (size_t)n;
+    struct block *b = landing_take(&io->landing, (size_t)n);
     struct io_done *d = iocp_report(out, IO_RECEIVED, s);
     d->block = b;
     d->len = (size_t)n;
@@ -247,24 +220,18 @@ static void receive_once(struct io *io, struct iocp_slot *s, struct iocp_out *ou
 /* Out of memory or budget: the peer waits, and we try again in a while. */
 static void go_hungry(struct io *io, uint32_t slot)
 {
-    struct iocp_slot *s = iocp_slot_at(io, slot);
-    if (io->hungry == 0)
+    if (io->hungry.first == 0)
         io->hungry_until = nacre_clock_ns() + hunger_ns;
-    iocp_set(s, SLOT_HUNGRY);
-    s->next_hungry = io->hungry;
-    io->hungry = slot + 1;
+    nacre_slot_queue_add(&io->slots, &io->hungry, slot);
 }
 
 void nacre_iocp_end_hunger(struct io *io, int64_t now_ns)
 {
     if (now_ns < io->hungry_until)
         return;
-    while (io->hungry != 0) {
-        uint32_t slot = io->hungry - 1;
-        struct iocp_slot *s = iocp_slot_at(io, slot);
-        io->hungry = s->next_hungry;
-        iocp_clear(s, SLOT_HUNGRY);
-        nacre_iocp_queue_add(io, &io->work, slot);
+    while (io->hungry.first != 0) {
+        uint32_t slot = slot_queue_pop(&io->slots, &io->hungry);
+        nacre_slot_queue_add(&io->slots, &io->work, slot);
     }
 }
 
@@ -272,8 +239,9 @@ static void receive_some(struct io *io, uint32_t slot, struct iocp_out *out)
 {
     struct iocp_slot *s = iocp_slot_at(io, slot);
     for (unsigned i = 0; i < RECEIVES_PER_TURN && may_receive(s) && !iocp_out_is_full(out); i++) {
-        if (have_scratch(io))
-            receive_once(io, s, out);
+        uint8_t *at = landing_at(&io->landing);
+        if (at != NULL)
+            receive_once(io, s, at, out);
         else
             go_hungry(io, slot);
     }
@@ -359,5 +327,5 @@ void nacre_iocp_work_stream(struct io *io, uint32_t slot, struct iocp_out *out)
     if (may_watch(s))
         watch(s);
     if (has_work(s))
-        nacre_iocp_queue_add(io, &io->work, slot);
+        nacre_slot_queue_add(&io->slots, &io->work, slot);
 }

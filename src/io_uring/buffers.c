@@ -6,12 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/landing.h"
 #include "engine/sock.h"
 #include "io_uring/uring.h"
 
 enum {
-    PAGE = 4096,
-    SMALL_RECEIVE = 4096, /* up to here a copy into a fitting block is cheaper than a big block being kept */
+    PAGE = 4096
 };
 
 static enum nacre_error open_ring(struct io *io, unsigned entries, int group, struct io_uring_buf_ring **out)
@@ -94,22 +94,10 @@ void nacre_uring_big_clear(struct io *io)
     }
 }
 
-/* A block for `len` bytes behind the headroom, with a copy of them. */
-static struct block *copy_of(struct io *io, const uint8_t *bytes, size_t len)
-{
-    size_t headroom = io->options.headroom;
-    struct block *b = nacre_pool_alloc(io->options.pool, headroom + len);
-    if (b == NULL)
-        return NULL;
-    memcpy(b->at + headroom, bytes, len);
-    b->start = headroom;
-    b->len = len;
-    return b;
-}
-
 struct block *nacre_uring_landing_copy(struct io *io, unsigned number, size_t len)
 {
-    struct block *b = copy_of(io, io->landing + (size_t)number * LANDING_BYTES, len);
+    const uint8_t *at = io->landing + (size_t)number * LANDING_BYTES;
+    struct block *b = block_with(io->options.pool, io->options.headroom, at, len);
     if (b != NULL)
         nacre_uring_landing_return(io, number);
     return b;
@@ -118,7 +106,9 @@ struct block *nacre_uring_landing_copy(struct io *io, unsigned number, size_t le
 struct block *nacre_uring_big_take(struct io *io, unsigned number, size_t len)
 {
     struct block *big = io->big[number];
-    struct block *small = len <= SMALL_RECEIVE ? copy_of(io, big->at + io->options.headroom, len) : NULL;
+    struct block *small = NULL;
+    if (len <= SMALL_RECEIVE)
+        small = block_with(io->options.pool, io->options.headroom, big->at + io->options.headroom, len);
     if (small != NULL) {
         nacre_uring_big_return(io, number);
         return small;

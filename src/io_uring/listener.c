@@ -23,7 +23,7 @@ static void rest(struct io *io, uint32_t slot)
 {
     struct uring_slot *s = uring_slot_at(io, slot);
     s->rest_until = nacre_clock_ns() + rest_ns;
-    nacre_uring_queue_add(io, &io->resting, slot);
+    nacre_slot_queue_add(&io->slots, &io->resting, slot);
 }
 
 static bool arm(struct io *io, uint32_t slot)
@@ -48,7 +48,7 @@ void nacre_uring_work_listener(struct io *io, uint32_t slot, struct uring_out *o
         if (s->accepts != 0)
             return; /* its end queues the slot again */
         if (uring_out_is_full(out)) {
-            nacre_uring_queue_add(io, &io->work, slot);
+            nacre_slot_queue_add(&io->slots, &io->work, slot);
             return;
         }
         uring_report(out, IO_GONE, s);
@@ -58,7 +58,7 @@ void nacre_uring_work_listener(struct io *io, uint32_t slot, struct uring_out *o
     unsigned wanted = uring_has(s, SLOT_SHARED) ? ACCEPTS_SHARED : 1;
     while (s->accepts < wanted)
         if (!arm(io, slot)) {
-            nacre_uring_queue_add(io, &io->work, slot);
+            nacre_slot_queue_add(&io->slots, &io->work, slot);
             return;
         }
 }
@@ -77,13 +77,13 @@ void nacre_uring_accepted(struct io *io, uint32_t slot, const struct io_uring_cq
     } else if (cqe->res >= 0) {
         uring_report(out, IO_ACCEPTED, s)->accepted = cqe->res;
     } else if (cqe->res != -ECANCELED && cqe->res != -EAGAIN && !nacre_sock_accept_goes_on(-cqe->res)) {
-        if (uring_has(s, SLOT_QUEUED))
+        if (s->next != 0)
             return; /* it rests already */
         uring_report(out, IO_LISTEN_FAILED, s)->error = nacre_error_from_errno(-cqe->res);
         rest(io, slot);
         return;
     }
-    nacre_uring_queue_add(io, &io->work, slot);
+    nacre_slot_queue_add(&io->slots, &io->work, slot);
 }
 
 void nacre_uring_end_rest(struct io *io, int64_t now_ns)
@@ -91,7 +91,7 @@ void nacre_uring_end_rest(struct io *io, int64_t now_ns)
     while (io->resting.first != 0) {
         if (uring_slot_at(io, io->resting.first - 1)->rest_until > now_ns)
             return;
-        uint32_t slot = nacre_uring_queue_pop(io, &io->resting);
-        nacre_uring_queue_add(io, &io->work, slot);
+        uint32_t slot = slot_queue_pop(&io->slots, &io->resting);
+        nacre_slot_queue_add(&io->slots, &io->work, slot);
     }
 }

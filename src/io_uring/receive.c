@@ -26,40 +26,23 @@ static bool has_kept(const struct uring_slot *s)
 
 static void starve(struct io *io, uint32_t slot, unsigned list)
 {
-    struct uring_slot *s = uring_slot_at(io, slot);
-    struct uring_queue *q = &io->starved[list];
-    if (uring_has(s, SLOT_STARVED))
-        return;
-    uring_set(s, SLOT_STARVED);
-    s->next_starved = 0;
-    if (q->first == 0)
-        q->first = slot + 1;
-    else
-        uring_slot_at(io, q->last - 1)->next_starved = slot + 1;
-    q->last = slot + 1;
+    nacre_slot_queue_add(&io->slots, &io->starved[list], slot);
 }
 
-static void release_starved(struct io *io, struct uring_queue *q)
+static void release_starved(struct io *io, struct slot_queue *q)
 {
-    uint32_t slot = q->first - 1;
-    struct uring_slot *s = uring_slot_at(io, slot);
-    q->first = s->next_starved;
-    uring_clear(s, SLOT_STARVED);
-    nacre_uring_queue_add(io, &io->work, slot);
+    nacre_slot_queue_add(&io->slots, &io->work, slot_queue_pop(&io->slots, q));
 }
 
 /* Takes those that were detached out of a list. */
 static void sweep(struct io *io, unsigned list)
 {
-    struct uring_queue all = io->starved[list];
-    io->starved[list] = (struct uring_queue){0, 0};
+    struct slot_queue all = io->starved[list];
+    io->starved[list].first = 0;
     while (all.first != 0) {
-        uint32_t slot = all.first - 1;
-        struct uring_slot *s = uring_slot_at(io, slot);
-        all.first = s->next_starved;
-        uring_clear(s, SLOT_STARVED);
-        if (uring_has(s, SLOT_DETACHED))
-            nacre_uring_queue_add(io, &io->work, slot);
+        uint32_t slot = slot_queue_pop(&io->slots, &all);
+        if (uring_has(uring_slot_at(io, slot), SLOT_DETACHED))
+            nacre_slot_queue_add(&io->slots, &io->work, slot);
         else
             starve(io, slot, list);
     }
@@ -147,7 +130,7 @@ bool nacre_uring_adjust_receive(struct io *io, uint32_t slot)
     if (uring_is_flying(s, OP_RECEIVE))
         return !is_wrong(s) || nacre_uring_cancel(io, slot, OP_RECEIVE);
     bool over = uring_has(s, SLOT_FIN) || uring_has(s, SLOT_FAILED) || uring_has(s, SLOT_DRAINED);
-    if (!uring_has(s, SLOT_WANTED) || over || has_kept(s) || uring_has(s, SLOT_STARVED))
+    if (!uring_has(s, SLOT_WANTED) || over || has_kept(s) || s->next_starved != 0)
         return true;
     return arm(io, slot);
 }
@@ -200,7 +183,7 @@ bool nacre_uring_report_kept(struct io *io, uint32_t slot, struct uring_out *out
         struct block *b = s->kept_first;
         if (b != NULL)
             s->kept_first = b->next;
-        else if (!uring_has(s, SLOT_STARVED))
+        else if (s->next_starved == 0)
             b = unpark(io, s);
         if (b == NULL) {
             go_hungry(io);
@@ -226,7 +209,7 @@ void nacre_uring_stop_receiving(struct io *io, uint32_t slot)
     if (uring_has(s, SLOT_BIG))
         io->big_users--;
     uring_clear(s, SLOT_BIG);
-    if (uring_has(s, SLOT_STARVED))
+    if (s->next_starved != 0)
         io->sweep = true;
 }
 
@@ -316,5 +299,5 @@ void nacre_uring_received(struct io *io, uint32_t slot, const struct io_uring_cq
         note_end(io, slot, cqe->res);
     /* While the request stands and suits, there is nothing to do. */
     if (!more || has_kept(s) || is_wrong(s))
-        nacre_uring_queue_add(io, &io->work, slot);
+        nacre_slot_queue_add(&io->slots, &io->work, slot);
 }

@@ -36,7 +36,7 @@ void nacre_uring_receive(struct io *io, uint32_t slot, bool on)
         uring_set(s, SLOT_WANTED);
     else
         uring_clear(s, SLOT_WANTED);
-    nacre_uring_queue_add(io, &io->work, slot);
+    nacre_slot_queue_add(&io->slots, &io->work, slot);
 }
 
 /* One span goes as it is; more need a list, which stays in the arena until the kernel has read it. */
@@ -85,7 +85,7 @@ enum nacre_error nacre_uring_send(struct io *io, uint32_t slot, const struct spa
         asked += spans[i].len;
     if (asked == 0) {
         uring_set(s, SLOT_SENT_NOTHING);
-        nacre_uring_queue_add(io, &io->work, slot);
+        nacre_slot_queue_add(&io->slots, &io->work, slot);
     } else {
         struct io_uring_sqe *sqe = request_send(io, slot, spans, count);
         if (sqe == NULL)
@@ -103,7 +103,7 @@ void nacre_uring_shut(struct io *io, uint32_t slot)
     if (s == NULL || uring_has(s, SLOT_ERROR))
         return;
     uring_set(s, SLOT_SHUT);
-    nacre_uring_queue_add(io, &io->work, slot);
+    nacre_slot_queue_add(&io->slots, &io->work, slot);
 }
 
 /* ---- what there is to do --------------------------------------------------------------------------------------- */
@@ -210,7 +210,7 @@ static bool work_detached(struct io *io, uint32_t slot, struct uring_out *out)
             return false;
     if (!request_close(io, slot))
         return false;
-    if (s->flying != 0 || uring_has(s, SLOT_STARVED))
+    if (s->flying != 0 || s->next_starved != 0)
         return true; /* what is missing queues the slot again */
     if (uring_out_is_full(out))
         return false;
@@ -231,7 +231,7 @@ void nacre_uring_work_stream(struct io *io, uint32_t slot, struct uring_out *out
         done = report(io, slot, out) && shut_when_due(io, slot) && probe_when_due(io, slot) &&
                nacre_uring_adjust_receive(io, slot) && watch_when_idle(io, slot);
     if (!done)
-        nacre_uring_queue_add(io, &io->work, slot);
+        nacre_slot_queue_add(&io->slots, &io->work, slot);
 }
 
 /* ---- what the kernel tells ------------------------------------------------------------------------------------- */
@@ -289,5 +289,5 @@ void nacre_uring_complete_stream(struct io *io, uint32_t slot, enum uring_op op,
         if (op == OP_SEND && !uring_has(s, SLOT_SHUT) && !uring_has(s, SLOT_ERROR))
             return; /* the usual case: nothing else to do */
     }
-    nacre_uring_queue_add(io, &io->work, slot);
+    nacre_slot_queue_add(&io->slots, &io->work, slot);
 }

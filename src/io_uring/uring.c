@@ -25,9 +25,7 @@ static void uring_close(struct io *io)
     if (io->event >= 0)
         close(io->event);
     nacre_uring_buffers_close(io);
-    for (uint32_t i = 0; i < io->made; i += SLAB_SLOTS)
-        free(io->slabs[i / SLAB_SLOTS]);
-    free(io->slabs);
+    nacre_slots_destroy(&io->slots);
     free(io);
 }
 
@@ -70,10 +68,12 @@ static enum nacre_error uring_open(struct io **out, const struct io_options *opt
     memset(io, 0, sizeof *io);
     io->options = *options;
     io->event = -1;
+    io->work.link = io->resting.link = offsetof(struct uring_slot, next);
+    for (unsigned i = 0; i < STARVED_LISTS; i++)
+        io->starved[i].link = offsetof(struct uring_slot, next_starved);
     atomic_init(&io->wake_sent, false);
     enum nacre_error error = NACRE_E_NOBUFS;
-    io->slabs = (struct uring_slot **)calloc(options->max_slots / SLAB_SLOTS + 1, sizeof(struct uring_slot *));
-    if (io->slabs != NULL)
+    if (nacre_slots_init(&io->slots, sizeof(struct uring_slot), offsetof(struct uring_slot, next), options->max_slots))
         error = open_ring(io);
     if (error != NACRE_OK) {
         uring_close(io);
@@ -85,32 +85,12 @@ static enum nacre_error uring_open(struct io **out, const struct io_options *opt
 
 /* ---- slots ----------------------------------------------------------------------------------------------------- */
 
-/* Adds a slab of free slots; false when all are there or memory is out. */
-static bool grow(struct io *io)
-{
-    uint32_t left = io->options.max_slots - io->made;
-    uint32_t count = left < SLAB_SLOTS ? left : SLAB_SLOTS;
-    if (count == 0)
-        return false;
-    struct uring_slot *slab = (struct uring_slot *)calloc(count, sizeof *slab);
-    if (slab == NULL)
-        return false;
-    io->slabs[io->made / SLAB_SLOTS] = slab;
-    for (uint32_t i = count; i-- > 0;) {
-        slab[i].next = io->free_first;
-        io->free_first = io->made + i + 1;
-    }
-    io->made += count;
-    return true;
-}
-
 static enum nacre_error slot_take(struct io *io, uint64_t owner, enum uring_kind kind, uint32_t *slot)
 {
-    if (io->free_first == 0 && !grow(io))
-        return io->made < io->options.max_slots ? NACRE_E_NOBUFS : NACRE_E_TOO_MANY_CONNECTIONS;
-    *slot = io->free_first - 1;
+    enum nacre_error error = nacre_slots_take(&io->slots, slot);
+    if (error != NACRE_OK)
+        return error;
     struct uring_slot *s = uring_slot_at(io, *slot);
-    io->free_first = s->next;
     *s = (struct uring_slot){.owner = owner, .kind = (uint8_t)kind, .fd = -1};
     return NACRE_OK;
 }
@@ -120,59 +100,15 @@ void nacre_uring_slot_give(struct io *io, uint32_t slot)
     struct uring_slot *s = uring_slot_at(io, slot);
     s->kind = URING_FREE;
     s->flags = 0;
-    s->next = io->free_first;
-    io->free_first = slot + 1;
+    nacre_slots_give(&io->slots, slot);
 }
 
 struct uring_slot *nacre_uring_slot_find(const struct io *io, uint32_t slot)
 {
-    if (slot >= io->made)
+    if (slot >= io->slots.made)
         return NULL;
     struct uring_slot *s = uring_slot_at(io, slot);
     return s->kind == URING_FREE || uring_has(s, SLOT_DETACHED) ? NULL : s;
-}
-
-void nacre_uring_queue_add(struct io *io, struct uring_queue *q, uint32_t slot)
-{
-    struct uring_slot *s = uring_slot_at(io, slot);
-    if (uring_has(s, SLOT_QUEUED))
-        return;
-    uring_set(s, SLOT_QUEUED);
-    s->next = 0;
-    if (q->first == 0)
-        q->first = slot + 1;
-    else
-        uring_slot_at(io, q->last - 1)->next = slot + 1;
-    q->last = slot + 1;
-}
-
-uint32_t nacre_uring_queue_pop(struct io *io, struct uring_queue *q)
-{
-    uint32_t slot = q->first - 1;
-    struct uring_slot *s = uring_slot_at(io, slot);
-    q->first = s->next;
-    uring_clear(s, SLOT_QUEUED);
-    return slot;
-}
-
-/* Takes a slot out of a queue, if it stands there. */
-static void queue_remove(struct io *io, struct uring_queue *q, uint32_t slot)
-{
-    uint32_t before = 0, at = q->first;
-    while (at != 0 && at != slot + 1) {
-        before = at;
-        at = uring_slot_at(io, at - 1)->next;
-    }
-    if (at == 0)
-        return;
-    struct uring_slot *s = uring_slot_at(io, slot);
-    uring_clear(s, SLOT_QUEUED);
-    if (before == 0)
-        q->first = s->next;
-    else
-        uring_slot_at(io, before - 1)->next = s->next;
-    if (s->next == 0)
-        q->last = before;
 }
 
 /* ---- requests -------------------------------------------------------------------------------------------------- */
@@ -257,7 +193,7 @@ static enum nacre_error uring_listen(struct io *io, io_socket listener, uint64_t
     s->fd = listener;
     if (is_shared(listener))
         uring_set(s, SLOT_SHARED);
-    nacre_uring_queue_add(io, &io->work, *slot);
+    nacre_slot_queue_add(&io->slots, &io->work, *slot);
     return NACRE_OK;
 }
 
@@ -286,7 +222,7 @@ static enum nacre_error uring_attach(struct io *io, io_socket fd, uint64_t owner
     if (error != NACRE_OK)
         nacre_uring_slot_give(io, *slot);
     else
-        nacre_uring_queue_add(io, &io->work, *slot);
+        nacre_slot_queue_add(&io->slots, &io->work, *slot);
     return error;
 }
 
@@ -312,7 +248,7 @@ static enum nacre_error uring_connect(struct io *io, io_socket fd, const struct 
 static void stop_accepting(struct io *io, uint32_t slot)
 {
     struct uring_slot *s = uring_slot_at(io, slot);
-    queue_remove(io, &io->resting, slot);
+    nacre_slot_queue_remove(&io->slots, &io->resting, slot);
     if (s->accepts == 0 || !nacre_uring_cancel(io, slot, OP_ACCEPT))
         return;
     (void)io_uring_submit_and_get_events(&io->ring);
@@ -330,7 +266,7 @@ static void uring_detach(struct io *io, uint32_t slot)
         stop_accepting(io, slot);
     else
         nacre_uring_stop_receiving(io, slot);
-    nacre_uring_queue_add(io, &io->work, slot);
+    nacre_slot_queue_add(&io->slots, &io->work, slot);
 }
 
 const struct io_backend nacre_io_uring = {

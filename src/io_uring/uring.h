@@ -11,10 +11,10 @@
 #include <liburing.h>
 #include <stdatomic.h>
 
+#include "base/slots.h"
 #include "engine/io.h"
 
 enum {
-    SLAB_SLOTS = 256,
     SQ_ENTRIES = 512,
     CQ_ENTRIES = 4096,
     ARENA_BYTES = 32 * 1024, /* what requests refer to until the kernel has taken them */
@@ -49,25 +49,23 @@ enum uring_op {
 };
 
 enum uring_flag {
-    SLOT_QUEUED = 1 << 0,       /* stands in the work queue, or rests */
-    SLOT_WANTED = 1 << 1,       /* the shard wants to receive */
-    SLOT_SENDING = 1 << 2,      /* from send() until IO_SENT is reported */
-    SLOT_SENT_NOTHING = 1 << 3, /* an empty send: IO_SENT is to be reported */
-    SLOT_SHUT = 1 << 4,         /* FIN is due once nothing is in flight */
-    SLOT_CONNECTING = 1 << 5,   /* until IO_CONNECTED is reported */
-    SLOT_FIN = 1 << 6,          /* the peer's FIN came */
-    SLOT_FIN_TOLD = 1 << 7,     /* and was reported */
-    SLOT_ERROR = 1 << 8,        /* `error` is to be reported */
-    SLOT_DRAINED = 1 << 9,      /* with SLOT_ERROR: nothing is left to receive before it */
-    SLOT_FAILED = 1 << 10,      /* the error was reported */
-    SLOT_DETACHED = 1 << 11,    /* IO_GONE is to be reported */
-    SLOT_CLOSED = 1 << 12,      /* the request to close was written */
-    SLOT_BIG = 1 << 13,         /* much comes: receive into big blocks */
-    SLOT_BIG_ARMED = 1 << 14,   /* the receive in flight does */
-    SLOT_STARVED = 1 << 16,     /* found no buffer to receive into; stands in that list */
-    SLOT_SHARED = 1 << 17,      /* a listener that other workers accept from, too */
-    SLOT_PROBE = 1 << 18,       /* an error is there that nobody has asked for yet */
-    SLOT_DRAINING = 1 << 19,    /* the receive in flight takes what is left before an error and does not wait */
+    SLOT_WANTED = 1 << 0,       /* the shard wants to receive */
+    SLOT_SENDING = 1 << 1,      /* from send() until IO_SENT is reported */
+    SLOT_SENT_NOTHING = 1 << 2, /* an empty send: IO_SENT is to be reported */
+    SLOT_SHUT = 1 << 3,         /* FIN is due once nothing is in flight */
+    SLOT_CONNECTING = 1 << 4,   /* until IO_CONNECTED is reported */
+    SLOT_FIN = 1 << 5,          /* the peer's FIN came */
+    SLOT_FIN_TOLD = 1 << 6,     /* and was reported */
+    SLOT_ERROR = 1 << 7,        /* `error` is to be reported */
+    SLOT_DRAINED = 1 << 8,      /* with SLOT_ERROR: nothing is left to receive before it */
+    SLOT_FAILED = 1 << 9,       /* the error was reported */
+    SLOT_DETACHED = 1 << 10,    /* IO_GONE is to be reported */
+    SLOT_CLOSED = 1 << 11,      /* the request to close was written */
+    SLOT_BIG = 1 << 12,         /* much comes: receive into big blocks */
+    SLOT_BIG_ARMED = 1 << 13,   /* the receive in flight does */
+    SLOT_SHARED = 1 << 14,      /* a listener that other workers accept from, too */
+    SLOT_PROBE = 1 << 15,       /* an error is there that nobody has asked for yet */
+    SLOT_DRAINING = 1 << 16,    /* the receive in flight takes what is left before an error and does not wait */
 };
 
 struct uring_slot {
@@ -79,7 +77,7 @@ struct uring_slot {
     struct block *kept_last;
     size_t unsent; /* bytes of the last send that it did not take */
     uint32_t flags;
-    uint32_t next; /* in a queue or the free list: slot number + 1 */
+    uint32_t next; /* in the work queue, among those that rest, or free */
     uint32_t next_starved;
     int fd; /* a listener's socket; a stream's where the table of files has no place for it; else -1 */
     enum nacre_error error;
@@ -91,11 +89,6 @@ struct uring_slot {
 };
 
 _Static_assert(sizeof(struct uring_slot) <= 72, "a slot is about one cache line");
-
-/* First in, first out; links are slot number + 1. */
-struct uring_queue {
-    uint32_t first, last;
-};
 
 /* Where wait() puts what ended. */
 struct uring_out {
@@ -111,12 +104,10 @@ struct io {
     bool woken_armed; /* the poll of `event` is in flight */
     bool sweep;       /* a starved slot was detached: the lists of the starved are gone through */
     uint32_t files;   /* slots below this have a place in the ring's table of files */
-    struct uring_slot **slabs;
-    uint32_t made;       /* slots in slabs so far */
-    uint32_t free_first; /* slot number + 1 */
-    struct uring_queue work;
-    struct uring_queue resting; /* listeners that failed, soonest first */
-    struct uring_queue starved[STARVED_LISTS];
+    struct slots slots;
+    struct slot_queue work;
+    struct slot_queue resting; /* listeners that failed, soonest first */
+    struct slot_queue starved[STARVED_LISTS];
     int64_t hungry_until; /* 0: nobody waits for memory */
     uint32_t big_users;   /* streams in SLOT_BIG */
     uint32_t big_flying;  /* receives into big blocks in flight */
@@ -134,7 +125,7 @@ struct io {
 
 static inline struct uring_slot *uring_slot_at(const struct io *io, uint32_t n)
 {
-    return &io->slabs[n / SLAB_SLOTS][n % SLAB_SLOTS];
+    return (struct uring_slot *)io->slots.slabs[n / SLAB_SLOTS] + n % SLAB_SLOTS;
 }
 
 static inline bool uring_has(const struct uring_slot *s, uint32_t flags)
@@ -190,11 +181,6 @@ static inline uint64_t uring_token(uint32_t slot, enum uring_op op)
 void nacre_uring_slot_give(struct io *io, uint32_t slot);
 /* The slot in use under that number, or NULL. */
 struct uring_slot *nacre_uring_slot_find(const struct io *io, uint32_t slot);
-
-/* Queues. Adding a slot that stands in a queue already does nothing. */
-void nacre_uring_queue_add(struct io *io, struct uring_queue *q, uint32_t slot);
-/* The caller has seen that the queue is not empty. */
-uint32_t nacre_uring_queue_pop(struct io *io, struct uring_queue *q);
 
 /* Requests. One of the slot's, or NULL when the kernel takes none; `op` is in flight then. */
 struct io_uring_sqe *nacre_uring_request(struct io *io, uint32_t slot, enum uring_op op);

@@ -114,7 +114,7 @@ static void work_once(struct io *io, struct uring_out *out)
     uint32_t last = io->work.last;
     while (io->work.first != 0) {
         bool done = io->work.first == last;
-        work(io, nacre_uring_queue_pop(io, &io->work), out);
+        work(io, slot_queue_pop(&io->slots, &io->work), out);
         if (done)
             return;
     }

@@ -14,7 +14,7 @@ static void rest(struct io *io, uint32_t slot, int64_t now_ns)
 {
     struct winsock_slot *s = winsock_slot_at(io, slot);
     s->rest_until = now_ns + rest_ns;
-    nacre_winsock_queue_add(io, &io->resting, slot);
+    nacre_slot_queue_add(&io->slots, &io->resting, slot);
 }
 
 /* Accepted sockets are non-blocking, as the listener is. */
@@ -55,7 +55,7 @@ void nacre_winsock_end_rest(struct io *io, int64_t now_ns)
         struct winsock_slot *s = winsock_slot_at(io, io->resting.first - 1);
         if (s->rest_until > now_ns)
             return;
-        uint32_t slot = nacre_winsock_queue_pop(io, &io->resting);
+        uint32_t slot = slot_queue_pop(&io->slots, &io->resting);
         if (io->notifier->add(io, slot) == NACRE_OK)
             winsock_clear(s, SLOT_RESTING);
         else

@@ -11,10 +11,8 @@
 void nacre_winsock_close(struct io *io)
 {
     io->notifier->close(io);
-    nacre_block_release(io->scratch);
-    for (uint32_t i = 0; i < io->made; i += SLAB_SLOTS)
-        free(io->slabs[i / SLAB_SLOTS]);
-    free(io->slabs);
+    landing_close(&io->landing);
+    nacre_slots_destroy(&io->slots);
     _aligned_free(io);
 }
 
@@ -27,10 +25,18 @@ enum nacre_error nacre_winsock_open(struct io **out, const struct io_options *op
     struct io *io = (struct io *)_aligned_malloc(sizeof *io, _Alignof(struct io));
     if (io == NULL)
         return NACRE_E_NOBUFS;
-    *io = (struct io){.options = *options, .notifier = notifier};
+    *io =
+        (struct io){.options = *options,
+                    .notifier = notifier,
+                    .work.link = offsetof(struct winsock_slot, next),
+                    .resting.link = offsetof(struct winsock_slot, next),
+                    .hungry.link = offsetof(struct winsock_slot, next_hungry),
+                    .landing = {.pool = options->pool, .headroom = options->headroom, .room = options->receive_bytes}};
     atomic_init(&io->wake_sent, false);
-    io->slabs = (struct winsock_slot **)calloc(options->max_slots / SLAB_SLOTS + 1, sizeof(struct winsock_slot *));
-    enum nacre_error error = io->slabs == NULL ? NACRE_E_NOBUFS : notifier->open(io);
+    enum nacre_error error = NACRE_E_NOBUFS;
+    if (nacre_slots_init(&io->slots, sizeof(struct winsock_slot), offsetof(struct winsock_slot, next),
+                         options->max_slots))
+        error = notifier->open(io);
     if (error != NACRE_OK) {
         nacre_winsock_close(io);
         return error;
@@ -41,33 +47,12 @@ enum nacre_error nacre_winsock_open(struct io **out, const struct io_options *op
 
 /* ---- slots ----------------------------------------------------------------------------------------------------- */
 
-/* Adds a slab of free slots; false when all are there or memory is out. */
-static bool grow(struct io *io)
-{
-    uint32_t left = io->options.max_slots - io->made;
-    uint32_t count = left < SLAB_SLOTS ? left : SLAB_SLOTS;
-    if (count == 0)
-        return false;
-    struct winsock_slot *slab = (struct winsock_slot *)calloc(count, sizeof *slab);
-    if (slab == NULL)
-        return false;
-    io->slabs[io->made / SLAB_SLOTS] = slab;
-    for (uint32_t i = count; i-- > 0;) {
-        slab[i].socket = IO_NO_SOCKET;
-        slab[i].next = io->free_first;
-        io->free_first = io->made + i + 1;
-    }
-    io->made += count;
-    return true;
-}
-
 static enum nacre_error slot_take(struct io *io, uint32_t *slot)
 {
-    if (io->free_first == 0 && !grow(io))
-        return io->made < io->options.max_slots ? NACRE_E_NOBUFS : NACRE_E_TOO_MANY_CONNECTIONS;
-    *slot = io->free_first - 1;
+    enum nacre_error error = nacre_slots_take(&io->slots, slot);
+    if (error != NACRE_OK)
+        return error;
     struct winsock_slot *s = winsock_slot_at(io, *slot);
-    io->free_first = s->next;
     *s = (struct winsock_slot){.socket = IO_NO_SOCKET};
     return NACRE_OK;
 }
@@ -78,59 +63,15 @@ void nacre_winsock_slot_give(struct io *io, uint32_t slot)
     s->kind = WINSOCK_FREE;
     s->socket = IO_NO_SOCKET;
     s->flags = 0;
-    s->next = io->free_first;
-    io->free_first = slot + 1;
+    nacre_slots_give(&io->slots, slot);
 }
 
 struct winsock_slot *nacre_winsock_slot_find(const struct io *io, uint32_t slot)
 {
-    if (slot >= io->made)
+    if (slot >= io->slots.made)
         return NULL;
     struct winsock_slot *s = winsock_slot_at(io, slot);
     return s->kind == WINSOCK_FREE || winsock_has(s, SLOT_DETACHED) ? NULL : s;
-}
-
-void nacre_winsock_queue_add(struct io *io, struct winsock_queue *q, uint32_t slot)
-{
-    struct winsock_slot *s = winsock_slot_at(io, slot);
-    if (winsock_has(s, SLOT_QUEUED))
-        return;
-    winsock_set(s, SLOT_QUEUED);
-    s->next = 0;
-    if (q->first == 0)
-        q->first = slot + 1;
-    else
-        winsock_slot_at(io, q->last - 1)->next = slot + 1;
-    q->last = slot + 1;
-}
-
-uint32_t nacre_winsock_queue_pop(struct io *io, struct winsock_queue *q)
-{
-    uint32_t slot = q->first - 1;
-    struct winsock_slot *s = winsock_slot_at(io, slot);
-    q->first = s->next;
-    winsock_clear(s, SLOT_QUEUED);
-    return slot;
-}
-
-/* Takes a slot out of a queue, if it stands there. */
-static void queue_remove(struct io *io, struct winsock_queue *q, uint32_t slot)
-{
-    uint32_t before = 0, at = q->first;
-    while (at != 0 && at != slot + 1) {
-        before = at;
-        at = winsock_slot_at(io, at - 1)->next;
-    }
-    if (at == 0)
-        return;
-    struct winsock_slot *s = winsock_slot_at(io, slot);
-    winsock_clear(s, SLOT_QUEUED);
-    if (before == 0)
-        q->first = s->next;
-    else
-        winsock_slot_at(io, before - 1)->next = s->next;
-    if (s->next == 0)
-        q->last = before;
 }
 
 /* ---- taking over and letting go -------------------------------------------------------------------------------- */
@@ -179,7 +120,7 @@ enum nacre_error nacre_winsock_connect(struct io *io, io_socket s, const struct 
     if (result != 0)
         at->error = nacre_error_from_errno(WSAGetLastError());
     winsock_clear(at, SLOT_FULL);
-    nacre_winsock_queue_add(io, &io->work, *slot);
+    nacre_slot_queue_add(&io->slots, &io->work, *slot);
     return NACRE_OK;
 }
 
@@ -191,15 +132,15 @@ void nacre_winsock_detach(struct io *io, uint32_t slot)
     if (!winsock_has(s, SLOT_RESTING))
         io->notifier->remove(io, slot);
     if (s->kind == WINSOCK_LISTENER) {
-        queue_remove(io, &io->resting, slot);
+        nacre_slot_queue_remove(&io->slots, &io->resting, slot);
     } else {
         nacre_sock_close(s->socket);
-        if (winsock_has(s, SLOT_HUNGRY))
+        if (s->next_hungry != 0)
             io->hungry_until = 0; /* the list is emptied before the slot is free */
     }
     s->socket = IO_NO_SOCKET;
     winsock_set(s, SLOT_DETACHED);
-    nacre_winsock_queue_add(io, &io->work, slot);
+    nacre_slot_queue_add(&io->slots, &io->work, slot);
 }
 
 /* ---- news ------------------------------------------------------------------------------------------------------ */
@@ -256,6 +197,6 @@ void nacre_winsock_note(struct io *io, uint32_t slot, unsigned news, enum nacre_
         return;
     if (s->kind == WINSOCK_STREAM)
         note_stream(io, slot, news, error);
-    nacre_winsock_queue_add(io, &io->work, slot);
+    nacre_slot_queue_add(&io->slots, &io->work, slot);
     winsock_adjust(io, slot);
 }

@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The back ends for WSAPoll and WSAAsyncSelect: connected sockets. send() tries at once, so that a completion costs no
  * visit to the kernel; receiving is tried when the notifier has told of bytes, until they are used up. */
-#include <string.h>
-
 #include "engine/sock.h"
 #include "io_winsock/winsock.h"
 
 enum {
     RECEIVES_PER_TURN = 4, /* then it is another slot's turn */
-    SMALL_RECEIVE = 4096,  /* up to here a copy into a fitting block is cheaper than a big block being kept */
     SEND_MAX = 256 * 1024, /* in one call: the system takes all of it, whatever the room */
 };
 
@@ -28,7 +25,7 @@ static bool wants_data(const struct winsock_slot *s)
 
 static bool may_receive(const struct winsock_slot *s)
 {
-    return wants_data(s) && !winsock_has(s, SLOT_HUNGRY);
+    return wants_data(s) && s->next_hungry == 0;
 }
 
 static bool may_send(const struct winsock_slot *s)
@@ -65,7 +62,7 @@ void nacre_winsock_receive(struct io *io, uint32_t slot, bool on)
     }
     winsock_set(s, SLOT_WANTED);
     if (has_work(s))
-        nacre_winsock_queue_add(io, &io->work, slot);
+        nacre_slot_queue_add(&io->slots, &io->work, slot);
 }
 
 /* What one call sends: all of it, or the beginning when it is much. */
@@ -150,7 +147,7 @@ enum nacre_error nacre_winsock_send(struct io *io, uint32_t slot, const struct s
     if (asked != 0)
         try_send(io, slot, spans, count, asked);
     if (has_work(s))
-        nacre_winsock_queue_add(io, &io->work, slot);
+        nacre_slot_queue_add(&io->slots, &io->work, slot);
     winsock_adjust(io, slot);
     return NACRE_OK;
 }
@@ -174,28 +171,6 @@ void nacre_winsock_shut(struct io *io, uint32_t slot)
     shut_when_due(s);
 }
 
-/* The block to hand over for `n` bytes received into the scratch block. */
-static struct block *block_for(struct io *io, size_t n)
-{
-    struct block *big = io->scratch;
-    if (n <= SMALL_RECEIVE) {
-        struct block *small = nacre_pool_alloc(io->options.pool, io->options.headroom + n);
-        if (small != NULL) {
-            memcpy(small->at + io->options.headroom, big->at + io->options.headroom, n);
-            return small;
-        }
-    }
-    io->scratch = NULL;
-    return big;
-}
-
-static bool have_scratch(struct io *io)
-{
-    if (io->scratch == NULL)
-        io->scratch = nacre_pool_alloc(io->options.pool, io->options.headroom + io->options.receive_bytes);
-    return io->scratch != NULL;
-}
-
 /* Takes note of a receive that gave no bytes: FIN, nothing there, or an error. */
 static void end_of_receive(struct winsock_slot *s, int n, struct winsock_out *out)
 {
@@ -211,18 +186,16 @@ static void end_of_receive(struct winsock_slot *s, int n, struct winsock_out *ou
     }
 }
 
-/* One recv(), reported. The caller has seen that `out` is not full and that there is a scratch block. */
-static void receive_once(struct io *io, struct winsock_slot *s, struct winsock_out *out)
+/* One recv() to `at`, reported. The caller has seen that `out` is not full. */
+static void receive_once(struct io *io, struct winsock_slot *s, uint8_t *at, struct winsock_out *out)
 {
-    size_t headroom = io->options.headroom, room = io->options.receive_bytes;
-    int n = recv(s->socket, (char *)io->scratch->at + headroom, (int)room, 0);
+    size_t room = io->landing.room;
+    int n = recv(s->socket, (char *)at, (int)room, 0);
     if (n <= 0) {
         end_of_receive(s, n, out);
         return;
     }
-    struct block *b = block_for(io, (size_t)n);
-    b->start = headroom;
-    b->len = (size_t)n;
+    struct block *b = landing_take(&io->landing, (size_t)n);
     struct io_done *d = winsock_report(out, IO_RECEIVED, s);
     d->block = b;
     d->len = (size_t)n;
@@ -233,28 +206,21 @@ static void receive_once(struct io *io, struct winsock_slot *s, struct winsock_o
 
 void nacre_winsock_go_hungry(struct io *io, uint32_t slot)
 {
-    struct winsock_slot *s = winsock_slot_at(io, slot);
-    if (winsock_has(s, SLOT_HUNGRY))
-        return;
-    if (io->hungry == 0)
+    if (io->hungry.first == 0)
         io->hungry_until = nacre_clock_ns() + hunger_ns;
-    winsock_set(s, SLOT_HUNGRY);
-    s->next_hungry = io->hungry;
-    io->hungry = slot + 1;
+    nacre_slot_queue_add(&io->slots, &io->hungry, slot);
 }
 
 void nacre_winsock_end_hunger(struct io *io, int64_t now_ns)
 {
     if (now_ns < io->hungry_until)
         return;
-    while (io->hungry != 0) {
-        uint32_t slot = io->hungry - 1;
+    while (io->hungry.first != 0) {
+        uint32_t slot = slot_queue_pop(&io->slots, &io->hungry);
         struct winsock_slot *s = winsock_slot_at(io, slot);
-        io->hungry = s->next_hungry;
-        winsock_clear(s, SLOT_HUNGRY);
         if (io->notifier->repeats_hangup && winsock_has(s, SLOT_HUNG_UP) && !winsock_has(s, SLOT_CONNECTING))
             winsock_clear(s, SLOT_FULL);
-        nacre_winsock_queue_add(io, &io->work, slot);
+        nacre_slot_queue_add(&io->slots, &io->work, slot);
     }
 }
 
@@ -262,8 +228,9 @@ static void receive_some(struct io *io, uint32_t slot, struct winsock_out *out)
 {
     struct winsock_slot *s = winsock_slot_at(io, slot);
     for (unsigned i = 0; i < RECEIVES_PER_TURN && may_receive(s) && !winsock_out_is_full(out); i++) {
-        if (have_scratch(io))
-            receive_once(io, s, out);
+        uint8_t *at = landing_at(&io->landing);
+        if (at != NULL)
+            receive_once(io, s, at, out);
         else
             nacre_winsock_go_hungry(io, slot); /* out of memory or budget: the peer waits */
     }
@@ -331,7 +298,7 @@ void nacre_winsock_work_stream(struct io *io, uint32_t slot, struct winsock_out 
         /* What came with the connection is told only once: bytes, too, if they are wanted already. */
         bool more = winsock_has(s, SLOT_CONNECTING) ? !winsock_has(s, SLOT_FULL) : has_work(s);
         if (more)
-            nacre_winsock_queue_add(io, &io->work, slot);
+            nacre_slot_queue_add(&io->slots, &io->work, slot);
         winsock_adjust(io, slot);
         return;
     }
@@ -343,6 +310,6 @@ void nacre_winsock_work_stream(struct io *io, uint32_t slot, struct winsock_out 
     receive_some(io, slot, out);
     report_failed(s, out);
     if (has_work(s))
-        nacre_winsock_queue_add(io, &io->work, slot);
+        nacre_slot_queue_add(&io->slots, &io->work, slot);
     winsock_adjust(io, slot);
 }

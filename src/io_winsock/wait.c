@@ -49,7 +49,7 @@ static void work_once(struct io *io, struct winsock_out *out)
     uint32_t last = io->work.last;
     while (io->work.first != 0 && !winsock_out_is_full(out)) {
         bool done = io->work.first == last;
-        work(io, nacre_winsock_queue_pop(io, &io->work), out);
+        work(io, slot_queue_pop(&io->slots, &io->work), out);
         if (done)
             return;
     }
@@ -62,14 +62,14 @@ static int64_t sleep_until(const struct io *io, int64_t until_ns)
         return 0;
     if (io->resting.first != 0 && winsock_slot_at(io, io->resting.first - 1)->rest_until < until_ns)
         until_ns = winsock_slot_at(io, io->resting.first - 1)->rest_until;
-    if (io->hungry != 0 && io->hungry_until < until_ns)
+    if (io->hungry.first != 0 && io->hungry_until < until_ns)
         until_ns = io->hungry_until;
     return until_ns;
 }
 
 static void end_pauses(struct io *io)
 {
-    if (io->resting.first == 0 && io->hungry == 0)
+    if (io->resting.first == 0 && io->hungry.first == 0)
         return;
     int64_t now = nacre_clock_ns();
     nacre_winsock_end_rest(io, now);

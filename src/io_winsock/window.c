@@ -72,7 +72,7 @@ static void note(struct io *io, const MSG *m)
 {
     int number = WSAGETSELECTERROR(m->lParam);
     unsigned news = news_of(WSAGETSELECTEVENT(m->lParam), number);
-    for (uint32_t slot = m->message - WM_APP; slot < io->made; slot += NUMBERS)
+    for (uint32_t slot = m->message - WM_APP; slot < io->slots.made; slot += NUMBERS)
         if (winsock_slot_at(io, slot)->socket == (io_socket)m->wParam) {
             nacre_winsock_note(io, slot, news, nacre_error_from_errno(number));
             return;

@@ -13,10 +13,11 @@
 #include <stdatomic.h>
 #include <windows.h>
 
+#include "base/landing.h"
+#include "base/slots.h"
 #include "engine/io.h"
 
 enum {
-    SLAB_SLOTS = 256,
     NEWS_PER_WAIT = 256, /* then the streams' turn */
 };
 
@@ -27,22 +28,20 @@ enum winsock_kind {
 };
 
 enum winsock_flag {
-    SLOT_QUEUED = 1 << 0,      /* stands in the work queue or rests */
-    SLOT_READABLE = 1 << 1,    /* there may be bytes, FIN or an error for us */
-    SLOT_WANTED = 1 << 2,      /* the shard wants to receive */
-    SLOT_HUNG_UP = 1 << 3,     /* the peer's FIN or an error came: a short read says nothing about what follows */
-    SLOT_CHECK = 1 << 4,       /* an error was told of: look it up */
-    SLOT_FIN = 1 << 5,         /* the peer's FIN was reported */
-    SLOT_SENDING = 1 << 6,     /* from send() until IO_SENT is reported */
-    SLOT_BLOCKED = 1 << 7,     /* the first span waits until the socket takes more */
-    SLOT_FULL = 1 << 8,        /* the socket takes nothing, or connects; the notifier will tell when it does */
-    SLOT_SHUT = 1 << 9,        /* FIN is due once nothing is in flight */
-    SLOT_ERROR = 1 << 10,      /* `error` is to be reported */
-    SLOT_FAILED = 1 << 11,     /* it was */
-    SLOT_DETACHED = 1 << 12,   /* IO_GONE is to be reported */
-    SLOT_HUNGRY = 1 << 13,     /* stands in the list of those that try again in a while */
-    SLOT_CONNECTING = 1 << 14, /* until IO_CONNECTED is reported */
-    SLOT_RESTING = 1 << 15,    /* a listener that failed */
+    SLOT_READABLE = 1 << 0,    /* there may be bytes, FIN or an error for us */
+    SLOT_WANTED = 1 << 1,      /* the shard wants to receive */
+    SLOT_HUNG_UP = 1 << 2,     /* the peer's FIN or an error came: a short read says nothing about what follows */
+    SLOT_CHECK = 1 << 3,       /* an error was told of: look it up */
+    SLOT_FIN = 1 << 4,         /* the peer's FIN was reported */
+    SLOT_SENDING = 1 << 5,     /* from send() until IO_SENT is reported */
+    SLOT_BLOCKED = 1 << 6,     /* the first span waits until the socket takes more */
+    SLOT_FULL = 1 << 7,        /* the socket takes nothing, or connects; the notifier will tell when it does */
+    SLOT_SHUT = 1 << 8,        /* FIN is due once nothing is in flight */
+    SLOT_ERROR = 1 << 9,       /* `error` is to be reported */
+    SLOT_FAILED = 1 << 10,     /* it was */
+    SLOT_DETACHED = 1 << 11,   /* IO_GONE is to be reported */
+    SLOT_CONNECTING = 1 << 12, /* until IO_CONNECTED is reported */
+    SLOT_RESTING = 1 << 13,    /* a listener that failed */
 };
 
 /* What a socket waits for, and what a notifier tells. */
@@ -61,17 +60,12 @@ struct winsock_slot {
     };
     size_t asked, sent; /* bytes of the last send */
     io_socket socket;
-    uint32_t next; /* in a queue or the free list: slot number + 1 */
+    uint32_t next; /* in the work queue, among those that rest, or free */
     uint32_t next_hungry;
     uint32_t place; /* the notifier's */
     enum nacre_error error;
     uint16_t flags;
     uint8_t kind;
-};
-
-/* First in, first out; links are slot number + 1. */
-struct winsock_queue {
-    uint32_t first, last;
 };
 
 struct notes; /* a notifier's own state */
@@ -96,14 +90,12 @@ struct io {
     struct io_options options;
     const struct notifier *notifier;
     struct notes *notes;
-    struct winsock_slot **slabs;
-    uint32_t made;       /* slots in slabs so far */
-    uint32_t free_first; /* slot number + 1 */
-    struct winsock_queue work;
-    struct winsock_queue resting; /* listeners that failed, soonest first */
-    uint32_t hungry;              /* list of streams to try again at hungry_until: slot number + 1 */
+    struct slots slots;
+    struct slot_queue work;
+    struct slot_queue resting; /* listeners that failed, soonest first */
+    struct slot_queue hungry;  /* streams to try again at hungry_until */
     int64_t hungry_until;
-    struct block *scratch;              /* to receive into; handed over when much came */
+    struct landing landing;
     bool skipped_poll;                  /* the last wait() had enough to report without asking the notifier */
     bool woken;                         /* IO_WOKEN is to be reported */
     _Alignas(64) atomic_bool wake_sent; /* a wake-up is under way; the only member other threads touch */
@@ -117,7 +109,7 @@ struct winsock_out {
 
 static inline struct winsock_slot *winsock_slot_at(const struct io *io, uint32_t n)
 {
-    return &io->slabs[n / SLAB_SLOTS][n % SLAB_SLOTS];
+    return (struct winsock_slot *)io->slots.slabs[n / SLAB_SLOTS] + n % SLAB_SLOTS;
 }
 
 static inline bool winsock_has(const struct winsock_slot *s, unsigned flags)
@@ -161,11 +153,6 @@ void nacre_winsock_detach(struct io *io, uint32_t slot);
 void nacre_winsock_slot_give(struct io *io, uint32_t slot);
 /* The slot in use under that number, or NULL. */
 struct winsock_slot *nacre_winsock_slot_find(const struct io *io, uint32_t slot);
-
-/* Queues. Adding a slot that stands in a queue already does nothing. */
-void nacre_winsock_queue_add(struct io *io, struct winsock_queue *q, uint32_t slot);
-/* The caller has seen that the queue is not empty. */
-uint32_t nacre_winsock_queue_pop(struct io *io, struct winsock_queue *q);
 
 /* News, as winsock_news. `error` is NACRE_OK where the notifier does not know. */
 void nacre_winsock_note(struct io *io, uint32_t slot, unsigned news, enum nacre_error error);
