@@ -364,7 +364,7 @@ struct nacre_certificate {
     char *key_password;       /* "" or asterisks */
     char *private_key;        /* PKCS#8 PEM; "" when it cannot be exported */
     bool private_key_available;
-    char *private_key_container; /* "" everywhere but on Windows */
+    char *private_key_container; /* "": keys are found by their certificates */
     char *public_key;            /* PEM */
     char *public_key_algorithm;  /* "RSA", "EC", "ED25519" */
     int public_key_length;       /* bits */
@@ -571,10 +571,16 @@ NACRE_API int nacre_set_prompt(nacre_server *server, int prompt_index, const str
 
 /* The server's host key. Set store, type and password first, the subject last: setting the subject opens the container
  * and takes the certificate of that subject, else one whose subject contains it, "*" the first; "" drops the key. The
- * property then reads as the whole subject. The types for public keys and certificates (8 to 13), XML, JWK and auto
- * may give a public key: nacre_get_certificate() tells about it, and nacre_start_listening() refuses it with
- * NO_CERTIFICATE. Errors: KEY, KEY_PASSWORD, KEY_TYPE, NO_CERTIFICATE, NOT_SUPPORTED, the system's for files; the key
- * is dropped then and the subject is "", the one exception to "a call that fails has changed nothing".
+ * property then reads as the whole subject.
+ *
+ * cstUser and cstMachine are Windows' certificate stores of that name ("MY" by default): the key need not be
+ * exportable, nobody is asked for a PIN at a screen, and of certificates that answer equally well the one that is in
+ * force and expires last is taken. NOT_SUPPORTED elsewhere.
+ *
+ * The types for public keys and certificates (8 to 13), XML, JWK and auto may give a public key:
+ * nacre_get_certificate() tells about it, and nacre_start_listening() refuses it with NO_CERTIFICATE. Errors: KEY,
+ * KEY_PASSWORD, KEY_TYPE, NO_CERTIFICATE, NOT_SUPPORTED, the system's for files; the key is dropped then and the
+ * subject is "", the one exception to "a call that fails has changed nothing".
  *
  * While listening, a change is for new connections: those that are there keep their keys, in re-exchanges as well. The
  * key then serves until another has taken its place: a failure leaves it in use, and so does a key that no algorithm of

@@ -115,8 +115,8 @@ static struct key *key_new(const struct nacre_crypto *c, const struct key_type *
     k->blob_len = blob.len;
     k->type = t;
     k->pkey = pkey;
-    k->is_slow = nacre_key_is_marked(pkey);
-    k->is_private = k->is_slow || t->ops->has_private(pkey);
+    k->token = nacre_key_token(pkey);
+    k->is_private = k->token != NULL || t->ops->has_private(pkey);
     int bits = EVP_PKEY_get_bits(pkey);
     k->bits = t->ops == &nacre_sig_ed25519 ? 256 : bits < 0 ? 0 : (unsigned)bits;
     /* The count is the one part of a context that changes after it opened. */
@@ -206,7 +206,7 @@ void nacre_key_unref(struct key *k)
     /* Release and acquire: the thread that frees sees every use by the others. */
     if (k == NULL || atomic_fetch_sub_explicit(&k->refs, 1, memory_order_acq_rel) != 1)
         return;
-    if (k->is_slow && thread_undertaker != NULL)
+    if (nacre_key_is_slow(k) && thread_undertaker != NULL)
         thread_undertaker->take(thread_undertaker->context, k);
     else
         nacre_key_free(k);
@@ -228,7 +228,7 @@ bool nacre_key_is_private(const struct key *k)
 
 bool nacre_key_is_slow(const struct key *k)
 {
-    return k->is_slow;
+    return k->token != NULL;
 }
 
 struct span nacre_key_blob(const struct key *k)

@@ -45,10 +45,19 @@ struct key *nacre_key_certified(const struct nacre_crypto *c, const struct key *
 size_t nacre_key_certified_all(const struct nacre_crypto *c, const struct key *k, const struct span *chain,
                                size_t count, struct key *out[KEY_CERTIFIED_MAX]);
 
+/* A private half that stays where it is: in a token, or in a key store of the system. Any thread may sign. */
+struct key_token {
+    /* Signs a digest made with `hash`; *len is the room at `out` and then what was written: RSA with PKCS#1 v1.5, as
+     * long as the modulus; ECDSA as DER. NULL: the EVP_PKEY does it by itself. */
+    bool (*sign)(void *held, enum hash_id hash, struct span digest, uint8_t *out, size_t *len);
+    void (*release)(void *held); /* when the last user of the EVP_PKEY is gone */
+    void *held;
+};
+
 /* Says of an EVP_PKEY, before it is taken, that its private half stays in a token: it is private though it has no
- * private numbers, and signing with it belongs on the offload pool. `release` gets `held` when the last user of the
- * EVP_PKEY is gone. False: out of memory; `held` is then the caller's still. */
-bool nacre_key_mark_token(void *evp_pkey, void (*release)(void *held), void *held);
+ * private numbers, and signing with it belongs on the offload pool. False: out of memory; `held` is then the caller's
+ * still. */
+bool nacre_key_mark_token(void *evp_pkey, const struct key_token *token);
 
 /* Signing takes longer than the algorithm says: a token does it. */
 bool nacre_key_is_slow(const struct key *k);

@@ -5,27 +5,22 @@
 
 #include <stdlib.h>
 
-struct mark {
-    void (*release)(void *held);
-    void *held;
-};
-
 static CRYPTO_ONCE once = CRYPTO_ONCE_STATIC_INIT;
 static int mark_index = -1; /* set once, then only read */
 
 /* The library's last step of freeing a key. */
 static void mark_free(void *parent, void *at, CRYPTO_EX_DATA *data, int index, long number, void *pointer)
 {
-    struct mark *m = at;
+    struct key_token *token = at;
     (void)parent;
     (void)data;
     (void)index;
     (void)number;
     (void)pointer;
-    if (m == NULL)
+    if (token == NULL)
         return;
-    m->release(m->held);
-    free(m);
+    token->release(token->held);
+    free(token);
 }
 
 static void make_index(void)
@@ -33,23 +28,23 @@ static void make_index(void)
     mark_index = CRYPTO_get_ex_new_index(CRYPTO_EX_INDEX_EVP_PKEY, 0, NULL, NULL, NULL, mark_free);
 }
 
-bool nacre_key_mark_token(void *evp_pkey, void (*release)(void *held), void *held)
+bool nacre_key_mark_token(void *evp_pkey, const struct key_token *token)
 {
     if (CRYPTO_THREAD_run_once(&once, make_index) != 1 || mark_index < 0)
         return false;
-    struct mark *m = malloc(sizeof *m);
-    if (m == NULL)
+    struct key_token *kept = malloc(sizeof *kept);
+    if (kept == NULL)
         return false;
-    *m = (struct mark){release, held};
-    if (EVP_PKEY_set_ex_data(evp_pkey, mark_index, m) == 1)
+    *kept = *token;
+    if (EVP_PKEY_set_ex_data(evp_pkey, mark_index, kept) == 1)
         return true;
-    free(m);
+    free(kept);
     return false;
 }
 
-bool nacre_key_is_marked(const EVP_PKEY *pkey)
+const struct key_token *nacre_key_token(const EVP_PKEY *pkey)
 {
     /* Before the first mark there is no index, and no key with a mark. */
-    return CRYPTO_THREAD_run_once(&once, make_index) == 1 && mark_index >= 0 &&
-           EVP_PKEY_get_ex_data(pkey, mark_index) != NULL;
+    return CRYPTO_THREAD_run_once(&once, make_index) == 1 && mark_index >= 0 ? EVP_PKEY_get_ex_data(pkey, mark_index)
+                                                                             : NULL;
 }

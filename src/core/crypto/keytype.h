@@ -34,7 +34,7 @@ struct key {
     EVP_MD_CTX *signer[KEY_SIGNERS]; /* ready to sign, to be duplicated: sparing a search by name for each signature */
     unsigned bits;
     bool is_private;
-    bool is_slow; /* a token signs */
+    const struct key_token *token; /* that of `pkey`, which signs; NULL: none */
 
     /* Any thread. */
     _Atomic unsigned refs;
@@ -65,8 +65,8 @@ const struct key_type *nacre_keytype_find(struct span name);
 /* True when the library under us has the key type and the signature method of `alg`. */
 bool nacre_keytype_probe(const struct nacre_crypto *c, const struct sig_alg *alg);
 
-/* True after nacre_key_mark_token(). */
-bool nacre_key_is_marked(const EVP_PKEY *pkey);
+/* What nacre_key_mark_token() said of the key; NULL: nothing. */
+const struct key_token *nacre_key_token(const EVP_PKEY *pkey);
 
 /* Makes a private key ready to sign, once, before anyone else sees it. False: the library failed. */
 bool nacre_key_prepare(struct key *k);

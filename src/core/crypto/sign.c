@@ -23,6 +23,11 @@ static size_t signer_of(const struct sig_alg *alg)
     return alg->hash == HASH_SHA256 ? 1 : 2;
 }
 
+static bool signs_elsewhere(const struct key *k)
+{
+    return k->token != NULL && k->token->sign != NULL;
+}
+
 static EVP_MD_CTX *signer_new(const struct key *k, enum hash_id hash)
 {
     EVP_MD_CTX *x = EVP_MD_CTX_new();
@@ -34,7 +39,7 @@ static EVP_MD_CTX *signer_new(const struct key *k, enum hash_id hash)
 
 bool nacre_key_prepare(struct key *k)
 {
-    if (!k->is_private)
+    if (!k->is_private || signs_elsewhere(k))
         return true;
     for (size_t i = 0; i < SIG_ROWS; i++) {
         const struct sig_alg *alg = nacre_sig_row(k->c, i);
@@ -53,8 +58,17 @@ bool nacre_key_fits(const struct key *k, const struct sig_alg *alg)
     return strcmp(k->type->name, alg->key_name) == 0;
 }
 
+static bool sign_elsewhere(const struct key *k, const struct sig_alg *alg, struct span data, uint8_t *out, size_t *len)
+{
+    uint8_t digest[HASH_MAX];
+    return nacre_hash(k->c, alg->hash, &data, 1, digest) &&
+           k->token->sign(k->token->held, alg->hash, span_of(digest, nacre_hash_size(alg->hash)), out, len);
+}
+
 static bool sign_native(const struct key *k, const struct sig_alg *alg, struct span data, uint8_t *out, size_t *len)
 {
+    if (signs_elsewhere(k))
+        return sign_elsewhere(k, alg, data, out, len);
     const EVP_MD_CTX *ready = k->signer[signer_of(alg)];
     EVP_MD_CTX *x = ready == NULL ? NULL : EVP_MD_CTX_new();
     bool ok = x != NULL && EVP_MD_CTX_copy_ex(x, ready) == 1 && EVP_DigestSign(x, out, len, data.at, data.len) == 1;

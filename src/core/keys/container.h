@@ -34,6 +34,8 @@ enum nacre_error nacre_public_read(struct container *k,
                                    struct key **out); /* a certificate or a public key, PEM or DER */
 enum nacre_error nacre_ssh_public_read(struct container *k, struct key **out);
 enum nacre_error nacre_pkcs11_read(struct container *k, struct key **out); /* k->bytes: module, and URI behind ";" */
+enum nacre_error nacre_user_store_read(struct container *k, struct key **out); /* k->bytes: the store's name */
+enum nacre_error nacre_machine_store_read(struct container *k, struct key **out);
 
 /* Says why in one sentence, "<name> <text>", and gives `code` back. */
 #if defined(__GNUC__)

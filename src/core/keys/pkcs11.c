@@ -102,7 +102,8 @@ static EVP_PKEY *native_key(PKCS11_KEY *key, struct token_module **m)
     EVP_PKEY *theirs = PKCS11_get_private_key(key);
     EVP_PKEY *pkey = wrap(theirs);
     EVP_PKEY_free(theirs);
-    if (pkey != NULL && nacre_key_mark_token(pkey, release, *m)) {
+    const struct key_token token = {.release = release, .held = *m};
+    if (pkey != NULL && nacre_key_mark_token(pkey, &token)) {
         *m = NULL;
         return pkey;
     }

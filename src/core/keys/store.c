@@ -12,10 +12,9 @@ enum {
 };
 
 enum how {
-    HOW_READ,    /* by the row's reader */
-    HOW_NAMED,   /* the same, and the store is a name that is no file of keys */
-    HOW_JAVA,    /* the class gives it to Java alone */
-    HOW_WINDOWS, /* a store of Windows */
+    HOW_READ,  /* by the row's reader */
+    HOW_NAMED, /* the same, and the store is a name that is no file of keys */
+    HOW_JAVA,  /* the class gives it to Java alone */
 };
 
 struct store_row {
@@ -29,8 +28,8 @@ struct store_row {
 /* clang-format off */
 static const struct store_row rows[] = {
     /* type                 name                      how          file   reader */
-    {STORE_USER,            "User",                   HOW_WINDOWS, false, NULL},
-    {STORE_MACHINE,         "Machine",                HOW_WINDOWS, false, NULL},
+    {STORE_USER,            "User",                   HOW_NAMED,   false, nacre_user_store_read},
+    {STORE_MACHINE,         "Machine",                HOW_NAMED,   false, nacre_machine_store_read},
     {STORE_PFX_FILE,        "PFX file",               HOW_READ,    true,  nacre_pfx_read},
     {STORE_PFX_BLOB,        "PFX blob",               HOW_READ,    false, nacre_pfx_read},
     {STORE_JKS_FILE,        "JKS file",               HOW_JAVA,    true,  NULL},
@@ -129,10 +128,7 @@ static enum nacre_error read_named(struct container *k, const struct store_row *
 
 static enum nacre_error refuse(struct container *k, const struct store_row *row)
 {
-    if (row->how == HOW_JAVA)
-        return nacre_container_fail(k, NACRE_E_NOT_SUPPORTED, "is of type %s, which is supported in Java only.",
-                                    row->name);
-    return nacre_container_fail(k, NACRE_E_NOT_SUPPORTED, "is of type %s, which exists on Windows only.", row->name);
+    return nacre_container_fail(k, NACRE_E_NOT_SUPPORTED, "is of type %s, which is supported in Java only.", row->name);
 }
 
 enum nacre_error nacre_store_open(const struct nacre_crypto *c, const struct store_request *request, struct key **out,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <criterion/criterion.h>
+#include <openssl/rsa.h>
 
 #include "crypto/context.h"
 #include "unit/crypto/bytes.h"
@@ -303,6 +304,74 @@ static void take_key(void *context, struct key *k)
     *(struct key **)context = k;
 }
 
+/* A private half that is elsewhere: here a key of the library that the key itself does not have. */
+struct elsewhere {
+    EVP_PKEY *pkey;
+    int signed_times, released;
+    bool refuses;
+};
+
+static bool sign_elsewhere(void *held, enum hash_id hash, struct span digest, uint8_t *out, size_t *len)
+{
+    struct elsewhere *e = held;
+    EVP_PKEY_CTX *x = EVP_PKEY_CTX_new_from_pkey(crypto->lib, e->pkey, NULL);
+    bool rsa = EVP_PKEY_is_a(e->pkey, "RSA");
+    e->signed_times++;
+    bool ok = !e->refuses && EVP_PKEY_sign_init(x) == 1 &&
+              (!rsa || EVP_PKEY_CTX_set_rsa_padding(x, RSA_PKCS1_PADDING) == 1) &&
+              EVP_PKEY_CTX_set_signature_md(x, crypto->md[hash]) == 1 &&
+              EVP_PKEY_sign(x, out, len, digest.at, digest.len) == 1;
+    EVP_PKEY_CTX_free(x);
+    return ok;
+}
+
+static void release_elsewhere(void *held)
+{
+    ((struct elsewhere *)held)->released++;
+}
+
+/* Every algorithm that fits, by the public half. */
+static void check_elsewhere(const char *type, const char *const *algorithms)
+{
+    struct key *whole = nacre_key_generate(crypto, type, 2048);
+    struct key *public = nacre_key_from_blob(crypto, nacre_key_blob(whole));
+    struct elsewhere e = {.pkey = nacre_key_native(whole)};
+    const struct key_token token = {sign_elsewhere, release_elsewhere, &e};
+    EVP_PKEY *pkey = EVP_PKEY_dup(nacre_key_native(public));
+    struct buf signature;
+    cr_assert(nacre_key_mark_token(pkey, &token));
+    struct key *k = nacre_key_take(crypto, pkey);
+    cr_assert(k != NULL && nacre_key_is_private(k) && nacre_key_is_slow(k));
+    for (int i = 0; algorithms[i] != NULL; i++) {
+        const struct sig_alg *alg = nacre_sig_find(crypto, span_str(algorithms[i]));
+        nacre_buf_init(&signature, SIGNATURE_MAX);
+        cr_assert(nacre_key_sign(crypto, k, alg, span_str("data"), &signature), "%s", algorithms[i]);
+        cr_expect(nacre_key_verify(crypto, public, alg, span_str("data"), buf_span(&signature)), "%s", algorithms[i]);
+        cr_expect_not(nacre_key_verify(crypto, public, alg, span_str("date"), buf_span(&signature)));
+        cr_expect_eq(e.signed_times, i + 1);
+        nacre_buf_free(&signature);
+    }
+    e.refuses = true;
+    nacre_buf_init(&signature, SIGNATURE_MAX);
+    cr_expect_not(
+        nacre_key_sign(crypto, k, nacre_sig_find(crypto, span_str(algorithms[0])), span_str("data"), &signature));
+    cr_expect_eq(signature.len, 0);
+    nacre_key_unref(k);
+    cr_expect_eq(e.released, 1);
+    nacre_key_unref(public);
+    nacre_key_unref(whole);
+}
+
+Test(key, a_private_half_elsewhere_signs_with_every_algorithm)
+{
+    static const char *const rsa[] = {"rsa-sha2-512", "rsa-sha2-256", "ssh-rsa", NULL};
+    static const char *const curves[][2] = {
+        {"ecdsa-sha2-nistp256", NULL}, {"ecdsa-sha2-nistp384", NULL}, {"ecdsa-sha2-nistp521", NULL}};
+    check_elsewhere("ssh-rsa", rsa);
+    for (size_t i = 0; i < sizeof curves / sizeof *curves; i++)
+        check_elsewhere(curves[i][0], curves[i]);
+}
+
 /* A thread that must not call a token's module leaves its keys to another. */
 Test(key, a_token_key_whose_last_use_ends_is_left_to_the_undertaker)
 {
@@ -310,7 +379,8 @@ Test(key, a_token_key_whose_last_use_ends_is_left_to_the_undertaker)
     struct key *left = NULL;
     const struct key_undertaker undertaker = {take_key, &left};
     EVP_PKEY *pkey = EVP_PKEY_Q_keygen(crypto->lib, NULL, "ED25519");
-    cr_assert(nacre_key_mark_token(pkey, release, &one));
+    const struct key_token token = {.release = release, .held = &one};
+    cr_assert(nacre_key_mark_token(pkey, &token));
     struct key *k = nacre_key_take(crypto, pkey), *plain = nacre_key_generate(crypto, "ssh-ed25519", 0);
     cr_assert(k != NULL && plain != NULL);
     nacre_key_set_undertaker(&undertaker);
