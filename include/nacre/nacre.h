@@ -517,8 +517,9 @@ NACRE_API int nacre_resume_channel(nacre_server *server, nacre_channel_id channe
  * to a channel (94 data, 95 extended data, 96 eof, 97 close, 98 request) goes to `channel_id`, whose recipient number
  * is put in front: the payload begins behind it. A global request (80), ignore (2) and debug (4) go to that channel's
  * connection. All others are nacre's own to send: NACRE_E_INVAL. NACRE_E_PACKET: the payload is not what the message
- * has. CHANNEL_ID. Requests wait while the client does not read; a connection that has 1024 of a channel waiting or
- * unanswered, or 64 global ones unanswered, ends, and on_disconnected says so. Ignore and debug are left out then. */
+ * has. CHANNEL_ID. WOULDBLOCK: 64 global requests that want a reply have none yet; it was not sent. Requests wait while
+ * the client does not read; a connection that has 1024 of a channel waiting or unanswered, or more global ones than its
+ * output holds, ends, and on_disconnected says so. Ignore and debug are left out then. */
 NACRE_API int nacre_send_ssh_packet(nacre_server *server, nacre_channel_id channel_id, int packet_type,
                                     const void *payload, size_t payload_len);
 

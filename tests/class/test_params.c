@@ -272,6 +272,40 @@ Test(class_params, a_packet_built_by_hand_reaches_the_client, .timeout = 60)
     server_free(s);
 }
 
+/* Fails when send_ssh_packet does not count: the 65th is taken, and ends the connection. */
+Test(class_params, global_requests_without_an_answer_are_bounded_and_cost_nothing_else, .timeout = 60)
+{
+    enum {
+        MOST = 64
+    };
+    struct server *s = server_new();
+    struct client c;
+    struct server_seen opened;
+    struct payload with = {.len = 0}, without = {.len = 0}, data = {.len = 0};
+    server_start(s, 1);
+    cr_assert(client_start(&c, s->port));
+    int channel = client_open(&c, "session");
+    cr_assert_geq(channel, 0);
+    cr_assert(server_wait(s, EVENT_SSH_CHANNEL_OPENED, 0, &opened));
+    put(&with, "s", "hello@nacre.example");
+    put(&with, "f", "true");
+    put(&without, "s", "hello@nacre.example");
+    put(&without, "f", "false");
+    put(&data, "s", "hello");
+    for (int i = 0; i < MOST; i++) /* the client answers when it gets a turn */
+        cr_assert_eq(nacre_send_ssh_packet(s->nacre, opened.channel, 80, with.bytes, with.len), 0, "request %d", i);
+    cr_expect_eq(nacre_send_ssh_packet(s->nacre, opened.channel, 80, with.bytes, with.len), NACRE_E_WOULDBLOCK);
+    cr_expect_eq(nacre_send_ssh_packet(s->nacre, opened.channel, 80, without.bytes, without.len), 0);
+    cr_assert_eq(nacre_send_ssh_packet(s->nacre, opened.channel, 94, data.bytes, data.len), 0);
+    cr_assert(client_wait_count(&c, &c.channels[channel].received, 5), "%s", c.text);
+    while (nacre_send_ssh_packet(s->nacre, opened.channel, 80, with.bytes, with.len) == NACRE_E_WOULDBLOCK)
+        cr_assert(client_turn(&c, 10), "%s", c.text); /* its answers are on their way */
+    cr_assert_eq(nacre_send_ssh_packet(s->nacre, opened.channel, 94, data.bytes, data.len), 0);
+    cr_assert(client_wait_count(&c, &c.channels[channel].received, 10), "%s", c.text);
+    client_free(&c);
+    server_free(s);
+}
+
 Test(class_params, a_packet_that_is_not_the_applications_to_send_is_refused, .timeout = 60)
 {
     static const int others[] = {0, 1, 3, 5, 20, 21, 50, 52, 90, 91, 93, 99, 100, 255, 256, -1};

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "support/certs.h"
+
 static uint64_t state;
 
 /* splitmix64: the whole period from any start. */
@@ -61,6 +63,41 @@ struct key *fuzz_key(void)
     }
     fuzz_must(key != NULL, "a key can be made");
     return key;
+}
+
+static struct key *certified(void)
+{
+    static const char type[] = "ssh-ed25519-cert-v01@openssh.com";
+    const struct cert_plan plan = {.type = type,
+                                   .ca_alg = "ssh-ed25519",
+                                   .kind = CERT_USER,
+                                   .principals = {"user"},
+                                   .option = "source-address",
+                                   .value = "127.0.0.1/32",
+                                   .valid_after = 0,
+                                   .valid_before = UINT64_MAX};
+    static uint8_t blob[KEY_BLOB_MAX];
+    size_t len = cert_make(fuzz_crypto(), fuzz_key(), fuzz_key(), &plan, blob);
+    return nacre_cert_attach(fuzz_crypto(), fuzz_key(), span_of(blob, len));
+}
+
+struct key *fuzz_key_of(enum fuzz_key_kind kind)
+{
+    static struct key *keys[FUZZ_KEYS];
+    const struct nacre_crypto *crypto = fuzz_crypto();
+    if (keys[kind] != NULL)
+        return keys[kind];
+    fuzz_restart_random();
+    if (kind == FUZZ_ED25519)
+        keys[kind] = fuzz_key();
+    else if (kind == FUZZ_RSA)
+        keys[kind] = nacre_key_generate(crypto, "ssh-rsa", 2048);
+    else if (kind == FUZZ_ECDSA)
+        keys[kind] = nacre_key_generate(crypto, "ecdsa-sha2-nistp256", 0);
+    else
+        keys[kind] = certified();
+    fuzz_must(keys[kind] != NULL, "a key can be made");
+    return keys[kind];
 }
 
 void fuzz_must(bool holds, const char *what)

@@ -19,6 +19,16 @@ void fuzz_restart_random(void);
 const struct nacre_crypto *fuzz_crypto(void);
 struct key *fuzz_key(void);
 
+/* Others: RSA, ECDSA, and the first with a certificate of fuzz_key()'s for "user". */
+enum fuzz_key_kind {
+    FUZZ_ED25519, /* fuzz_key() */
+    FUZZ_RSA,
+    FUZZ_ECDSA,
+    FUZZ_CERTIFIED,
+    FUZZ_KEYS
+};
+struct key *fuzz_key_of(enum fuzz_key_kind kind);
+
 /* What must hold, with sanitizers and without: the engine keeps the input of a process that aborts. */
 void fuzz_must(bool holds, const char *what);
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fuzz/fuzz.h"
+#include "fuzz/faults.h"
 #include "ssh/conn_priv.h"
 
 static const int64_t second_ns = 1000 * 1000 * 1000;
@@ -79,6 +79,10 @@ static void look_at(struct rig_side *s, const struct conn_event *e)
         fuzz_must(s->logged_in, "R1: no channel before login");
         on_channel_event(s, e);
     }
+    if (e->type == CONN_GLOBAL_REPLY && s->wanted.len != 0) {
+        (void)nacre_conn_proof_holds(s->conn, buf_span(&s->wanted), e->data);
+        s->wanted.len = 0;
+    }
     if (e->type == CONN_AUTHENTICATED) {
         fuzz_must(s->config.role == CONN_CLIENT || s->said_yes, "R6: a login follows a yes");
         s->logged_in = true;
@@ -97,16 +101,27 @@ enum {
     SAYS_NO = 1,
     SAYS_LATER = 2,
     SAYS_PARTIAL = 4,
-    SAYS_CHANGE = 8
+    SAYS_CHANGE = 8,
+    SAYS_MUCH = 16, /* a text or list that is too long */
+    SAYS_TOUCHED = 32
 };
 
 static void decide(struct rig_side *s, const struct conn_event *q, uint8_t says, struct conn_answer *answer)
 {
+    static char much[5000];
+    memset(much, 'm', sizeof much - 1);
     *answer = (struct conn_answer){.accept = (says & SAYS_NO) == 0,
                                    .partial_success = (says & SAYS_PARTIAL) != 0,
                                    .change_prompt = (says & SAYS_CHANGE) != 0 ? "another" : NULL};
     if ((says & SAYS_PARTIAL) != 0)
-        answer->available_methods = span_str("publickey,keyboard-interactive");
+        answer->available_methods = span_str((says & SAYS_MUCH) != 0 ? much : "publickey,keyboard-interactive");
+    if ((says & SAYS_MUCH) != 0) {
+        answer->text = much;
+        answer->change_prompt = answer->change_prompt == NULL ? NULL : much;
+        answer->reply = span_str("reply");
+        answer->reason = 2;
+    }
+    answer->no_touch_required = answer->verify_required = (says & SAYS_TOUCHED) != 0;
     /* What an application must not let in, it does not. */
     if (q != NULL && q->type == CONN_AUTH_REQUEST && span_is(q->method, "none"))
         answer->accept = false;
@@ -118,7 +133,7 @@ static bool on_ask(void *context, const struct conn_event *q, struct conn_answer
 {
     struct rig_side *s = context;
     look_at(s, q);
-    uint8_t says = input_u8(s->rig->in);
+    uint8_t says = s->own_mind ? s->says : input_u8(s->rig->in);
     if ((says & SAYS_LATER) != 0 && s->serial_count < RIG_SERIALS) {
         s->serials[s->serial_count++] = q->serial;
         return false;
@@ -130,7 +145,8 @@ static bool on_ask(void *context, const struct conn_event *q, struct conn_answer
 static bool on_work(void *context, struct work *work)
 {
     struct rig_side *s = context;
-    if (s->work != NULL || (input_u8(s->rig->in) & SAYS_LATER) == 0) {
+    uint8_t says = s->own_mind ? s->says : input_u8(s->rig->in);
+    if (s->work != NULL || (says & SAYS_LATER) == 0) {
         work->run(work);
         return true;
     }
@@ -141,6 +157,16 @@ static bool on_work(void *context, struct work *work)
 static const struct conn_sink sink = {.event = on_event, .ask = on_ask, .work = on_work};
 
 /* ---- life ------------------------------------------------------------------------------------------------------- */
+
+/* Two keys, of which the second signs certificates. */
+static struct span authorities(void)
+{
+    static uint8_t room[2 * KEY_BLOB_MAX];
+    struct wr w = wr_over(room, sizeof room);
+    wr_cstring(&w, "another");
+    wr_string(&w, nacre_key_blob(fuzz_key()));
+    return wr_span(&w);
+}
 
 static void configure(struct rig *r, struct rig_side *s, enum conn_role role)
 {
@@ -175,8 +201,9 @@ static void configure(struct rig *r, struct rig_side *s, enum conn_role role)
         .status = true,
     };
     if (role == CONN_SERVER)
-        s->config.user_authorities = nacre_key_blob(fuzz_key());
+        s->config.user_authorities = authorities();
     nacre_buf_init(&s->out, RIG_WIRE_MAX);
+    nacre_buf_init(&s->wanted, RIG_WIRE_MAX);
 }
 
 void rig_init(struct rig *r, struct input *in)
@@ -184,6 +211,8 @@ void rig_init(struct rig *r, struct input *in)
     *r = (struct rig){.in = in, .now_ns = second_ns};
     fuzz_restart_random();
     nacre_pool_init(&r->pool, 64U << 20);
+    r->host_keys[0] = fuzz_key();
+    r->host_key_count = 1;
     configure(r, &r->server, CONN_SERVER);
     configure(r, &r->client, CONN_CLIENT);
 }
@@ -194,6 +223,7 @@ static void free_side(struct rig_side *s)
     if (s->work != NULL)
         nacre_work_drop(s->work);
     nacre_buf_free(&s->out);
+    nacre_buf_free(&s->wanted);
 }
 
 void rig_free(struct rig *r)
@@ -208,11 +238,10 @@ void rig_start(struct rig *r, struct rig_side *s)
 {
     static const struct conn_prompt prompts[] = {{.prompt = {(const uint8_t *)"one", 3}},
                                                  {.prompt = {(const uint8_t *)"two", 3}, .echo = true}};
-    struct key *key = fuzz_key();
     s->conn = nacre_conn_new(&s->config, &sink, s, &r->pool);
     fuzz_must(s->conn != NULL, "there is memory");
     if (s->config.role == CONN_SERVER) {
-        (void)nacre_conn_set_host_keys(s->conn, &key, 1);
+        (void)nacre_conn_set_host_keys(s->conn, r->host_keys, r->host_key_count);
         (void)nacre_conn_set_prompts(s->conn, span_str("say"), prompts, 2);
         (void)nacre_conn_set_banner(s->conn, "hello\n");
     }
@@ -265,7 +294,9 @@ void rig_feed(struct rig_side *s, struct span bytes)
     if (bytes.len != 0)
         memcpy(copy, bytes.at, bytes.len);
     for (size_t at = 0, used = 1; at < bytes.len && used != 0; at += used) {
+        fuzz_faults_inside(true);
         used = nacre_conn_feed(s->conn, copy + at, bytes.len - at, NULL, s->rig->now_ns);
+        fuzz_faults_inside(false);
         fuzz_must(used <= bytes.len - at, "no more is used than there is");
         rig_drain(s);
     }
@@ -289,8 +320,11 @@ void rig_feed_payload(struct rig_side *s, struct span payload)
 static bool hear(struct rig_side *s, struct rig_side *from)
 {
     size_t before = from->out.len;
+    fuzz_faults_inside(true);
+    size_t used = before == 0 ? 0 : nacre_conn_feed(s->conn, from->out.at, before, NULL, s->rig->now_ns);
+    fuzz_faults_inside(false);
     if (before != 0)
-        nacre_buf_drop(&from->out, nacre_conn_feed(s->conn, from->out.at, before, NULL, s->rig->now_ns));
+        nacre_buf_drop(&from->out, used);
     rig_drain(s);
     return from->out.len != before;
 }
@@ -307,29 +341,6 @@ void rig_join(struct rig *r)
 }
 
 /* ---- actions ---------------------------------------------------------------------------------------------------- */
-
-enum action {
-    DO_ANSWER,
-    DO_WORK,
-    DO_READ,
-    DO_WAIT,
-    DO_OPEN,
-    DO_SEND,
-    DO_SEND_MUCH,
-    DO_EOF,
-    DO_CLOSE,
-    DO_REQUEST,
-    DO_GLOBAL,
-    DO_REKEY,
-    DO_DEAF,
-    DO_HEAR,
-    DO_PING,
-    DO_LOGIN,
-    DO_PAYLOAD,
-    DO_FIN,
-    DO_LEAVE,
-    ACTIONS
-};
 
 static void answer_one(struct rig_side *s)
 {
@@ -401,24 +412,24 @@ static void open_one(struct rig_side *s)
     ask_channel(s, channel);
 }
 
-static void act_on_channel(struct rig_side *s, enum action action, uint32_t channel)
+static void act_on_channel(struct rig_side *s, enum rig_action action, uint32_t channel)
 {
     int64_t now = s->rig->now_ns;
     switch ((int)action) {
-    case DO_READ:
+    case RIG_READ:
         nacre_chan_consumed(s->conn, channel, s->unread[channel], now);
         s->unread[channel] = 0;
         break;
-    case DO_SEND:
+    case RIG_SEND:
         send_some(s, channel, input_u8(s->rig->in));
         break;
-    case DO_SEND_MUCH:
+    case RIG_SEND_MUCH:
         send_some(s, channel, (size_t)input_u8(s->rig->in) * 1024);
         break;
-    case DO_EOF:
+    case RIG_EOF:
         (void)nacre_chan_send_eof(s->conn, channel, now);
         break;
-    case DO_CLOSE:
+    case RIG_CLOSE:
         (void)nacre_chan_close(s->conn, channel, now);
         break;
     default:
@@ -433,45 +444,45 @@ static void wait_some(struct rig_side *s)
     nacre_conn_tick(s->conn, s->rig->now_ns);
 }
 
-static void act_on_connection(struct rig_side *s, enum action action)
+static void act_on_connection(struct rig_side *s, enum rig_action action)
 {
     int64_t now = s->rig->now_ns;
     switch ((int)action) {
-    case DO_ANSWER:
+    case RIG_ANSWER:
         answer_one(s);
         break;
-    case DO_WORK:
+    case RIG_WORK:
         finish_work(s);
         break;
-    case DO_WAIT:
+    case RIG_WAIT:
         wait_some(s);
         break;
-    case DO_OPEN:
+    case RIG_OPEN:
         open_one(s);
         break;
-    case DO_GLOBAL:
+    case RIG_GLOBAL:
         (void)nacre_conn_global_request(s->conn, span_str("x@example.com"), true, span_str("?"), now);
         break;
-    case DO_REKEY:
+    case RIG_REKEY:
         (void)nacre_conn_rekey(s->conn, now);
         break;
-    case DO_DEAF:
-    case DO_HEAR:
-        s->is_deaf = action == DO_DEAF;
+    case RIG_DEAF:
+    case RIG_HEAR:
+        s->is_deaf = action == RIG_DEAF;
         break;
-    case DO_PING:
+    case RIG_PING:
         (void)nacre_conn_ping(s->conn, span_str("ping"), now);
         break;
-    case DO_LOGIN:
+    case RIG_LOGIN:
         log_in(s);
         break;
-    case DO_PAYLOAD:
+    case RIG_PAYLOAD:
         (void)nacre_conn_send_payload(s->conn, input_span(s->rig->in), now);
         break;
-    case DO_FIN:
+    case RIG_FIN:
         nacre_conn_feed_eof(s->conn, now);
         break;
-    case DO_LEAVE:
+    case RIG_LEAVE:
         nacre_conn_close(s->conn, NACRE_E_BY_APPLICATION, "done", now);
         break;
     default:
@@ -481,12 +492,14 @@ static void act_on_connection(struct rig_side *s, enum action action)
 
 void rig_act(struct rig_side *s, uint8_t byte)
 {
-    enum action action = (enum action)((unsigned)(byte - ACTIONS_FROM) % ACTIONS);
-    bool of_channel = action == DO_READ || (action >= DO_SEND && action <= DO_REQUEST);
+    enum rig_action action = (enum rig_action)((unsigned)(byte - ACTIONS_FROM) % RIG_ACTIONS);
+    bool of_channel = action == RIG_READ || (action >= RIG_SEND && action <= RIG_REQUEST);
+    fuzz_faults_inside(true);
     if (of_channel)
         act_on_channel(s, action, input_u8(s->rig->in) % RIG_CHANNELS);
     else
         act_on_connection(s, action);
+    fuzz_faults_inside(false);
     rig_drain(s);
     fuzz_must(nacre_conn_queued(s->conn) <= (size_t)32 << 20, "R30: what is queued has a bound");
 }

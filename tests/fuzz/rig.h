@@ -6,6 +6,7 @@
 #define FUZZ_RIG_H
 
 #include "base/buf.h"
+#include "fuzz/fuzz.h"
 #include "fuzz/input.h"
 #include "ssh/conn.h"
 
@@ -28,15 +29,20 @@ struct rig_side {
     unsigned serial_count;
     struct work *work; /* not yet run */
     bool ended, logged_in, said_yes;
-    bool is_deaf;   /* the far end does not read */
-    struct buf out; /* sealed bytes on their way out */
-    uint64_t sum;   /* every byte of every event is read into it */
+    bool is_deaf;  /* the far end does not read */
+    bool own_mind; /* questions are answered by `says` and not out of the input */
+    uint8_t says;
+    struct buf wanted; /* client: keys that it wants to be proved */
+    struct buf out;    /* sealed bytes on their way out */
+    uint64_t sum;      /* every byte of every event is read into it */
 };
 
 struct rig {
     struct pool pool;
     struct input *in;
     int64_t now_ns;
+    struct key *host_keys[FUZZ_KEYS]; /* the server's; by rig_init() one */
+    size_t host_key_count;
     struct rig_side server, client;
 };
 
@@ -65,6 +71,29 @@ void rig_discard(struct rig_side *s);
 
 enum {
     ACTIONS_FROM = 0xe0 /* bytes from here on are actions, below it message numbers */
+};
+
+enum rig_action {
+    RIG_ANSWER,
+    RIG_WORK,
+    RIG_READ,
+    RIG_WAIT,
+    RIG_OPEN,
+    RIG_SEND,
+    RIG_SEND_MUCH,
+    RIG_EOF,
+    RIG_CLOSE,
+    RIG_REQUEST,
+    RIG_GLOBAL,
+    RIG_REKEY,
+    RIG_DEAF,
+    RIG_HEAR,
+    RIG_PING,
+    RIG_LOGIN,
+    RIG_PAYLOAD,
+    RIG_FIN,
+    RIG_LEAVE,
+    RIG_ACTIONS
 };
 
 /* What the application or the time does next, by a byte of the input and what follows it. */

@@ -148,6 +148,7 @@ int main(int count, char **arguments)
     root = arguments[1];
     (void)mkdir(root, 0755);
     seeds_ssh();
+    seeds_session();
     seeds_keys();
     write_dictionary();
     return EXIT_SUCCESS;

@@ -9,6 +9,7 @@
 void seed_write(const char *target, struct span bytes);
 
 void seeds_ssh(void);
+void seeds_session(void);
 void seeds_keys(void);
 
 #endif

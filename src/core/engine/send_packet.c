@@ -17,6 +17,7 @@ enum {
     PACKET_CHANNEL_CLOSE = 97,
     PACKET_CHANNEL_REQUEST = 98,
     KIND_MAX = 64,
+    GLOBALS_ASKED_MAX = 64, /* what the conn remembers */
     PAYLOAD_MAX = 32000
 };
 
@@ -68,14 +69,27 @@ static int send_request(struct shard *s, nacre_channel_id id, struct span payloa
     return offer(s, k);
 }
 
+/* Counts a global request that wants a reply, or takes it back; false: so many have none already. */
+static bool count_global(struct shard *s, int64_t connection_id, int by)
+{
+    nacre_mutex_lock(&s->inbox_lock);
+    struct connection *c = nacre_table_find(&s->connections, connection_id);
+    bool counted = c == NULL || by < 0 || c->globals_asked < GLOBALS_ASKED_MAX;
+    if (c != NULL && counted)
+        c->globals_asked = (uint8_t)(c->globals_asked + by);
+    nacre_mutex_unlock(&s->inbox_lock);
+    return counted;
+}
+
 static int send_payload(struct shard *s, int64_t connection_id, int type, struct span payload)
 {
     uint8_t whole[1 + PAYLOAD_MAX];
     struct rd r = rd_over(payload);
+    bool wants_reply = false;
     if (type == PACKET_GLOBAL_REQUEST && !kind_is_good(rd_string(&r, KIND_MAX)))
         return malformed();
     if (type == PACKET_GLOBAL_REQUEST)
-        (void)rd_u8(&r);
+        wants_reply = rd_bool(&r);
     if (type == PACKET_DEBUG)
         (void)rd_u8(&r);
     if (type != PACKET_GLOBAL_REQUEST)
@@ -85,7 +99,12 @@ static int send_payload(struct shard *s, int64_t connection_id, int type, struct
     whole[0] = (uint8_t)type;
     if (payload.len != 0)
         memcpy(whole + 1, payload.at, payload.len);
-    return offer(s, nacre_command_new(COMMAND_PAYLOAD, connection_id, NULL, whole, payload.len + 1));
+    if (wants_reply && !count_global(s, connection_id, 1))
+        return nacre_fail(NACRE_E_WOULDBLOCK, "The client has not answered the global requests before this one.");
+    int e = offer(s, nacre_command_new(COMMAND_PAYLOAD, connection_id, NULL, whole, payload.len + 1));
+    if (e != 0 && wants_reply)
+        (void)count_global(s, connection_id, -1);
+    return e;
 }
 
 static int send_data(nacre_server *server, nacre_channel_id id, int type, struct span payload)

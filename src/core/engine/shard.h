@@ -107,7 +107,8 @@ struct connection {
     int timeout; /* seconds; 0: sends do not wait */
     int remote_port;
     bool strict_kex;
-    bool over; /* its end has been told: not connected any more */
+    bool over;             /* its end has been told: not connected any more */
+    uint8_t globals_asked; /* the application's global requests that want a reply and have none */
     char remote_host[48], local_address[48];
     char *client_version;   /* NULL before it came */
     char *banner, *prompts; /* as set for this connection, to be read back; NULL: not set */

@@ -240,6 +240,16 @@ static void told_closed(struct connection *c, const struct conn_event *v)
         nacre_channel_closed(ch);
 }
 
+/* ping@openssh.com, whose reply has a kind, is not ours to send. */
+static void told_global_reply(struct connection *c, const struct conn_event *v)
+{
+    if (v->kind.len != 0)
+        return;
+    nacre_mutex_lock(&c->shard->inbox_lock);
+    c->globals_asked--;
+    nacre_mutex_unlock(&c->shard->inbox_lock);
+}
+
 /* ---- questions ------------------------------------------------------------------------------------------------- */
 
 static bool ask_service(struct connection *c, const struct conn_event *v, struct conn_answer *answer)
@@ -320,7 +330,7 @@ static void (*const told[CONN_EVENT_TYPES])(struct connection *, const struct co
     [CONN_CHANNEL_EOF] = told_eof,
     [CONN_CHANNEL_CLOSED] = told_closed,
     [CONN_CHANNEL_REPLY] = ignore,
-    [CONN_GLOBAL_REPLY] = ignore,
+    [CONN_GLOBAL_REPLY] = told_global_reply,
     [CONN_DISCONNECTED] = told_disconnected,
 };
 

@@ -34,7 +34,7 @@ enum {
     LANE_MAX = 256 * 1024,              /* messages that wait behind a question, channel data apart */
     WINDOW_LEAST = CONN_CHANNEL_PACKET, /* every channel's; what makes it more has to be within the limits */
     EXT_INFO_ALLOWED = 2,               /* rule R18 */
-    GLOBALS_MAX = 64,                   /* requests of ours without an answer */
+    GLOBALS_MAX = 64,                   /* requests of the owner's without an answer, and as many keep-alives */
 };
 
 /* ---- questions ---------------------------------------------------------------------------------------------- */
@@ -132,8 +132,8 @@ struct conn {
     /* Global requests: global_request.c. */
     struct lane global_lane; /* requests that wait behind a question */
     bool global_held, global_running;
-    uint8_t globals_out;     /* requests of ours without an answer */
-    uint64_t globals_silent; /* bit per such request, oldest lowest: a keep-alive, not the application's */
+    uint8_t globals_out, globals_asked; /* requests of ours without an answer; those of them that are no keep-alives */
+    uint64_t globals_silent[2];         /* bit per such request, oldest lowest: a keep-alive, not the owner's */
 
     /* Host keys: hostkeys.c. */
     struct work *proof; /* signatures are being made; holds the global requests */

@@ -71,8 +71,9 @@ static enum step send_global_request(struct conn *c, struct span kind, bool want
     struct packet p;
 
     if (want_reply) {
-        uint64_t bit = UINT64_C(1) << c->globals_out;
-        c->globals_silent = is_silent ? c->globals_silent | bit : c->globals_silent & ~bit;
+        if (is_silent)
+            c->globals_silent[c->globals_out / 64] |= UINT64_C(1) << c->globals_out % 64;
+        c->globals_asked = (uint8_t)(c->globals_asked + (is_silent ? 0 : 1));
         c->globals_out++;
     }
     nacre_packet_open(c, &p, MSG_GLOBAL_REQUEST, 5 + kind.len + data.len);
@@ -89,7 +90,7 @@ enum nacre_error nacre_conn_global_request(struct conn *c, struct span kind, boo
         return NACRE_E_NOTCONN;
     if (kind.len > NAME_MAX_LEN || data.len > CONN_PAYLOAD_MAX - 128)
         return NACRE_E_MSGSIZE;
-    if (!nacre_packet_has_room(c) || c->globals_out >= GLOBALS_MAX)
+    if (!nacre_packet_has_room(c) || (want_reply && c->globals_asked >= GLOBALS_MAX))
         return NACRE_E_NOBUFS;
     c->now_ns = now_ns;
     return send_global_request(c, kind, want_reply, data, false) == STEP_CLOSE ? NACRE_E_NOTCONN : NACRE_OK;
@@ -98,7 +99,7 @@ enum nacre_error nacre_conn_global_request(struct conn *c, struct span kind, boo
 /* During a key exchange its own timer watches the peer. */
 enum step nacre_send_keepalive(struct conn *c)
 {
-    if (c->kex != NULL || c->globals_out >= GLOBALS_MAX)
+    if (c->kex != NULL || c->globals_out - c->globals_asked >= GLOBALS_MAX)
         return STEP_NEXT;
     return send_global_request(c, span_str("keepalive@openssh.com"), true, span_of(NULL, 0), true);
 }
@@ -106,14 +107,17 @@ enum step nacre_send_keepalive(struct conn *c)
 /* Rule R21: a reply that nobody waits for is dropped. */
 static enum step on_reply(struct conn *c, struct span body, bool accepted)
 {
-    bool is_silent = (c->globals_silent & 1) != 0;
+    bool is_silent = (c->globals_silent[0] & 1) != 0;
 
     if (c->globals_out == 0)
         return STEP_NEXT;
     c->globals_out--;
-    c->globals_silent >>= 1;
-    if (!is_silent)
-        nacre_conn_event(c, &(struct conn_event){.type = CONN_GLOBAL_REPLY, .accepted = accepted, .data = body});
+    c->globals_silent[0] = c->globals_silent[0] >> 1 | c->globals_silent[1] << 63;
+    c->globals_silent[1] >>= 1;
+    if (is_silent)
+        return STEP_NEXT;
+    c->globals_asked--;
+    nacre_conn_event(c, &(struct conn_event){.type = CONN_GLOBAL_REPLY, .accepted = accepted, .data = body});
     return STEP_NEXT;
 }
 
