@@ -5,39 +5,12 @@
 
 #include <stdlib.h>
 
+#include "protocol/places.h"
 #include "ssh/conn_priv.h"
 #include "ssh/kex.h"
 #include "support/pair.h"
 
-/* A packet of the first key exchange, in clear. */
-static size_t clear_packet(uint8_t *out, struct span payload)
-{
-    size_t padding = 8 - (5 + payload.len) % 8;
-
-    if (padding < 4)
-        padding += 8;
-    struct wr w = wr_over(out, 256);
-    wr_u32(&w, (uint32_t)(1 + payload.len + padding));
-    wr_u8(&w, (uint8_t)padding);
-    wr_bytes(&w, payload.at, payload.len);
-    memset(wr_take(&w, padding), 0, padding);
-    return wr_len(&w);
-}
-
-/* ---- the walk: what RFC 4253, 4252, 4254, 8308 and strict key exchange allow, written down a second time
- * -------------- */
-
-/* Where a side is when the message comes. Two of them are the table's first column: before and after the KEXINIT. */
-enum place {
-    BEFORE_KEXINIT,
-    LAX_KEX,
-    STRICT_KEX,
-    SERVICE,
-    LOGIN,
-    LOGGED_IN,
-    REKEYING,
-    PLACES
-};
+/* What RFC 4253, 4252, 4254, 8308 and strict key exchange allow, written down a second time. */
 
 static const enum moment moment_of[PLACES] = {M_KEX1, M_KEX1, M_KEX1_STRICT, M_SERVICE, M_AUTH, M_OPEN, M_REKEY};
 
@@ -101,96 +74,6 @@ static enum verdict verdict_of(enum conn_role role, enum place place, unsigned n
     return verdict_in(client_expects, sizeof client_expects / sizeof *client_expects, place, number);
 }
 
-static struct side *side_of(struct pair *p, enum conn_role role)
-{
-    return role == CONN_SERVER ? &p->server : &p->client;
-}
-
-static struct side *other_side(struct pair *p, enum conn_role role)
-{
-    return role == CONN_SERVER ? &p->client : &p->server;
-}
-
-/* In clear, with the version line where the peer has not had one yet. */
-static void say_in_clear(struct side *to, bool with_version, struct span payload)
-{
-    uint8_t bytes[512];
-    static const char version[] = "SSH-2.0-x\r\n";
-    size_t len = with_version ? sizeof version - 1 : 0;
-
-    memcpy(bytes, version, len);
-    len += clear_packet(bytes + len, payload);
-    (void)nacre_conn_feed(to->conn, bytes, len, NULL, to->pair->now_ns);
-}
-
-/* Seals the payload as the peer would and gives it to that side. */
-static void say_sealed(struct side *from, struct side *to, struct span payload)
-{
-    (void)nacre_packet_payload(from->conn, payload);
-    pair_carry(from, to);
-    pair_feed(to);
-}
-
-static void say(struct pair *p, enum conn_role role, enum place place, struct span payload)
-{
-    if (place <= STRICT_KEX)
-        say_in_clear(side_of(p, role), place == BEFORE_KEXINIT, payload);
-    else
-        say_sealed(other_side(p, role), side_of(p, role), payload);
-}
-
-/* The server is keyed once the client's NEWKEYS is in, and the client has nothing else on its way; the client while the
- * server thinks about the service. */
-static void go_to_service(struct pair *p, enum conn_role role)
-{
-    struct conn_answer yes = {.accept = true};
-
-    p->client.leaves_open[CONN_HOST_KEY] = role == CONN_SERVER;
-    p->server.leaves_open[CONN_SERVICE_REQUEST] = role == CONN_CLIENT;
-    pair_start(p);
-    pair_run(p);
-    if (role == CONN_CLIENT)
-        return;
-    (void)nacre_conn_answer(p->client.conn, side_event(&p->client, CONN_HOST_KEY, 0)->serial, &yes, p->now_ns);
-    pair_carry(&p->client, &p->server);
-    pair_feed(&p->server);
-}
-
-static void go_to_rekey(struct pair *p, enum conn_role role)
-{
-    struct side *from = other_side(p, role), *to = side_of(p, role);
-
-    pair_login(p);
-    (void)nacre_conn_rekey(from->conn, p->now_ns);
-    pair_carry(from, to);
-    pair_feed(to);
-    from->conn->kex->we_sent = false; /* it does not hold anything back */
-}
-
-/* A pair of which that side is at that place. */
-static struct pair *pair_at(enum conn_role role, enum place place)
-{
-    struct pair *p = pair_new();
-
-    p->server.config.strict_kex = place != LAX_KEX;
-    if (place == SERVICE || place == REKEYING) {
-        (place == SERVICE ? go_to_service : go_to_rekey)(p, role);
-        return p;
-    }
-    if (place == LOGGED_IN) {
-        pair_login(p);
-        return p;
-    }
-    pair_start(p);
-    if (place == LOGIN)
-        pair_run(p);
-    if (place == LAX_KEX || place == STRICT_KEX) {
-        pair_carry(other_side(p, role), side_of(p, role));
-        pair_feed(side_of(p, role));
-    }
-    return p;
-}
-
 /* The gate's own end: UNEXPECTED with the message's name, or that it is none. */
 static bool gate_ended(const struct side *s, enum conn_role role, unsigned number)
 {
@@ -206,7 +89,7 @@ static bool gate_ended(const struct side *s, enum conn_role role, unsigned numbe
 static void try_one(enum conn_role role, enum place place, unsigned number, struct span body)
 {
     uint8_t payload[128];
-    struct pair *p = pair_at(role, place);
+    struct pair *p = pair_at(role, place, NULL);
     struct side *s = side_of(p, role);
     size_t events = s->seen_count;
     enum verdict verdict = verdict_of(role, place, number);
@@ -263,7 +146,7 @@ Test(gate, r01_a_client_takes_no_message_out_of_place)
 
 Test(gate, r02_kexinit_before_login_ends_the_connection)
 {
-    struct pair *p = pair_at(CONN_SERVER, LOGIN);
+    struct pair *p = pair_at(CONN_SERVER, LOGIN, NULL);
 
     (void)nacre_kex_start(p->client.conn);
     pair_carry(&p->client, &p->server);
