@@ -116,7 +116,7 @@ lines_are()
 
 ssh-keygen -q -t ed25519 -N '' -f "$T/host_new" -C new || exit 1
 check "the first key" order "key=$T/host_ed25519"
-wait_for_port "$T/rotating.log" "$ROTATING_PID"
+wait_for_port "$T/rotating.log" "$ROTATING_PID" || exit 1
 echo "$(host) $(public_of host_ed25519)" >"$T/known"
 check "a client knows it" learn 127.0.0.1 true
 check "room for a second key" order "AltSSHCertCount=1"

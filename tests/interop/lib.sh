@@ -166,7 +166,7 @@ wait_for_port()
     done
     echo "the server does not say where it listens:"
     cat "$1"
-    exit 1
+    return 1
 }
 
 # start_server [OPTION]...: nacred with the keys above, on a free port.
@@ -180,7 +180,7 @@ start_server()
         --host-key "$T/host_ed25519" --host-key "$T/host_ecdsa256" --host-key "$T/host_ecdsa384" \
         --host-key "$T/host_ecdsa521" --host-key "$T/host_rsa" "$@" >"$T/server.log" 2>&1 </dev/null &
     SERVER_PID=$!
-    wait_for_port "$T/server.log" "$SERVER_PID"
+    wait_for_port "$T/server.log" "$SERVER_PID" || exit 1
 }
 
 # start_again [OPTION]...: nacred with other options.
@@ -208,7 +208,7 @@ serve()
     [ -z "$SERVER_PID" ] || check "the server ends when told to" stop_server
     "$@" >"$T/server.log" 2>&1 </dev/null &
     SERVER_PID=$!
-    wait_for_port "$T/server.log" "$SERVER_PID"
+    wait_for_port "$T/server.log" "$SERVER_PID" || exit 1
 }
 
 # OpenSSH, told to read no file but ours. SSH_KEY chooses the key.

@@ -536,7 +536,7 @@ start_asyncssh()
 {
     /usr/bin/python3 -W ignore "$here/asyncssh_server.py" "$T" "$1" >"$T/peer.log" 2>&1 </dev/null &
     PIDS="$PIDS $!"
-    wait_for_port "$T/peer.log" $!
+    wait_for_port "$T/peer.log" $! || exit 1
 }
 
 asyncssh_server()
@@ -568,7 +568,7 @@ start_peer()
 {
     "$@" >"$T/peer.log" 2>&1 </dev/null &
     PIDS="$PIDS $!"
-    wait_for_port "$T/peer.log" $!
+    wait_for_port "$T/peer.log" $! || exit 1
 }
 
 offered_cells()
