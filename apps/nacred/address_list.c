@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "address_list.h"
 
-#include <arpa/inet.h>
-#include <fnmatch.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+
+#include "system.h"
+#include "text.h"
 
 enum {
     PATTERN_MAX = 128
@@ -26,10 +27,7 @@ static struct number read_number(const char *text)
 
     if (strncasecmp(text, mapped, sizeof mapped - 1) == 0 && strchr(text, '.'))
         text += sizeof mapped - 1;
-    if (inet_pton(AF_INET, text, n.bytes) == 1)
-        n.bits = 32;
-    else if (inet_pton(AF_INET6, text, n.bytes) == 1)
-        n.bits = 128;
+    n.bits = nacred_ip_read(text, n.bytes);
     return n;
 }
 
@@ -126,7 +124,7 @@ bool nacred_address_list_has(const char *list, const char *address)
         bool match = strchr(pattern, '/') ? in_network(pattern, &number)
                      : same.bits > 0
                          ? same.bits == number.bits && memcmp(same.bytes, number.bytes, sizeof same.bytes) == 0
-                         : fnmatch(pattern, address, 0) == 0;
+                         : nacred_text_fits(address, pattern);
         if (match && negated)
             return false;
         found = found || match;

@@ -9,16 +9,10 @@
 #include "child_session.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/wait.h>
-#include <termios.h>
-#include <unistd.h>
 
 #include "launch.h"
 #include "log.h"
-#include "signals.h"
 
 enum {
     READ_SIZE = 64 * 1024
@@ -28,11 +22,7 @@ enum {
 
 static void end_input(struct session *session)
 {
-    struct termios modes;
-
-    /* A terminal has no end of file of its own: type the character that stands for it. */
-    if (session->on_terminal && session->input.fd >= 0 && tcgetattr(session->input.fd, &modes) == 0 &&
-        write(session->input.fd, &modes.c_cc[VEOF], 1) < 0)
+    if (session->on_terminal && session->input.fd >= 0 && !nacred_pty_type_end(&session->input))
         nacred_log(LOG_LEVEL_DEBUG, session->peer, "input", "the terminal does not take the end of file");
 }
 
@@ -54,21 +44,20 @@ static void close_input(struct session *session)
 }
 
 /* Bytes the child took; -1 when it takes nothing any more. */
-static ssize_t write_input(struct session *session, const uint8_t *data, size_t len)
+static long write_input(struct session *session, const uint8_t *data, size_t len)
 {
     size_t taken = 0;
 
     while (taken < len) {
-        ssize_t n = write(session->input.fd, data + taken, len - taken);
+        long n = nacred_child_write(&session->input, data + taken, len - taken);
 
-        if (n > 0)
-            taken += (size_t)n;
-        else if (n < 0 && errno == EAGAIN)
-            break;
-        else if (n < 0 && errno != EINTR)
+        if (n < 0)
             return -1;
+        if (n == 0)
+            break;
+        taken += (size_t)n;
     }
-    return (ssize_t)taken;
+    return (long)taken;
 }
 
 static void on_input_ready(struct watch *watch)
@@ -78,7 +67,7 @@ static void on_input_ready(struct watch *watch)
 
     pthread_mutex_lock(&session->lock);
     if (watch->armed) {
-        ssize_t taken = write_input(session, queue_bytes(queue), queue_len(queue));
+        long taken = write_input(session, queue_bytes(queue), queue_len(queue));
 
         if (taken < 0) {
             close_input(session);
@@ -100,7 +89,7 @@ static void on_input_ready(struct watch *watch)
 static void keep_input(struct session *session, const uint8_t *data, size_t len)
 {
     if (!nacred_queue_add(&session->input_unsent, data, len) ||
-        !nacred_loop_arm(&session->app->loop, &session->input, EPOLLOUT)) {
+        !nacred_loop_arm(&session->app->loop, &session->input, LOOP_WRITE)) {
         /* Bytes that the client was told are taken must not vanish silently. */
         nacred_log(LOG_LEVEL_ERROR, session->peer, "input", "out of memory or descriptors, closing the channel");
         nacre_close_channel(session->app->server, session->id);
@@ -118,7 +107,7 @@ void nacred_child_session_data(struct session *session, const uint8_t *data, siz
         if (!nacred_queue_add(&session->input_unsent, data, len))
             nacre_close_channel(session->app->server, session->id);
     } else if (session->input.fd >= 0 && !session->input_ended) {
-        ssize_t taken = session->input.armed ? 0 : write_input(session, data, len);
+        long taken = session->input.armed ? 0 : write_input(session, data, len);
 
         if (taken < 0)
             close_input(session);
@@ -172,14 +161,11 @@ static void output_has_ended(struct output *output)
 static bool read_output(struct output *output)
 {
     static unsigned char bytes[READ_SIZE]; /* the loop is one thread */
-    ssize_t n = read(output->watch.fd, bytes, sizeof bytes);
+    long n = nacred_child_read(&output->watch, bytes, sizeof bytes);
 
-    if (n < 0 && errno == EINTR)
-        return true;
-    if (n < 0 && errno == EAGAIN)
+    if (n < 0)
         return false;
-    /* A terminal without anybody on its other side answers EIO. */
-    if (n <= 0) {
+    if (n == 0) {
         output_has_ended(output);
         return false;
     }
@@ -211,7 +197,7 @@ static void flush_output(struct output *output)
     bool sent = send_output(output, queue_bytes(&unsent), queue_len(&unsent));
     nacred_queue_free(&unsent);
     if (sent && output->watch.fd >= 0)
-        nacred_loop_arm(&output->session->app->loop, &output->watch, EPOLLIN);
+        nacred_loop_arm(&output->session->app->loop, &output->watch, LOOP_READ);
 }
 
 void nacred_child_session_ready(struct session *session)
@@ -234,19 +220,17 @@ void nacred_child_session_ready(struct session *session)
 static void tell_end(struct session *session)
 {
     nacre_server *server = session->app->server;
-    int status = session->wait_status;
-    const char *signal_name = WIFSIGNALED(status) ? nacred_signal_name(WTERMSIG(status)) : NULL;
-    unsigned code = WIFSIGNALED(status) ? 128 + (unsigned)WTERMSIG(status) : (unsigned)WEXITSTATUS(status);
+    const struct child_end *how = &session->how;
 
-    if (signal_name)
-        nacre_send_exit_signal(server, session->id, signal_name, WCOREDUMP(status), "");
+    if (how->signal_name)
+        nacre_send_exit_signal(server, session->id, how->signal_name, how->core_dumped, "");
     else
-        nacre_send_exit_status(server, session->id, code);
+        nacre_send_exit_status(server, session->id, how->code);
     nacre_send_eof(server, session->id);
     nacre_close_channel(server, session->id);
     if (session->peer)
-        nacred_log(LOG_LEVEL_INFO, session->peer, "exit", "%s %s%u", signal_name ? "signal" : "status",
-                   signal_name ? signal_name : "", signal_name ? (unsigned)WTERMSIG(status) : code);
+        nacred_log(LOG_LEVEL_INFO, session->peer, "exit", "%s %s%u", how->signal_name ? "signal" : "status",
+                   how->signal_name ? how->signal_name : "", how->signal_name ? how->signal_number : how->code);
 }
 
 static void forget_child(struct session *session)
@@ -276,6 +260,7 @@ static void finish(struct session *session)
     close_outputs(session);
     close_input(session);
     forget_child(session);
+    nacred_child_forget(&session->process);
     nacred_loop_post(&session->app->loop, &session->drop);
 }
 
@@ -318,7 +303,7 @@ static void on_child_ended(struct watch *watch)
     struct session *session = (struct session *)((char *)watch - offsetof(struct session, end));
 
     pthread_mutex_lock(&session->lock);
-    if (watch->armed && waitpid(session->pid, &session->wait_status, WNOHANG) == session->pid) {
+    if (watch->armed && nacred_child_reap(&session->process, &session->how, false)) {
         session->exited = true;
         nacred_loop_close_watch(&session->app->loop, watch);
         close_input(session);
@@ -347,8 +332,7 @@ static void on_hang_up(struct post *post)
         close_outputs(session);
         close_input(session);
         if (!session->exited) {
-            nacred_child_signal(session->pid, SIGHUP);
-            nacred_child_signal(session->pid, SIGCONT);
+            nacred_child_hang_up(&session->process);
         } else {
             finish(session);
         }
@@ -370,32 +354,26 @@ void nacred_child_session_hang_up(struct session *session)
 
 bool nacred_child_session_signal(struct session *session, const char *name)
 {
-    int number = nacred_signal_number(name);
-
-    if (number == 0)
-        return false;
     pthread_mutex_lock(&session->lock);
     /* Once it was waited for, its number may be another's. */
-    bool there = session->has_child && !session->exited;
-    if (there)
-        nacred_child_signal(session->pid, number);
+    bool sent = session->has_child && !session->exited && nacred_child_signal(&session->process, name);
     pthread_mutex_unlock(&session->lock);
-    return there;
+    return sent;
 }
 
 void nacred_child_session_resize(struct session *session)
 {
     pthread_mutex_lock(&session->lock);
     if (session->on_terminal && session->outputs[0].watch.fd >= 0)
-        nacred_pty_set_size(session->outputs[0].watch.fd, session->terminal);
+        nacred_pty_set_size(&session->outputs[0].watch, session->terminal);
     pthread_mutex_unlock(&session->lock);
 }
 
-void nacred_child_sessions_signal(struct app *app, int signal)
+void nacred_child_sessions_kill(struct app *app)
 {
     pthread_mutex_lock(&app->children_lock);
     for (struct session *session = app->children; session; session = session->next_child)
-        nacred_child_signal(session->pid, signal);
+        nacred_child_kill(&session->process);
     pthread_mutex_unlock(&app->children_lock);
 }
 
@@ -442,7 +420,7 @@ static void tell_failure(struct session *session)
 static bool start_input(struct session *session)
 {
     if (queue_len(&session->input_unsent) > 0)
-        return nacred_loop_arm(&session->app->loop, &session->input, EPOLLOUT);
+        return nacred_loop_arm(&session->app->loop, &session->input, LOOP_WRITE);
     if (session->input_ended) {
         end_input(session);
         close_input(session);
@@ -450,28 +428,24 @@ static bool start_input(struct session *session)
     return true;
 }
 
-/* epoll refuses a descriptor only when memory or the user's watches are used up; there is no running without it. */
-static void watch_child(struct session *session, const struct child *child)
+/* The loop refuses a watch only when memory or the user's watches are used up; there is no running without it. */
+static void watch_child(struct session *session)
 {
     struct loop *loop = &session->app->loop;
+    bool has_errors = session->outputs[1].watch.fd >= 0;
 
-    session->pid = child->pid;
-    session->input.fd = child->input;
-    session->outputs[0].watch.fd = child->output;
-    session->outputs[1].watch.fd = child->errors;
-    session->outputs[1].ended = child->errors < 0;
-    session->end.fd = child->pidfd;
+    session->outputs[1].ended = !has_errors;
     session->has_child = true;
     remember_child(session);
     atomic_fetch_add_explicit(&session->references, 1, memory_order_relaxed);
-    bool watched =
-        nacred_loop_arm(loop, &session->end, EPOLLIN) && nacred_loop_arm(loop, &session->outputs[0].watch, EPOLLIN) &&
-        (child->errors < 0 || nacred_loop_arm(loop, &session->outputs[1].watch, EPOLLIN)) && start_input(session);
+    bool watched = nacred_loop_arm(loop, &session->end, LOOP_READ) &&
+                   nacred_loop_arm(loop, &session->outputs[0].watch, LOOP_READ) &&
+                   (!has_errors || nacred_loop_arm(loop, &session->outputs[1].watch, LOOP_READ)) &&
+                   start_input(session);
     if (!watched) {
         nacred_log(LOG_LEVEL_ERROR, session->peer, "start", "cannot watch the program: %s", strerror(errno));
-        nacred_child_signal(session->pid, SIGKILL);
-        while (waitpid(session->pid, &session->wait_status, 0) < 0 && errno == EINTR)
-            continue;
+        nacred_child_kill(&session->process);
+        nacred_child_reap(&session->process, &session->how, true);
         session->exited = true;
         nacre_close_channel(session->app->server, session->id);
         atomic_fetch_add_explicit(&session->references, 1, memory_order_relaxed);
@@ -481,13 +455,11 @@ static void watch_child(struct session *session, const struct child *child)
 
 void nacred_child_session_start(struct session *session)
 {
-    struct child child;
-
     /* Held from before the child is watched until all is set. */
     pthread_mutex_lock(&session->lock);
     session->on_terminal = session->terminal && session->work != WORK_SFTP;
-    if (nacred_launch(session, &child))
-        watch_child(session, &child);
+    if (nacred_launch(session))
+        watch_child(session);
     else
         tell_failure(session);
     pthread_mutex_unlock(&session->lock);

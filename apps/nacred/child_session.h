@@ -27,7 +27,7 @@ void nacred_child_session_resize(struct session *session);
 /* The channel is closed: hang up. */
 void nacred_child_session_hang_up(struct session *session);
 
-/* At the end of nacred: `signal` for every child that is left. Any thread. */
-void nacred_child_sessions_signal(struct app *app, int signal);
+/* At the end of nacred: ends every child that is left. Any thread. */
+void nacred_child_sessions_kill(struct app *app);
 
 #endif

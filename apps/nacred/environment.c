@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "environment.h"
 
-#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "text.h"
 
 /* Stricter than the system: a name that no shell could use is more likely a trick than a wish. */
 static bool is_variable_name(const char *name)
@@ -20,7 +21,7 @@ bool nacred_environment_allows(char *const *patterns, size_t count, const char *
     if (!is_variable_name(name))
         return false;
     for (size_t i = 0; i < count; i++)
-        if (fnmatch(patterns[i], name, 0) == 0)
+        if (nacred_text_fits(name, patterns[i]))
             return true;
     return false;
 }

@@ -74,7 +74,8 @@ static void on_channel_open_request(nacre_server *server, struct nacre_ssh_chann
 
     (void)server;
     /* A channel without anything that could be asked for on it is no use to anybody. */
-    bool serves = app->options.exec || app->options.shell || app->options.bench || app->options.sftp_server;
+    bool serves = app->options.exec || app->options.shell || app->options.bench || app->options.sftp_server ||
+                  app->options.sftp_root;
     if (peer && serves && strcmp(event->service, "session") == 0)
         event->accept = nacred_session_open(app, peer, event->channel_id);
 }

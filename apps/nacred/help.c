@@ -30,6 +30,7 @@ const char nacred_help[] =
     "  --exec                       run commands with /bin/sh -c\n"
     "  --shell                      start the account's shell, on a pseudo-terminal when asked for\n"
     "  --sftp[=PROGRAM]             the sftp subsystem (default program: /usr/lib/openssh/sftp-server)\n"
+    "  --sftp-root DIR              the sftp subsystem, served by nacred itself: DIR and what is in it, nothing else\n"
     "  --accept-env PATTERN         environment variables a client may set; * and ?; may be repeated\n"
     "  --tunnels                    forward and reverse tunnels, TCP and unix sockets\n"
     "  --agent-forwarding           the client's agent, at SSH_AUTH_SOCK of what is started\n"
@@ -41,5 +42,8 @@ const char nacred_help[] =
     "  --log text|json              form of the log on standard error (default text)\n"
     "  --version                    print the version and exit\n"
     "  --help                       print this and exit\n"
+    "\n"
+    "On Windows commands run with cmd.exe, --sftp needs a program, and there are no pseudo-terminals and no\n"
+    "--agent-forwarding.\n"
     "\n"
     "See nacred(1).\n";

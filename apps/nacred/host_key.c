@@ -2,13 +2,11 @@
 #include "host_key.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "files.h"
 #include "log.h"
 #include "secret.h"
 
@@ -25,44 +23,6 @@ static bool complain(const char *path, const char *why)
     return false;
 }
 
-static bool write_all(int fd, const char *bytes, size_t len)
-{
-    while (len > 0) {
-        ssize_t n = write(fd, bytes, len);
-
-        if (n < 0 && errno != EINTR)
-            return false;
-        if (n > 0) {
-            bytes += n;
-            len -= (size_t)n;
-        }
-    }
-    return true;
-}
-
-/* A name of its own first, then link(): the file appears whole or not at all, and a key that somebody else has put
- * there meanwhile stays. mkstemp() makes the mode 0600. */
-static bool write_new_file(const char *path, const char *pem)
-{
-    size_t size = strlen(path) + sizeof ".XXXXXX";
-    char *temporary = malloc(size);
-
-    if (!temporary)
-        return false;
-    snprintf(temporary, size, "%s.XXXXXX", path);
-    int fd = mkostemp(temporary, O_CLOEXEC);
-    bool written = fd >= 0 && write_all(fd, pem, strlen(pem)) && fsync(fd) == 0;
-    written = written && link(temporary, path) == 0;
-    int failed = errno;
-    if (fd >= 0) {
-        close(fd);
-        unlink(temporary);
-    }
-    free(temporary);
-    errno = failed;
-    return written;
-}
-
 static bool make_key_file(const char *path)
 {
     char pem[PEM_MAX];
@@ -70,7 +30,7 @@ static bool make_key_file(const char *path)
 
     if (result)
         return complain(path, nacre_error_text(result));
-    bool written = write_new_file(path, pem);
+    bool written = nacred_file_make(path, pem);
     nacred_wipe(pem, sizeof pem);
     return written ? true : complain(path, strerror(errno));
 }
@@ -78,15 +38,9 @@ static bool make_key_file(const char *path)
 /* Others who can read a host key can pretend to be this server. */
 static bool key_file_is_safe(const char *path)
 {
-    struct stat info;
+    const char *wrong = nacred_file_secret_wrong(path);
 
-    if (stat(path, &info) != 0)
-        return complain(path, strerror(errno));
-    if (!S_ISREG(info.st_mode))
-        return complain(path, "not a file");
-    if (info.st_uid == geteuid() && (info.st_mode & 077) != 0)
-        return complain(path, "other accounts can read it; chmod 600 it, or make a new one");
-    return true;
+    return wrong ? complain(path, wrong) : true;
 }
 
 static int set_first(nacre_server *server, const char *path, int type)
@@ -135,7 +89,7 @@ static bool has_private_half(struct app *app, size_t index)
 static bool use_file(struct app *app, const char *path, size_t index)
 {
     nacre_server *server = app->server;
-    bool made = access(path, F_OK) != 0 && errno == ENOENT;
+    bool made = nacred_file_is_missing(path);
     char fingerprint[128];
 
     if (made && !make_key_file(path))

@@ -5,11 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "authorized_keys.h"
+#include "files.h"
 #include "log.h"
+#include "system.h"
+#include "text.h"
 
 /* Whom the keys of one file are for. */
 struct audience {
@@ -27,20 +28,14 @@ static bool complain(const char *path, const char *why)
 /* Who can write the file decides who gets in. */
 static bool file_is_safe(FILE *file, const char *path)
 {
-    struct stat info;
+    const char *wrong = nacred_file_trust_wrong(file, path);
 
-    if (fstat(fileno(file), &info) != 0)
-        return complain(path, strerror(errno));
-    if (info.st_uid != 0 && info.st_uid != geteuid())
-        return complain(path, "belongs to another account");
-    if ((info.st_mode & 022) != 0)
-        return complain(path, "other accounts can write it; chmod go-w it");
-    return true;
+    return wrong ? complain(path, wrong) : true;
 }
 
 FILE *nacred_key_file_open(const char *path)
 {
-    FILE *file = fopen(path, "re");
+    FILE *file = nacred_file_open(path);
 
     if (!file)
         complain(path, strerror(errno));
@@ -195,9 +190,9 @@ static bool read_argument(struct options *options, const char *argument, const c
     const char *colon = strchr(argument, ':');
     size_t len = colon ? (size_t)(colon - argument) : 0;
 
-    if (!colon || memchr(argument, '/', len))
+    if (!colon || memchr(argument, '/', len) || nacred_path_is_absolute(argument))
         return read_file(&audience, argument);
-    char *name = strndup(argument, len);
+    char *name = nacred_text_copy(argument, len);
     if (!name)
         return complain(argument, strerror(errno));
     audience.name = name;

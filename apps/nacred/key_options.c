@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "address_list.h"
+#include "system.h"
 
 enum effect {
     NOTHING, /* of what is not offered anyway */
@@ -82,7 +83,7 @@ static bool read_time(const char *text, int64_t *out)
         return false;
     when.tm_year -= 1900;
     when.tm_mon--;
-    time_t seconds = utc ? timegm(&when) : mktime(&when);
+    time_t seconds = utc ? nacred_utc_seconds(&when) : mktime(&when);
     *out = seconds;
     return seconds != (time_t)-1;
 }

@@ -5,18 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "agent.h"
-
-#define CHILD_PATH "/usr/local/bin:/usr/bin:/bin"
 
 /* Set last, so that a client cannot put something else into their place. */
 static bool set_own_variables(struct environment *environment, const struct session *session, const struct pty *pty)
 {
-    const struct account *account = &session->app->account;
     const struct peer *peer = session->peer;
-    const char *zone = getenv("TZ");
     char connection[160], client[128];
     int port = 0;
 
@@ -24,59 +19,63 @@ static bool set_own_variables(struct environment *environment, const struct sess
     snprintf(client, sizeof client, "%s %d %d", peer->remote_host, peer->remote_port, port);
     snprintf(connection, sizeof connection, "%s %d %s %d", peer->remote_host, peer->remote_port, peer->local_host,
              port);
-    return nacred_environment_set(environment, "PATH", CHILD_PATH) &&
-           nacred_environment_set(environment, "HOME", account->home) &&
-           nacred_environment_set(environment, "USER", account->name) &&
-           nacred_environment_set(environment, "LOGNAME", account->name) &&
-           nacred_environment_set(environment, "SHELL", account->shell) &&
+    return nacred_program_environment(environment, &session->app->account) &&
            nacred_environment_set(environment, "NACRED_USER", peer->user ? peer->user : "") &&
            nacred_environment_set(environment, "SSH_CLIENT", client) &&
            nacred_environment_set(environment, "SSH_CONNECTION", connection) &&
            (!peer->agent || nacred_environment_set(environment, "SSH_AUTH_SOCK", nacred_agent_path(peer->agent))) &&
-           (!zone || nacred_environment_set(environment, "TZ", zone)) &&
            (!pty || (nacred_environment_set(environment, "TERM", session->terminal->name) &&
                      nacred_environment_set(environment, "SSH_TTY", pty->path)));
 }
 
-/* What posix_spawn() takes as `char *const *` and does not write to. */
-static char sh_name[] = "sh", sh_option[] = "-c", sftp_name[] = "sftp-server";
+static void free_program(struct program *program)
+{
+    int failed = errno;
 
-static bool start(struct session *session, struct child *child, struct pty *pty)
+    for (size_t i = 0; program->words[i]; i++)
+        free(program->words[i]);
+    free(program->path);
+    free(program->line);
+    errno = failed;
+}
+
+static bool start(struct session *session, struct pty *pty)
 {
     const struct app *app = session->app;
-    char *shell = app->account.shell;
-    char *exec_arguments[] = {sh_name, sh_option, session->command, NULL};
-    char *shell_arguments[] = {strrchr(shell, '/') + 1, NULL};
-    char *sftp_arguments[] = {sftp_name, NULL};
-    struct child_plan plan = {.folder = app->account.folder, .pty = pty};
+    struct program program = {0};
+    const struct child_ends ends = {.input = &session->input,
+                                    .output = &session->outputs[0].watch,
+                                    .errors = &session->outputs[1].watch,
+                                    .end = &session->end};
 
     if (!set_own_variables(&session->environment, session, pty)) {
         errno = ENOMEM;
         return false;
     }
-    plan.environment = session->environment.list;
-    plan.program = session->work == WORK_EXEC    ? "/bin/sh"
-                   : session->work == WORK_SHELL ? shell
-                                                 : app->options.sftp_server;
-    plan.arguments = session->work == WORK_EXEC    ? exec_arguments
-                     : session->work == WORK_SHELL ? shell_arguments
-                                                   : sftp_arguments;
-    return nacred_child_start(child, &plan);
+    bool started = nacred_program_find(session, &program);
+    if (started) {
+        const struct child_plan plan = {.program = program.path,
+                                        .arguments = program.words,
+                                        .line = program.line,
+                                        .environment = session->environment.list,
+                                        .folder = app->account.folder,
+                                        .pty = pty};
+        started = nacred_child_start(&session->app->loop, &session->process, &ends, &plan);
+    }
+    free_program(&program);
+    return started;
 }
 
-bool nacred_launch(struct session *session, struct child *child)
+bool nacred_launch(struct session *session)
 {
     struct pty pty;
 
     if (!session->on_terminal)
-        return start(session, child, NULL);
+        return start(session, NULL);
     if (!nacred_pty_open(&pty, session->terminal))
         return false;
-    if (start(session, child, &pty))
+    if (start(session, &pty))
         return true;
-    int failed = errno;
-    close(pty.slave);
-    close(pty.master);
-    errno = failed;
+    nacred_pty_close(&pty);
     return false;
 }

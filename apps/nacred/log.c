@@ -7,9 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "peers.h"
+#include "system.h"
 
 enum {
     MESSAGE_MAX = 1024,
@@ -124,7 +124,7 @@ static void line_time(struct line *line)
 
     clock_gettime(CLOCK_REALTIME, &now);
     if (last.len == 0 || last.second != now.tv_sec) {
-        gmtime_r(&now.tv_sec, &utc);
+        nacred_utc_of(now.tv_sec, &utc);
         last.len = strftime(last.text, sizeof last.text, "%Y-%m-%dT%H:%M:%S", &utc);
         last.second = now.tv_sec;
     }
@@ -198,7 +198,5 @@ void nacred_log(enum log_level level, const struct peer *peer, const char *event
     else
         build_text(&line, level, peer, event, message);
     line.text[line.len++] = '\n';
-    /* A log that cannot be written has nowhere to say so. */
-    if (write(STDERR_FILENO, line.text, line.len) < 0)
-        return;
+    nacred_standard_error(line.text, line.len);
 }

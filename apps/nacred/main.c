@@ -1,28 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* nacred: an SSH server to run, made of libnacre's public API.
  *
- * Threads: the main one is the loop (children, signals); --threads of them handle the server's events; the server's own
- * workers move the bytes. It ends on SIGTERM or SIGINT: no new connections, everybody disconnected, children hung up,
+ * Threads: the main one is the loop (children, ends); --threads of them handle the server's events; the server's own
+ * workers move the bytes. It ends when ending.h says so: no new connections, everybody disconnected, children hung up,
  * then killed. */
 #include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/signalfd.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "app.h"
 #include "auth.h"
 #include "child.h"
 #include "child_session.h"
+#include "ending.h"
 #include "handlers.h"
 #include "host_key.h"
 #include "key_files.h"
 #include "settings.h"
+#include "sftp.h"
+#include "system.h"
 
 enum {
     EXIT_USAGE = 2,
@@ -30,12 +28,6 @@ enum {
     ROUND_MS = 20,     /* while ending, how often to look whether all is done */
     HANG_UP_MS = 2000, /* from then on, children that are left are killed */
     END_MS = 5000,     /* from then on, nobody is waited for */
-};
-
-/* The signals that end nacred, as something the loop can watch. */
-struct ending {
-    struct watch watch;
-    int signals; /* how many came */
 };
 
 static int64_t now_ms(void)
@@ -57,18 +49,6 @@ static bool server_complain(struct app *app, const char *what, int code)
     const char *text = nacre_last_error(app->server);
 
     return complain(what, *text ? text : nacre_error_text(code));
-}
-
-/* Pipes and sockets must never become descriptor 0, 1 or 2. */
-static bool open_standard_descriptors(void)
-{
-    int fd = open("/dev/null", O_RDWR);
-
-    while (fd >= 0 && fd <= 2)
-        fd = open("/dev/null", O_RDWR);
-    if (fd >= 0)
-        close(fd);
-    return fd >= 0;
 }
 
 /* ---- setting up ---- */
@@ -176,7 +156,8 @@ static void warn_of_closed_doors(const struct app *app)
     if (options->users.count == 0 && options->user_cas.count == 0 && options->trusted_hosts.count == 0)
         nacred_log(LOG_LEVEL_WARNING, NULL, "users",
                    "nobody can log in: no --user, --authorized-keys, --user-ca or --trusted-hosts");
-    if (!options->exec && !options->shell && !options->sftp_server && !options->bench && !options->tunnels)
+    if (!options->exec && !options->shell && !options->sftp_server && !options->sftp_root && !options->bench &&
+        !options->tunnels)
         nacred_log(LOG_LEVEL_WARNING, NULL, "sessions",
                    "nothing can be done: no --exec, --shell, --sftp, --tunnels or --bench");
 }
@@ -214,29 +195,6 @@ static void *handle_events(void *context)
     return NULL;
 }
 
-static void on_signal(struct watch *watch)
-{
-    struct ending *ending = (struct ending *)watch;
-    struct signalfd_siginfo info;
-
-    while (read(watch->fd, &info, sizeof info) == (ssize_t)sizeof info)
-        ending->signals++;
-}
-
-/* Blocked in every thread that starts later; children get an empty mask. */
-static bool catch_signals(struct app *app, struct ending *ending)
-{
-    sigset_t set;
-
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    signal(SIGPIPE, SIG_IGN);
-    pthread_sigmask(SIG_BLOCK, &set, NULL);
-    *ending = (struct ending){.watch = {.ready = on_signal, .fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK)}};
-    return ending->watch.fd >= 0 && nacred_loop_arm(&app->loop, &ending->watch, EPOLLIN);
-}
-
 static bool children_are_left(struct app *app)
 {
     pthread_mutex_lock(&app->children_lock);
@@ -246,20 +204,21 @@ static bool children_are_left(struct app *app)
 }
 
 /* Orderly as long as there is time: disconnected peers hang up their children, whose ends are waited for. A second
- * signal ends the wait. */
+ * wish ends the wait. */
 static void end(struct app *app, const struct ending *ending)
 {
     int64_t start = now_ms();
-    int signals = ending->signals;
+    int wishes = ending_wishes(ending);
     bool killed = false;
 
-    nacred_log(LOG_LEVEL_INFO, NULL, "shutdown", "disconnecting %zu connections", nacred_idmap_count(&app->peers));
+    nacred_log(LOG_LEVEL_INFO, NULL, "shutdown", "disconnecting %lu connections",
+               (unsigned long)nacred_idmap_count(&app->peers));
     nacre_shutdown(app->server);
     while (nacred_idmap_count(&app->peers) > 0 || children_are_left(app)) {
         int64_t passed = now_ms() - start;
 
-        if (!killed && (passed > HANG_UP_MS || ending->signals > signals)) {
-            nacred_child_sessions_signal(app, SIGKILL);
+        if (!killed && (passed > HANG_UP_MS || ending_wishes(ending) > wishes)) {
+            nacred_child_sessions_kill(app);
             killed = true;
         }
         if (passed > END_MS)
@@ -280,7 +239,7 @@ static int run(struct app *app, const struct ending *ending)
     bool good = threads && started == app->options.threads;
     if (!good)
         complain("cannot start threads", strerror(errno));
-    while (good && ending->signals == 0)
+    while (good && ending_wishes(ending) == 0)
         nacred_loop_run_once(&app->loop, -1);
     if (started > 0)
         end(app, ending);
@@ -299,7 +258,8 @@ static int serve(struct app *app)
 
     nacred_log_set_format(app->options.log);
     nacred_child_keep_limits();
-    if (!nacred_loop_open(&app->loop) || !catch_signals(app, &ending) || !nacred_account_read(&app->account))
+    if (!nacred_loop_open(&app->loop) || !nacred_ending_open(&ending, &app->loop) ||
+        !nacred_account_read(&app->account))
         complain("cannot start", strerror(errno));
     else if (make_demo_user(app, demo_password) && nacred_key_files_read(&app->options, app->account.name) &&
              nacred_trusted_hosts_read(&app->options, &app->trusted_hosts) && set_up_server(app) &&
@@ -312,7 +272,7 @@ static int serve(struct app *app)
     nacre_free(app->server);
     nacred_account_free(&app->account);
     nacred_trusted_hosts_free(&app->trusted_hosts);
-    nacred_loop_close_watch(&app->loop, &ending.watch);
+    nacred_ending_close(&ending);
     nacred_loop_close(&app->loop);
     return status;
 }
@@ -332,8 +292,10 @@ int main(int argc, char **argv)
     char error[OPTIONS_ERROR_MAX];
     int status = EXIT_SUCCESS;
 
-    if (!open_standard_descriptors())
+    if (!nacred_system_start(&argc, &argv))
         return EXIT_FAILURE;
+    if (argc == 3 && strcmp(argv[1], "--serve-sftp") == 0)
+        return nacred_sftp_serve(argv[2]);
     setvbuf(stdout, NULL, _IOLBF, 0); /* who starts nacred reads where it listens from a pipe */
     nacred_idmap_init(&app.peers);
     nacred_idmap_init(&app.sessions);

@@ -8,9 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
-#define DEFAULT_SFTP_SERVER "/usr/lib/openssh/sftp-server"
+#include "files.h"
+#include "system.h"
+#include "text.h"
 
 enum {
     THREADS_MAX = 256,
@@ -114,7 +115,7 @@ static bool set_password(struct parse *p, const char *name, const char *text, si
 static bool set_password_from_file(struct parse *p, const char *name, const char *path)
 {
     char line[PASSWORD_MAX + 3]; /* "\r\n" and a NUL, or one byte too many to be seen */
-    FILE *file = fopen(path, "re");
+    FILE *file = nacred_file_open(path);
     bool good = false;
 
     if (!file)
@@ -190,9 +191,17 @@ static bool take_shell(struct parse *p, char *value)
 
 static bool take_sftp(struct parse *p, char *value)
 {
-    if (value && *value != '/')
+    if (value && !nacred_path_is_absolute(value))
         return wrong(p, "--sftp needs the absolute path of a program: '%s'", value);
-    p->options->sftp_server = value ? value : DEFAULT_SFTP_SERVER;
+    p->options->sftp_server = value ? value : nacred_sftp_program;
+    return true;
+}
+
+static bool take_sftp_root(struct parse *p, char *value)
+{
+    if (!nacred_path_is_absolute(value))
+        return wrong(p, "--sftp-root needs the absolute path of a folder: '%s'", value);
+    p->options->sftp_root = value;
     return true;
 }
 
@@ -237,7 +246,7 @@ static bool take_set(struct parse *p, char *value)
         free(copy);
         return false;
     }
-    if (strcasestr(value, "password"))
+    if (nacred_text_holds(value, "password"))
         memset(equals + 1, 'x', strlen(equals + 1));
     return true;
 }
@@ -285,6 +294,7 @@ static const struct option_row option_rows[] = {
     {"exec",                 VALUE_NONE,     take_exec},
     {"shell",                VALUE_NONE,     take_shell},
     {"sftp",                 VALUE_ATTACHED, take_sftp},
+    {"sftp-root",            VALUE_NEEDED,   take_sftp_root},
     {"accept-env",           VALUE_NEEDED,   take_accept_env},
     {"tunnels",              VALUE_NONE,     take_tunnels},
     {"agent-forwarding",     VALUE_NONE,     take_agent_forwarding},
@@ -325,7 +335,8 @@ static bool take_argument(struct parse *p, int argc, char **argv, int *at)
             return wrong(p, "--%s needs a value", row->name);
         value = argv[++*at];
     }
-    return row->take(p, value);
+    const char *refusal = nacred_option_refusal(row->name, value);
+    return refusal ? wrong(p, "--%s %s", row->name, refusal) : row->take(p, value);
 }
 
 enum options_result nacred_options_read(struct options *options, int argc, char **argv, char error[OPTIONS_ERROR_MAX])
@@ -337,6 +348,8 @@ enum options_result nacred_options_read(struct options *options, int argc, char 
     for (int at = 1; at < argc; at++)
         if (!take_argument(&p, argc, argv, &at))
             break;
+    if (p.result == OPTIONS_RUN && options->sftp_server && options->sftp_root)
+        wrong(&p, "--sftp and --sftp-root cannot both serve the sftp subsystem");
     return p.result;
 }
 

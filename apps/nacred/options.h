@@ -35,7 +35,8 @@ struct options {
     bool tunnels;
     bool agent_forwarding;
     bool bench;
-    const char *sftp_server; /* NULL: no sftp subsystem */
+    const char *sftp_server; /* NULL: none; with sftp_root NULL too there is no sftp subsystem */
+    const char *sftp_root;   /* NULL: nacred itself serves no files */
     struct strings accept_env;
     struct strings settings; /* copies: they may hold passwords, which are wiped from argv */
     enum log_format log;

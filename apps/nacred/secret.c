@@ -3,11 +3,12 @@
 
 #include <stdint.h>
 #include <string.h>
-#include <sys/random.h>
+
+#include "system.h"
 
 void nacred_wipe(void *at, size_t len)
 {
-    explicit_bzero(at, len);
+    nacred_wipe_bytes(at, len);
 }
 
 bool nacred_password_set(struct password *password, const char *text, size_t len)
@@ -36,7 +37,7 @@ bool nacred_password_make(char text[25])
     uint8_t random[24];
 
     _Static_assert(sizeof signs == 33, "5 bits a sign");
-    if (getentropy(random, sizeof random) != 0)
+    if (!nacred_random(random, sizeof random))
         return false;
     for (size_t i = 0; i < 24; i++)
         text[i] = signs[random[i] & 31];

@@ -83,7 +83,7 @@ static bool request_pty(struct session *session, const uint8_t *packet, size_t l
     const struct options *options = &session->app->options;
 
     if (session->work != WORK_NONE || session->terminal || (!options->shell && !options->exec) ||
-        !session->peer->may_pty)
+        !session->peer->may_pty || !nacred_pty_is_there())
         return false;
     session->terminal = calloc(1, sizeof *session->terminal);
     if (!session->terminal)
@@ -174,7 +174,7 @@ static bool request_subsystem(struct session *session, const uint8_t *packet, si
         free(name);
         return forced;
     }
-    if (name && strcmp(name, "sftp") == 0 && session->app->options.sftp_server)
+    if (name && strcmp(name, "sftp") == 0 && (session->app->options.sftp_server || session->app->options.sftp_root))
         session->work = WORK_SFTP;
     free(name);
     return session->work != WORK_NONE;

@@ -13,9 +13,9 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 #include "app.h"
+#include "child.h"
 #include "environment.h"
 #include "idmap.h"
 #include "loop.h"
@@ -69,13 +69,13 @@ struct session {
     bool has_child;
     bool exited;
     bool finished; /* the channel was told how the child ended */
-    pid_t pid;
-    int wait_status;
+    struct process process;
+    struct child_end how; /* once exited */
     bool on_terminal;
     bool input_ended; /* the client has sent its eof */
     struct queue input_unsent;
     struct watch input;
-    struct watch end; /* the pidfd */
+    struct watch end; /* of the process */
     struct output outputs[2];
     struct post hang_up;
     struct post drain;

@@ -2,13 +2,13 @@
 #include "trusted_hosts.h"
 
 #include <errno.h>
-#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "authorized_keys.h"
 #include "key_files.h"
+#include "text.h"
 
 static const char blanks[] = " \t\r";
 
@@ -42,7 +42,7 @@ static const char *add(struct trusted_hosts *hosts, bool revoked, const char *na
     if (nacred_key_line_read(key, key_len, blob, &len) != KEY_LINE_KEY)
         return "no public key stands behind the names";
     struct trusted_host host = {
-        .names = strndup(names, names_len), .blob = malloc(len), .len = len, .revoked = revoked};
+        .names = nacred_text_copy(names, names_len), .blob = malloc(len), .len = len, .revoked = revoked};
     const char *wrong = host.names && host.blob ? NULL : "out of memory";
     if (!wrong) {
         memcpy(host.blob, blob, len);
@@ -118,7 +118,7 @@ bool nacred_trusted_hosts_read(const struct options *options, struct trusted_hos
 /* Brackets are OpenSSH's for a port, which a client's host has none of. */
 static bool pattern_matches(const char *pattern, const char *name)
 {
-    return !strpbrk(pattern, "[\\") && fnmatch(pattern, name, FNM_CASEFOLD | FNM_NOESCAPE) == 0;
+    return !strpbrk(pattern, "[\\") && nacred_text_fits_any_case(name, pattern);
 }
 
 static bool names_match(const char *names, const char *name)

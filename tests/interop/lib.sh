@@ -83,7 +83,7 @@ check()
     fi
 }
 
-# Stops the server and looks how it ended: SIGTERM is an orderly end, and sanitizers turn what they found into another status.
+# Stops the server and looks how it ended: SIGTERM, or STOP_SIGNAL, is an orderly end, and sanitizers turn what they found into another status.
 finish()
 {
     if [ -n "$SERVER_PID" ]; then
@@ -105,7 +105,7 @@ stop_server()
     local pid=$SERVER_PID tries=0 status
 
     SERVER_PID=""
-    kill "$pid" || return 1
+    kill "-${STOP_SIGNAL:-TERM}" "$pid" || return 1
     while kill -0 "$pid" 2>/dev/null; do
         tries=$((tries + 1))
         [ $tries -lt 300 ] || {
@@ -297,14 +297,32 @@ server_alive()
     kill -0 "$SERVER_PID"
 }
 
-# settles COMMAND...: becomes true within 10 seconds.
+# scripted PROGRAM ARGUMENT...: each line it prints is a check of its own.
+scripted()
+{
+    local status good bad
+
+    timeout "${LIMIT:-150}" "$@" >"$T/scripted.out" 2>&1
+    status=$?
+    cat "$T/scripted.out"
+    good=$(grep -c '^ok ' "$T/scripted.out")
+    bad=$(grep -c '^FAILED ' "$T/scripted.out")
+    [ "$status" -eq 0 ] || [ "$bad" -gt 0 ] || {
+        echo "FAILED  $1 ended with status $status"
+        bad=1
+    }
+    PASSED=$((PASSED + good))
+    FAILED=$((FAILED + bad))
+}
+
+# settles COMMAND...: becomes true within a minute.
 settles()
 {
     local tries=0
 
     while ! "$@" >"$T/settles.out" 2>&1; do
         tries=$((tries + 1))
-        [ $tries -lt 100 ] || {
+        [ $tries -lt 600 ] || {
             cat "$T/settles.out"
             return 1
         }

@@ -11,31 +11,13 @@ paramiko | asyncssh) /usr/bin/python3 -c "import $1" 2>/dev/null || skip "python
 *) skip "no such client: $1" ;;
 esac
 
-# run PROGRAM ARGUMENT...: each line it prints is a check of its own.
-run()
-{
-    local status good bad
-
-    timeout "${LIMIT:-150}" "$@" >"$T/scripted.out" 2>&1
-    status=$?
-    cat "$T/scripted.out"
-    good=$(grep -c '^ok ' "$T/scripted.out")
-    bad=$(grep -c '^FAILED ' "$T/scripted.out")
-    [ "$status" -eq 0 ] || [ "$bad" -gt 0 ] || {
-        echo "FAILED  $1 ended with status $status"
-        bad=1
-    }
-    PASSED=$((PASSED + good))
-    FAILED=$((FAILED + bad))
-}
-
 random_file megabyte 1048576
 mkdir "$T/remote"
 start_server --exec --shell --sftp --keyboard-interactive --set AlgorithmProfile=compatible \
     --set ssh_compression_algorithms=none,zlib@openssh.com --accept-env 'NACRE_*'
 case $1 in
 # What leaks inside libssh is not ours to find.
-libssh) run env "ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0" "$LIBSSH_CLIENT" "$PORT" "$USER_NAME" "$PASSWORD" "$T" ;;
-*) run /usr/bin/python3 "$here/$1_client.py" "$PORT" "$USER_NAME" "$PASSWORD" "$T" ;;
+libssh) scripted env "ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0" "$LIBSSH_CLIENT" "$PORT" "$USER_NAME" "$PASSWORD" "$T" ;;
+*) scripted /usr/bin/python3 "$here/$1_client.py" "$PORT" "$USER_NAME" "$PASSWORD" "$T" ;;
 esac
 finish

@@ -45,7 +45,8 @@ Test(nacred_options, nothing_is_open_by_default)
     cr_assert_str_eq(options.host, "127.0.0.1");
     cr_assert_eq(options.port, 2222);
     cr_assert_eq(options.users.count, 0);
-    cr_assert_not(options.exec || options.shell || options.bench || options.sftp_server || options.demo_user);
+    cr_assert_not(options.exec || options.shell || options.bench || options.sftp_server || options.sftp_root ||
+                  options.demo_user);
 }
 
 struct wrong_case {
@@ -74,6 +75,9 @@ ParameterizedTestParameters(nacred_options, wrong)
         {{"--user", "bob:@/does/not/exist"}, "/does/not/exist"},
         {{"--exec=yes"}, "--exec"},
         {{"--sftp=sftp-server"}, "sftp-server"},
+        {{"--sftp-root", "served"}, "absolute"},
+        {{"--sftp-root"}, "--sftp-root"},
+        {{"--sftp", "--sftp-root=/srv"}, "--sftp"},
         {{"--log", "xml"}, "xml"},
         {{"--threads", "0"}, "--threads"},
         {{"--threads", "2000000000000"}, "000"},

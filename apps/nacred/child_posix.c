@@ -10,6 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "signals_posix.h"
+
 static struct rlimit child_limit = {.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY};
 
 void nacred_child_keep_limits(void)
@@ -17,9 +19,77 @@ void nacred_child_keep_limits(void)
     getrlimit(RLIMIT_NOFILE, &child_limit);
 }
 
-void nacred_child_signal(pid_t pid, int signal)
+static void signal_group(const struct process *process, int number)
 {
-    kill(-pid, signal);
+    kill(-(pid_t)process->id, number);
+}
+
+bool nacred_child_signal(const struct process *process, const char *name)
+{
+    int number = nacred_signal_number(name);
+
+    if (number != 0)
+        signal_group(process, number);
+    return number != 0;
+}
+
+void nacred_child_hang_up(const struct process *process)
+{
+    signal_group(process, SIGHUP);
+    signal_group(process, SIGCONT);
+}
+
+void nacred_child_kill(const struct process *process)
+{
+    signal_group(process, SIGKILL);
+}
+
+bool nacred_child_reap(struct process *process, struct child_end *end, bool wait)
+{
+    int status;
+    pid_t got = -1;
+
+    do
+        got = waitpid((pid_t)process->id, &status, wait ? 0 : WNOHANG);
+    while (got < 0 && errno == EINTR);
+    if (got != (pid_t)process->id)
+        return false;
+    *end = (struct child_end){.code = (unsigned)WEXITSTATUS(status)};
+    if (WIFSIGNALED(status))
+        *end = (struct child_end){.code = 128 + (unsigned)WTERMSIG(status),
+                                  .signal_name = nacred_signal_name(WTERMSIG(status)),
+                                  .signal_number = (unsigned)WTERMSIG(status),
+                                  .core_dumped = WCOREDUMP(status)};
+    return true;
+}
+
+/* The number is the system's again. */
+void nacred_child_forget(struct process *process)
+{
+    (void)process;
+}
+
+long nacred_child_read(struct watch *output, void *at, size_t size)
+{
+    ssize_t n;
+
+    do
+        n = read(output->fd, at, size);
+    while (n < 0 && errno == EINTR);
+    if (n < 0 && errno == EAGAIN)
+        return -1;
+    /* A terminal without anybody on its other side answers EIO. */
+    return n > 0 ? n : 0;
+}
+
+long nacred_child_write(struct watch *input, const void *at, size_t len)
+{
+    ssize_t n;
+
+    do
+        n = write(input->fd, at, len);
+    while (n < 0 && errno == EINTR);
+    return n < 0 && errno == EAGAIN ? 0 : n < 0 ? -1 : n;
 }
 
 /* The three descriptors of the child: its end of each pipe, and ours. */
@@ -109,31 +179,36 @@ static int spawn(pid_t *pid, const struct child_plan *plan, const struct pipes *
     return failed;
 }
 
-static void kill_and_reap(pid_t pid)
+static void kill_and_reap(struct process *process)
 {
-    nacred_child_signal(pid, SIGKILL);
-    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-        continue;
+    struct child_end end;
+
+    nacred_child_kill(process);
+    nacred_child_reap(process, &end, true);
 }
 
-bool nacred_child_start(struct child *child, const struct child_plan *plan)
+bool nacred_child_start(struct loop *loop, struct process *process, const struct child_ends *ends,
+                        const struct child_plan *plan)
 {
     struct pipes pipes = {.theirs = {-1, -1, -1}, .ours = {-1, -1, -1}};
     int failed = 0;
+    pid_t pid = 0;
 
+    (void)loop;
     if (plan->pty)
         pipes.ours[0] = fcntl(plan->pty->master, F_DUPFD_CLOEXEC, 3);
     if (plan->pty ? pipes.ours[0] < 0 : !open_pipes(&pipes))
         failed = errno;
     if (!failed)
-        failed = spawn(&child->pid, plan, &pipes);
+        failed = spawn(&pid, plan, &pipes);
     close_all(pipes.theirs, 3);
     if (!failed) {
-        prlimit(child->pid, RLIMIT_NOFILE, &child_limit, NULL);
-        child->pidfd = pidfd_open(child->pid, 0);
-        if (child->pidfd < 0) {
+        *process = (struct process){.id = pid};
+        prlimit(pid, RLIMIT_NOFILE, &child_limit, NULL);
+        ends->end->fd = pidfd_open(pid, 0);
+        if (ends->end->fd < 0) {
             failed = errno;
-            kill_and_reap(child->pid);
+            kill_and_reap(process);
         }
     }
     if (failed) {
@@ -141,9 +216,9 @@ bool nacred_child_start(struct child *child, const struct child_plan *plan)
         errno = failed;
         return false;
     }
-    child->input = pipes.ours[0];
-    child->output = plan->pty ? plan->pty->master : pipes.ours[1];
-    child->errors = plan->pty ? -1 : pipes.ours[2];
+    ends->input->fd = pipes.ours[0];
+    ends->output->fd = plan->pty ? plan->pty->master : pipes.ours[1];
+    ends->errors->fd = plan->pty ? -1 : pipes.ours[2];
     if (plan->pty)
         close(plan->pty->slave);
     return true;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "signals.h"
+#include "signals_posix.h"
 
 #include <signal.h>
 #include <stddef.h>

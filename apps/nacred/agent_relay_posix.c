@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -75,7 +74,7 @@ static void on_from_ready(struct watch *watch)
 void nacred_relay_start(struct relay *relay)
 {
     pthread_mutex_lock(&relay->lock);
-    if (!nacred_loop_arm(&relay->app->loop, &relay->from, EPOLLIN))
+    if (!nacred_loop_arm(&relay->app->loop, &relay->from, LOOP_READ))
         close_channel(relay);
     pthread_mutex_unlock(&relay->lock);
 }
@@ -88,7 +87,7 @@ void nacred_relay_ready(struct relay *relay)
         relay->to_channel = (struct queue){0};
         bool sent = send_to_channel(relay, queue_bytes(&kept), queue_len(&kept));
         nacred_queue_free(&kept);
-        if (sent && !nacred_loop_arm(&relay->app->loop, &relay->from, EPOLLIN))
+        if (sent && !nacred_loop_arm(&relay->app->loop, &relay->from, LOOP_READ))
             close_channel(relay);
     }
     pthread_mutex_unlock(&relay->lock);
@@ -162,7 +161,8 @@ static void on_to_ready(struct watch *watch)
 
 static void keep(struct relay *relay, const uint8_t *data, size_t len)
 {
-    if (!nacred_queue_add(&relay->to_socket, data, len) || !nacred_loop_arm(&relay->app->loop, &relay->to, EPOLLOUT)) {
+    if (!nacred_queue_add(&relay->to_socket, data, len) ||
+        !nacred_loop_arm(&relay->app->loop, &relay->to, LOOP_WRITE)) {
         close_channel(relay);
         return;
     }

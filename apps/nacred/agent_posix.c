@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -153,7 +152,7 @@ struct agent *nacred_agent_new(struct app *app, const struct peer *peer)
     agent->end.run = on_end;
     pthread_mutex_init(&agent->lock, NULL);
     pthread_mutex_lock(&agent->lock);
-    bool good = make_folder(agent) && open_listener(agent) && nacred_loop_arm(&app->loop, &agent->watch, EPOLLIN);
+    bool good = make_folder(agent) && open_listener(agent) && nacred_loop_arm(&app->loop, &agent->watch, LOOP_READ);
     pthread_mutex_unlock(&agent->lock);
     if (good)
         return agent;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Signals by their names in RFC 4254 section 6.10, without "SIG". */
-#ifndef NACRED_SIGNALS_H
-#define NACRED_SIGNALS_H
+#ifndef NACRED_SIGNALS_POSIX_H
+#define NACRED_SIGNALS_POSIX_H
 
 /* NULL: a signal that the protocol has no name for. */
 const char *nacred_signal_name(int number);

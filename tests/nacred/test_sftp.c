@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Paths and names of SFTP. The requests are in interop/sftp_raw.py. */
+#include <criterion/criterion.h>
+#include <criterion/parameterized.h>
+#include <string.h>
+
+#include "sftp_path.h"
+#include "windows_names.h"
+
+struct path_case {
+    char text[64];
+    char made[64]; /* empty: it cannot be one */
+};
+
+ParameterizedTestParameters(nacred_sftp, paths)
+{
+    static struct path_case cases[] = {
+        {"", "/"},
+        {"/", "/"},
+        {".", "/"},
+        {"..", "/"},
+        {"../..", "/"},
+        {"/../../../etc/passwd", "/etc/passwd"},
+        {"a", "/a"},
+        {"a/", "/a"},
+        {"//a///b//", "/a/b"},
+        {"a/./b/.", "/a/b"},
+        {"a/../b", "/b"},
+        {"a/b/../../..", "/"},
+        {"a/b/../../../c", "/c"},
+        {"...", "/..."},
+        {"..a", "/..a"},
+        {"a..", "/a.."},
+        {"\xff\xfe", "/\xff\xfe"},
+    };
+
+    return cr_make_param_array(struct path_case, cases, sizeof cases / sizeof *cases);
+}
+
+ParameterizedTest(struct path_case *c, nacred_sftp, paths)
+{
+    char path[SFTP_PATH_MAX];
+
+    cr_assert(nacred_sftp_path_make((const uint8_t *)c->text, strlen(c->text), path), "%s", c->text);
+    cr_assert_str_eq(path, c->made);
+}
+
+Test(nacred_sftp, a_path_has_no_nul_and_its_end)
+{
+    static uint8_t text[SFTP_PATH_MAX + 10];
+    char path[SFTP_PATH_MAX];
+
+    cr_assert_not(nacred_sftp_path_make((const uint8_t *)"a\0b", 3, path));
+    for (size_t i = 0; i < sizeof text; i++)
+        text[i] = i % 200 == 0 ? '/' : 'a';
+    cr_assert(nacred_sftp_path_make(text, SFTP_PATH_MAX - 1, path));
+    cr_assert_eq(strlen(path), SFTP_PATH_MAX - 1);
+    cr_assert_not(nacred_sftp_path_make(text, SFTP_PATH_MAX, path));
+    memset(text, 'a', sizeof text);
+    cr_assert(nacred_sftp_path_make(text, 255, path));
+    cr_assert_not(nacred_sftp_path_make(text, 256, path));
+}
+
+Test(nacred_sftp, names_that_windows_takes_for_something_else)
+{
+    static const char *const bad[] = {"CON",  "con",    "Nul.txt", "aux.tar.gz", "COM1", "lpt9", "COM\xc2\xb9", "LPT0",
+                                      "NUL ", "nul .x", "CONIN$",  "conout$",    "a:b",  "a\\b", "a/b",         "a?",
+                                      "a*",   "a<",     "a>",      "a|",         "a\"",  "a.",   "a ",          "...",
+                                      "\x01", "a\x1f",  "a\x7f",   "CLOCK$",     "prn"};
+    static const char *const good[] = {"a",     "console", "COM", "COM10",       "nulls",
+                                       "x.nul", ".a",      "a b", "COM\xc3\xa4", "a.b"};
+
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        cr_assert_not(nacred_windows_name_is_good(bad[i]), "%s", bad[i]);
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+        cr_assert(nacred_windows_name_is_good(good[i]), "%s", good[i]);
+}
