@@ -71,6 +71,7 @@ struct io {
     bool skipped_poll;                  /* the last wait() had enough to report without asking the kernel */
     bool no_pwait2;                     /* the kernel has no epoll_pwait2() */
     bool woken;                         /* IO_WOKEN is to be reported */
+    bool in_trouble;                    /* the kernel could not be asked the last time */
     _Alignas(64) atomic_bool wake_sent; /* a wake-up is under way; the only member other threads touch */
 };
 

@@ -5,7 +5,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "engine/sock.h"
 #include "io_epoll/epoll.h"
+
+enum {
+    TROUBLE_NS = 10 * 1000 * 1000
+};
 
 static const int64_t second_ns = 1000 * 1000 * 1000;
 
@@ -75,12 +80,30 @@ static int ask_kernel(struct io *io, struct epoll_event *events, int64_t until_n
     return epoll_wait(io->epoll, events, EVENTS_PER_POLL, left_ms(left));
 }
 
+/* The kernel could not be asked: that costs a pause, not a processor. */
+static void rest_in_trouble(struct io *io, int error, struct epoll_out *out)
+{
+    static const struct timespec pause = {.tv_nsec = TROUBLE_NS};
+    if (!io->in_trouble)
+        out->at[out->count++] =
+            (struct io_done){.kind = IO_TROUBLE, .error = nacre_error_from_errno(error), .accepted = IO_NO_SOCKET};
+    else if (out->count == 0)
+        (void)nanosleep(&pause, NULL);
+    io->in_trouble = true;
+}
+
 /* Asks the kernel and notes what it tells. An interrupting signal is as good as nothing to tell. */
-static void poll_kernel(struct io *io, int64_t until_ns)
+static void poll_kernel(struct io *io, int64_t until_ns, struct epoll_out *out)
 {
     struct epoll_event events[EVENTS_PER_POLL];
     int n = ask_kernel(io, events, until_ns);
     io->skipped_poll = false;
+    if (n < 0 && errno != EINTR) {
+        if (!epoll_out_is_full(out))
+            rest_in_trouble(io, errno, out);
+        return;
+    }
+    io->in_trouble = false;
     for (int i = 0; i < n; i++)
         note(io, &events[i]);
 }
@@ -149,10 +172,10 @@ unsigned nacre_epoll_wait(struct io *io, int64_t until_ns, struct io_done *out, 
             io->skipped_poll = true;
             return o.count;
         }
-        poll_kernel(io, o.count != 0 ? 0 : sleep_until(io, until_ns));
+        poll_kernel(io, o.count != 0 ? 0 : sleep_until(io, until_ns), &o);
         end_pauses(io);
         work_once(io, &o);
-        if (o.count != 0 || until_ns <= 0 || (until_ns != INT64_MAX && nacre_clock_ns() >= until_ns))
+        if (o.count != 0 || io->in_trouble || until_ns <= 0 || (until_ns != INT64_MAX && nacre_clock_ns() >= until_ns))
             return o.count;
     }
 }

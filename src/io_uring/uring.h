@@ -118,6 +118,7 @@ struct io {
     uint16_t landing_len[LANDING_COUNT], landing_next[LANDING_COUNT]; /* of parked ones */
     struct block *big[BIG_COUNT];
 
+    bool in_trouble; /* the kernel could not be asked the last time */
     size_t arena_used;
     _Alignas(16) uint8_t arena[ARENA_BYTES];
     _Alignas(64) atomic_bool wake_sent; /* a wake-up is under way; the only member other threads touch */

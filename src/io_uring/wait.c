@@ -2,12 +2,15 @@
 /* The io_uring back end: waiting and waking. One call hands over what was asked for and waits for what ends. */
 #include <errno.h>
 #include <poll.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "engine/sock.h"
 #include "io_uring/uring.h"
 
 enum {
-    REAP = 64 /* completions looked at in one go */
+    REAP = 64, /* completions looked at in one go */
+    TROUBLE_NS = 10 * 1000 * 1000
 };
 
 static const int64_t second_ns = 1000 * 1000 * 1000;
@@ -45,20 +48,37 @@ static void start(struct io *io)
 
 /* Hands over all requests, and waits for a completion unless `until_ns` is 0. An interrupting signal is as good as
  * nothing to tell; what could not be handed over stays for the next time. */
-static void enter(struct io *io, int64_t until_ns)
+static int enter(struct io *io, int64_t until_ns)
 {
+    int result;
     int64_t left = until_ns == INT64_MAX || until_ns <= 0 ? until_ns : until_ns - nacre_clock_ns();
     if (left == INT64_MAX) {
-        (void)io_uring_submit_and_wait(&io->ring, 1);
+        result = io_uring_submit_and_wait(&io->ring, 1);
     } else if (left <= 0) {
-        (void)io_uring_submit_and_get_events(&io->ring);
+        result = io_uring_submit_and_get_events(&io->ring);
     } else {
         struct __kernel_timespec t = {.tv_sec = left / second_ns, .tv_nsec = left % second_ns};
         struct io_uring_cqe *first;
-        (void)io_uring_submit_and_wait_timeout(&io->ring, &first, 1, &t, NULL);
+        result = io_uring_submit_and_wait_timeout(&io->ring, &first, 1, &t, NULL);
     }
     if (io_uring_sq_ready(&io->ring) == 0)
         io->arena_used = 0;
+    return result;
+}
+
+/* Time that is up, a signal, and completions that have to be taken first are no trouble. Trouble costs a pause, not a
+ * processor. */
+static void look_for_trouble(struct io *io, int result, struct uring_out *out)
+{
+    static const struct timespec pause = {.tv_nsec = TROUBLE_NS};
+    bool before = io->in_trouble;
+    io->in_trouble = result < 0 && result != -ETIME && result != -EINTR && result != -EBUSY && result != -EAGAIN;
+    if (!io->in_trouble || uring_out_is_full(out))
+        return;
+    if (!before)
+        uring_report(out, IO_TROUBLE, NULL)->error = nacre_error_from_errno(-result);
+    else if (out->count == 0)
+        (void)nanosleep(&pause, NULL);
 }
 
 static void woken(struct io *io, const struct io_uring_cqe *cqe, struct uring_out *out)
@@ -149,10 +169,10 @@ unsigned nacre_uring_wait(struct io *io, int64_t until_ns, struct io_done *out, 
     start(io);
     for (;;) {
         prepare(io, &o);
-        enter(io, o.count != 0 ? 0 : sleep_until(io, until_ns));
+        look_for_trouble(io, enter(io, o.count != 0 ? 0 : sleep_until(io, until_ns)), &o);
         reap(io, &o);
         work_once(io, &o);
-        if (o.count != 0 || until_ns <= 0 || (until_ns != INT64_MAX && nacre_clock_ns() >= until_ns))
+        if (o.count != 0 || io->in_trouble || until_ns <= 0 || (until_ns != INT64_MAX && nacre_clock_ns() >= until_ns))
             return o.count;
     }
 }

@@ -5,9 +5,13 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "engine/io.h"
 #include "support/apart.h"
+#include "support/client.h"
 #include "support/server.h"
 
 struct refusal {
@@ -74,4 +78,84 @@ Test(class_io, an_address_can_be_listened_on_again_at_once)
         cr_assert_eq(nacre_start_listening(s->nacre), 0, "%d: %s", i, nacre_last_error(s->nacre));
     }
     server_free(s);
+}
+
+/* ---- a worker whose back end fails ------------------------------------------------------------------------------ */
+
+static int64_t cpu_ns(clockid_t whose)
+{
+    struct timespec t = {0};
+    (void)clock_gettime(whose, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* This thread works for a while: on a busy machine one that goes in circles beside it gets about as much as it. */
+static bool others_rest(void)
+{
+    int64_t all = cpu_ns(CLOCK_PROCESS_CPUTIME_ID), mine = cpu_ns(CLOCK_THREAD_CPUTIME_ID), worked;
+    do
+        worked = cpu_ns(CLOCK_THREAD_CPUTIME_ID) - mine;
+    while (worked < INT64_C(400) * 1000 * 1000);
+    return cpu_ns(CLOCK_PROCESS_CPUTIME_ID) - all - worked < worked / 4;
+}
+
+enum outcome {
+    AS_IT_SHOULD,
+    NOT_PERMITTED,
+    NO_CLIENT,
+    NOT_TOLD,
+    TOLD_AGAIN,
+    SPINS
+};
+
+/* Not every processor has that call. */
+static bool refuse_epoll_wait(void)
+{
+#ifdef SYS_epoll_wait
+    return apart_refuse(SYS_epoll_wait, -1, ENOMEM);
+#else
+    return true;
+#endif
+}
+
+/* In a process of its own: a test's reports go by epoll, too. */
+static enum outcome live_without_epoll(void)
+{
+    struct server *s = server_new();
+    struct client c;
+    struct server_seen seen;
+    server_set(s, "IOBackend=epoll");
+    server_set(s, "WorkerThreads=1");
+    server_start(s, 1);
+    if (!client_start(&c, s->port) || client_open(&c, "session") != 0)
+        return NO_CLIENT;
+    if (!apart_refuse(SYS_epoll_pwait2, -1, ENOMEM) || !apart_refuse(SYS_epoll_pwait, -1, ENOMEM) ||
+        !refuse_epoll_wait())
+        return NOT_PERMITTED;
+    if (!client_send(&c, 0, "x", 1) || !client_turn(&c, 10)) /* the last that the worker hears */
+        return NO_CLIENT;
+    if (!server_wait(s, EVENT_ERROR, 0, &seen) || seen.code != NACRE_E_NOBUFS)
+        return NOT_TOLD;
+    if (!others_rest())
+        return SPINS;
+    if (server_count(s, EVENT_ERROR) != 1)
+        return TOLD_AGAIN;
+    client_free(&c);
+    server_free(s);
+    return AS_IT_SHOULD;
+}
+
+/* Fails when the failure is not told, is told again and again, or costs a processor; and for ever in server_free() when
+ * the worker hears nothing but its sockets. */
+Test(class_io, an_epoll_that_fails_for_ever_is_told_once_costs_little_and_can_be_ended, .timeout = 120)
+{
+    int status = 0;
+    pid_t child = fork();
+    if (child == 0)
+        _exit((int)live_without_epoll());
+    cr_assert(child > 0 && waitpid(child, &status, 0) == child);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == NOT_PERMITTED)
+        cr_skip_test("no system call may be refused here");
+    cr_expect(WIFEXITED(status));
+    cr_expect_eq(WEXITSTATUS(status), AS_IT_SHOULD);
 }

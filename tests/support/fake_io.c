@@ -379,6 +379,9 @@ static unsigned wait_for(struct io *io, int64_t until_ns, struct io_done *out, u
     if (max == 0)
         return 0;
     fake_lock();
+    enum nacre_error trouble = fake_take_failure(FAKE_WAIT);
+    if (trouble != NACRE_OK)
+        report(&r, IO_TROUBLE, NULL)->error = trouble;
     for (;;) {
         r.look_again = INT64_MAX;
         work_all(io, &r);

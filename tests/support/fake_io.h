@@ -19,6 +19,7 @@ enum fake_call {
     FAKE_ATTACH,
     FAKE_CONNECT, /* the call itself */
     FAKE_SEND,    /* the call itself */
+    FAKE_WAIT,    /* IO_TROUBLE is told */
     FAKE_CALLS,
 };
 
@@ -77,6 +78,9 @@ size_t fake_take(struct fake_peer *p, void *at, size_t room);
 
 /* Waits until something can be taken, or the engine's FIN or end came; false: `until_ns` passed. */
 bool fake_wait(struct fake_peer *p, int64_t until_ns);
+
+/* Bytes of the peer that the engine has not received. */
+size_t fake_unread(struct fake_peer *p);
 
 /* The engine's FIN has come behind the bytes; its socket is closed. */
 bool fake_got_fin(struct fake_peer *p);

@@ -296,6 +296,14 @@ bool fake_wait(struct fake_peer *p, int64_t until_ns)
     return something;
 }
 
+size_t fake_unread(struct fake_peer *p)
+{
+    fake_lock();
+    size_t len = p->to_engine.len;
+    fake_unlock();
+    return len;
+}
+
 bool fake_got_fin(struct fake_peer *p)
 {
     fake_lock();

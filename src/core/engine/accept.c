@@ -13,6 +13,8 @@ enum {
     SLACK = 8, /* connections past its share that a worker keeps: what is even enough needs no crossing */
 };
 
+static const int64_t accept_quiet_ns = INT64_C(60) * 1000 * 1000 * 1000;
+
 static void on_timer(struct timer *t, int64_t now_ns)
 {
     (void)now_ns;
@@ -201,9 +203,14 @@ void nacre_accept_here(struct shard *s, io_socket socket)
         nacre_connection_decided(c, preset);
 }
 
+/* It fails ten times a second while descriptors are out, for the same reason. */
 void nacre_accept_failed(struct shard *s, enum nacre_error error)
 {
     char text[160];
+    if (error == s->accept_error && s->now_ns < s->accept_quiet_ns)
+        return;
+    s->accept_error = error;
+    s->accept_quiet_ns = s->now_ns + accept_quiet_ns;
     (void)snprintf(text, sizeof text, "Accepting connections pauses: %s", nacre_error_text((int)error));
     nacre_report(s, error, text);
 }

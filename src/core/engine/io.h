@@ -41,7 +41,9 @@ enum io_kind {
     IO_SENT,
     IO_FAILED,
     IO_GONE,
-    IO_WOKEN, /* wake() was called since the last wait(); several calls may make one */
+    IO_WOKEN,   /* wake() was called since the last wait(); several calls may make one */
+    IO_TROUBLE, /* waiting itself failed: error. Told once until it has worked again; meanwhile wait() returns every 10
+                   ms, at what it may know without the system */
 };
 
 /* One finished operation. `owner` is the value given to listen(), connect() or attach(). */

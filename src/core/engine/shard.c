@@ -46,6 +46,7 @@ static void complete_tunnel(struct tunnel *t, const struct io_done *d)
     case IO_ACCEPTED:
     case IO_LISTEN_FAILED:
     case IO_WOKEN:
+    case IO_TROUBLE:
         break;
     }
 }
@@ -70,6 +71,7 @@ static void complete_connection(struct connection *c, const struct io_done *d)
     case IO_LISTEN_FAILED:
     case IO_CONNECTED:
     case IO_WOKEN:
+    case IO_TROUBLE:
         break;
     }
 }
@@ -90,8 +92,21 @@ static void complete_listener(struct shard *s, const struct io_done *d)
         nacre_forward_gone(f);
 }
 
+/* The worker goes on by what it can do without hearing from its sockets: timers, methods, its end. */
+static void told_trouble(struct shard *s, enum nacre_error error)
+{
+    char text[160];
+    (void)snprintf(text, sizeof text, "A worker cannot wait for its sockets and tries again: %s",
+                   nacre_error_text((int)error));
+    nacre_report(s, error, text);
+}
+
 static void complete(struct shard *s, const struct io_done *d)
 {
+    if (d->kind == IO_TROUBLE) {
+        told_trouble(s, d->error);
+        return;
+    }
     struct tunnel *t = nacre_tunnel_by_owner(s, d->owner);
     struct connection *c = t == NULL ? nacre_table_find(&s->connections, (int64_t)d->owner) : NULL;
     if (t != NULL)

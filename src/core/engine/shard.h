@@ -197,6 +197,8 @@ struct shard {
     uint32_t listener_slot;
     struct key_undertaker undertaker; /* with own_table */
     io_socket handed;                 /* a listener that came through the way and waits for its command */
+    enum nacre_error accept_error;    /* the last that was reported; it is not again before accept_quiet_ns */
+    int64_t accept_quiet_ns;
     bool listening, stopping;
     int64_t now_ns;
     bool is_tight, is_out; /* memory was short, or at an end, at the last look */

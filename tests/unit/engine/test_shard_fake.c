@@ -13,6 +13,7 @@
 #include "support/fake_io.h"
 #include "support/server.h"
 #include "support/sink.h"
+#include "wire/wr.h"
 
 enum {
     CHUNK = 32 * 1024,
@@ -151,11 +152,17 @@ struct engine {
     io_socket listener;
 };
 
+static atomic_bool no_events; /* the application has stopped calling do_events */
+
 static void *turn_events(void *argument)
 {
     struct server *s = argument;
-    while (!atomic_load(&s->stopping))
-        (void)nacre_do_events(s->nacre);
+    while (!atomic_load(&s->stopping)) {
+        if (atomic_load(&no_events))
+            (void)usleep(1000);
+        else
+            (void)nacre_do_events(s->nacre);
+    }
     return NULL;
 }
 
@@ -297,6 +304,142 @@ Test(shard_fake, accepting_that_fails_is_told_and_goes_on)
     client_end(&c);
     engine_stop(&e);
 }
+
+/* Fails when each failure is reported: a listener without descriptors tries ten times a second. */
+Test(shard_fake, accepting_that_fails_over_and_over_is_told_once, .timeout = 120)
+{
+    static const enum nacre_error errors[] = {NACRE_E_MFILE, NACRE_E_NOBUFS};
+    struct engine e;
+    engine_start(&e);
+    for (size_t i = 0; i < 2; i++)
+        for (unsigned round = 0; round < 3; round++) {
+            struct memory_client c;
+            fake_listener_fail(e.listener, errors[i]);
+            client_begin(&c, e.listener); /* is accepted when the listener has rested */
+            cr_assert(client_log_in(&c));
+            fake_fin(c.peer);
+            cr_assert(server_wait_empty(e.server));
+            client_end(&c);
+            cr_expect_eq(server_count(e.server, EVENT_ERROR), i + 1, "round %u", round);
+        }
+    engine_stop(&e);
+}
+
+/* Fails when the worker stops at it, or does not tell. */
+Test(shard_fake, waiting_that_fails_is_told_and_goes_on)
+{
+    struct engine e;
+    struct memory_client c;
+    struct server_seen seen;
+    engine_start(&e);
+    client_begin(&c, e.listener);
+    cr_assert(client_log_in(&c));
+    uint32_t channel = client_open_session(&c);
+    for (unsigned i = 0; i < 3; i++) {
+        fake_fail_next(FAKE_WAIT, NACRE_E_NOBUFS);
+        client_echo(&c, channel, 1000);
+    }
+    cr_assert(server_wait(e.server, EVENT_ERROR, 0, &seen));
+    cr_expect_eq(seen.code, NACRE_E_NOBUFS);
+    fake_fin(c.peer);
+    cr_assert(server_wait_empty(e.server));
+    client_end(&c);
+    engine_stop(&e);
+}
+
+/* Fails when the error of send() is dropped: the client waits for ever then. */
+Test(shard_fake, a_send_that_is_refused_ends_its_connection_alone)
+{
+    struct engine e;
+    struct memory_client good, bad;
+    engine_start(&e);
+    client_begin(&good, e.listener);
+    cr_assert(client_log_in(&good));
+    uint32_t channel = client_open_session(&good);
+    fake_fail_next(FAKE_SEND, NACRE_E_NOBUFS);
+    client_begin(&bad, e.listener); /* the server's version line and KEXINIT are what cannot go out */
+    cr_assert(server_wait(e.server, EVENT_DISCONNECTED, 0, NULL));
+    client_echo(&good, channel, 1000);
+    fake_fin(good.peer);
+    cr_assert(server_wait_empty(e.server));
+    client_end(&good);
+    client_end(&bad);
+    engine_stop(&e);
+}
+
+/* ---- an application that stops ---------------------------------------------------------------------------------- */
+
+/* Puts the client's output on the wire without listening to what comes. */
+static void say(struct memory_client *c)
+{
+    struct span s;
+    while (nacre_conn_output(c->conn, &s, 1) != 0) {
+        (void)fake_feed(c->peer, s.at, s.len);
+        nacre_conn_output_take(c->conn, s.len, nacre_clock_ns());
+    }
+}
+
+/* A byte to the server's channel 0, in turns as data and as stderr, so that each is an event of its own. */
+static void say_byte(struct memory_client *c, unsigned i)
+{
+    uint8_t room[16];
+    struct wr w = wr_over(room, sizeof room);
+    wr_u8(&w, i % 2 == 0 ? 94 : 95);
+    wr_u32(&w, 0);
+    if (i % 2 != 0)
+        wr_u32(&w, 1);
+    wr_u32(&w, 1);
+    wr_u8(&w, (uint8_t)(i % 251));
+    cr_assert_eq(nacre_conn_send_payload(c->conn, wr_span(&w), nacre_clock_ns()), NACRE_OK);
+    say(c);
+}
+
+/* What is left unread by the server once it reads no more. */
+static size_t unread_at_rest(struct memory_client *c)
+{
+    size_t before = 0, now = fake_unread(c->peer);
+    for (unsigned same = 0; same < 50; same = now == before ? same + 1 : 0) {
+        before = now;
+        (void)usleep(20 * 1000);
+        now = fake_unread(c->peer);
+    }
+    return now;
+}
+
+/* 65,536 events of a connection may be out (pump.c). Fails without that bound: everything is read then and held. */
+Test(shard_fake, an_application_that_stops_is_read_to_up_to_a_bound_and_loses_nothing, .timeout = 240)
+{
+    enum {
+        BYTES = 80000,
+        EVENTS_ALL_MAX = 65536,
+        PACKET_MIN = 32
+    };
+    struct engine e;
+    struct memory_client c;
+    engine_start(&e);
+    e.server->records_data = false;
+    client_begin(&c, e.listener);
+    cr_assert(client_log_in(&c));
+    (void)client_open_session(&c);
+    atomic_store(&no_events, true);
+    for (unsigned i = 0; i < BYTES; i++)
+        say_byte(&c, i);
+    cr_expect_geq(unread_at_rest(&c), (size_t)(BYTES - EVENTS_ALL_MAX) * PACKET_MIN / 2, "reading has stopped");
+    atomic_store(&no_events, false);
+    int64_t until = nacre_clock_ns() + 5 * WAIT_MS * INT64_C(1000000);
+    while (c.echoed.len < BYTES && !c.ended && nacre_clock_ns() < until)
+        carry(&c);
+    cr_assert_eq(c.echoed.len, (size_t)BYTES);
+    for (unsigned i = 0; i < BYTES; i++)
+        cr_assert_eq(c.echoed.at[i], i % 251, "byte %u", i);
+    cr_expect_eq(fake_unread(c.peer), 0);
+    fake_fin(c.peer);
+    cr_assert(server_wait_empty(e.server));
+    client_end(&c);
+    engine_stop(&e);
+}
+
+/* ---- sockets that cannot be taken ------------------------------------------------------------------------------- */
 
 /* The socket stays the engine's then; it closes a number that the system does not know. */
 Test(shard_fake, a_connection_that_cannot_be_attached_is_dropped)
