@@ -204,4 +204,6 @@ const struct io_backend nacre_io_epoll = {
     .wait = nacre_epoll_wait,
     .wake = nacre_epoll_wake,
     .descriptors = epoll_descriptors,
+    .reap = nacre_epoll_reap,
+    .due = nacre_epoll_due,
 };

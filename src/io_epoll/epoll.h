@@ -3,8 +3,8 @@
  *
  * epoll tells of readiness; the shard wants completions. Sockets are registered edge-triggered once; what the kernel
  * tells is kept as flags of the slot, and a slot that has something to do or to report stands in the work queue. wait()
- * works through the queue, a bounded amount a slot, and asks the kernel in between. All of it runs on the shard's
- * thread but wake(). */
+ * works through the queue, a bounded amount a slot, and asks the kernel in between. All of it runs on the thread
+ * that has the shard but wake(). */
 #ifndef IO_EPOLL_EPOLL_H
 #define IO_EPOLL_EPOLL_H
 
@@ -139,6 +139,8 @@ void nacre_epoll_end_rest(struct io *io, int64_t now_ns);
 /* Waiting. */
 unsigned nacre_epoll_wait(struct io *io, int64_t until_ns, struct io_done *out, unsigned max);
 void nacre_epoll_wake(struct io *io);
+unsigned nacre_epoll_reap(struct io *io, struct io_done *out, unsigned max);
+int64_t nacre_epoll_due(const struct io *io);
 
 /* What a report of the kernel is about; the slots' are slot number and generation. */
 static inline uint64_t epoll_token(uint32_t slot, uint32_t generation)

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The epoll back end: waiting and waking. */
+/* The epoll back end: waiting and waking.
+ *
+ * Several threads may wait at once. The kernel tells each event to one of them, mostly to who came last, and what one
+ * was told it notes when the instance is its own again; the order does not matter, since what is noted only makes
+ * somebody look. */
 #include <errno.h>
 #include <sys/epoll.h>
 #include <time.h>
@@ -63,21 +67,22 @@ static int left_ms(int64_t left_ns)
     return ms > INT32_MAX ? INT32_MAX : (int)ms;
 }
 
-static int ask_kernel(struct io *io, struct epoll_event *events, int64_t until_ns)
+/* Other threads may be here at the same time. */
+static int ask_kernel(int epoll, bool *no_pwait2, struct epoll_event *events, int64_t until_ns)
 {
     if (until_ns == INT64_MAX)
-        return epoll_wait(io->epoll, events, EVENTS_PER_POLL, -1);
+        return epoll_wait(epoll, events, EVENTS_PER_POLL, -1);
     int64_t left = until_ns <= 0 ? 0 : until_ns - nacre_clock_ns();
     if (left <= 0)
-        return epoll_wait(io->epoll, events, EVENTS_PER_POLL, 0);
-    if (!io->no_pwait2) {
+        return epoll_wait(epoll, events, EVENTS_PER_POLL, 0);
+    if (!*no_pwait2) {
         struct timespec t = {.tv_sec = (time_t)(left / second_ns), .tv_nsec = (long)(left % second_ns)};
-        int n = epoll_pwait2(io->epoll, events, EVENTS_PER_POLL, &t, NULL);
+        int n = epoll_pwait2(epoll, events, EVENTS_PER_POLL, &t, NULL);
         if (n >= 0 || (errno != ENOSYS && errno != EPERM))
             return n;
-        io->no_pwait2 = true; /* before Linux 5.11, or a seccomp filter that does not know it */
+        *no_pwait2 = true; /* before Linux 5.11, or a seccomp filter that does not know it */
     }
-    return epoll_wait(io->epoll, events, EVENTS_PER_POLL, left_ms(left));
+    return epoll_wait(epoll, events, EVENTS_PER_POLL, left_ms(left));
 }
 
 /* The kernel could not be asked: that costs a pause, not a processor. */
@@ -96,7 +101,14 @@ static void rest_in_trouble(struct io *io, int error, struct epoll_out *out)
 static void poll_kernel(struct io *io, int64_t until_ns, struct epoll_out *out)
 {
     struct epoll_event events[EVENTS_PER_POLL];
-    int n = ask_kernel(io, events, until_ns);
+    bool no_pwait2 = io->no_pwait2;
+    bool rests = until_ns > 0 && io->options.rest != NULL;
+    if (rests)
+        io->options.rest(io->options.context, until_ns);
+    int n = ask_kernel(io->epoll, &no_pwait2, events, until_ns);
+    if (rests)
+        io->options.resume(io->options.context);
+    io->no_pwait2 = io->no_pwait2 || no_pwait2;
     io->skipped_poll = false;
     if (n < 0 && errno != EINTR) {
         if (!epoll_out_is_full(out))
@@ -156,6 +168,18 @@ static void end_pauses(struct io *io)
     int64_t now = nacre_clock_ns();
     nacre_epoll_end_rest(io, now);
     nacre_epoll_end_hunger(io, now);
+}
+
+unsigned nacre_epoll_reap(struct io *io, struct io_done *out, unsigned max)
+{
+    struct epoll_out o = {.at = out, .max = max};
+    work_once(io, &o);
+    return o.count;
+}
+
+int64_t nacre_epoll_due(const struct io *io)
+{
+    return sleep_until(io, INT64_MAX);
 }
 
 unsigned nacre_epoll_wait(struct io *io, int64_t until_ns, struct io_done *out, unsigned max)

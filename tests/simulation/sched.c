@@ -385,6 +385,23 @@ void nacre_mutex_lock(plat_mutex *m)
     lock(m);
 }
 
+bool nacre_mutex_try(plat_mutex *m)
+{
+    if (sim_one_in(world.unrest))
+        go_on();
+    return pthread_mutex_trylock(m) == 0;
+}
+
+int nacre_cancel_off(void)
+{
+    return 0;
+}
+
+void nacre_cancel_on(int before)
+{
+    (void)before;
+}
+
 void nacre_mutex_unlock(plat_mutex *m)
 {
     pthread_mutex_unlock(m);

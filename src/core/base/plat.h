@@ -50,6 +50,7 @@ void nacre_mutex_init(plat_mutex *m);
 void nacre_mutex_destroy(plat_mutex *m);
 void nacre_mutex_lock(plat_mutex *m);
 void nacre_mutex_unlock(plat_mutex *m);
+bool nacre_mutex_try(plat_mutex *m); /* false: somebody has it */
 
 void nacre_cond_init(plat_cond *c);
 void nacre_cond_destroy(plat_cond *c);
@@ -64,6 +65,10 @@ void nacre_cond_broadcast(plat_cond *c);
 void nacre_park_init(plat_park *p);
 bool nacre_park_wait(plat_park *p, int64_t until_ns);
 void nacre_park_set(plat_park *p);
+
+/* Between the two, nobody can end the calling thread from outside (pthread_cancel()); off() returns what on() takes. */
+int nacre_cancel_off(void);
+void nacre_cancel_on(int before);
 
 /* Starts a thread with every signal blocked that others may send, named for debuggers (15 bytes count). False when the
  * system refuses. */

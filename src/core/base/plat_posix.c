@@ -126,6 +126,23 @@ void nacre_mutex_unlock(plat_mutex *m)
     pthread_mutex_unlock(m);
 }
 
+bool nacre_mutex_try(plat_mutex *m)
+{
+    return pthread_mutex_trylock(m) == 0;
+}
+
+int nacre_cancel_off(void)
+{
+    int before = PTHREAD_CANCEL_ENABLE;
+    (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+    return before;
+}
+
+void nacre_cancel_on(int before)
+{
+    (void)pthread_setcancelstate(before, NULL);
+}
+
 void nacre_cond_init(plat_cond *c)
 {
     pthread_condattr_t attributes;

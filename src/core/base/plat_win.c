@@ -119,6 +119,22 @@ void nacre_mutex_unlock(plat_mutex *m)
     ReleaseSRWLockExclusive(lock_of(m));
 }
 
+bool nacre_mutex_try(plat_mutex *m)
+{
+    return TryAcquireSRWLockExclusive(lock_of(m)) != 0;
+}
+
+/* Threads are not ended from outside on this system, but for TerminateThread(), which nothing survives. */
+int nacre_cancel_off(void)
+{
+    return 0;
+}
+
+void nacre_cancel_on(int before)
+{
+    (void)before;
+}
+
 void nacre_cond_init(plat_cond *c)
 {
     InitializeConditionVariable(condition_of(c));

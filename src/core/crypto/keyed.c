@@ -11,6 +11,8 @@
 
 #include <openssl/crypto.h>
 
+#include "crypto/crypto.h"
+
 enum {
     NO_SEAT = KEYED_SEATS
 };
@@ -62,10 +64,9 @@ static void seat_clear(struct keyed *s, uint32_t i)
     s->taken--;
 }
 
-/* The thread ends. Its tenants may go on elsewhere. */
-static void thread_ends(void *at)
+/* Its tenants may go on elsewhere. */
+void nacre_keyed_end(struct keyed *s)
 {
-    struct keyed *s = at;
     if (s == NULL)
         return;
     if (CRYPTO_THREAD_write_lock(s->lock) == 1) {
@@ -76,6 +77,11 @@ static void thread_ends(void *at)
         (void)CRYPTO_THREAD_unlock(s->lock);
     }
     keyed_unref(s);
+}
+
+static void thread_ends(void *at)
+{
+    nacre_keyed_end(at);
 }
 
 static void make_thread_key(void)
@@ -103,6 +109,14 @@ static struct keyed *keyed_of_thread(void)
         return NULL;
     struct keyed *s = CRYPTO_THREAD_get_local(&thread_key);
     return s != NULL ? s : keyed_new();
+}
+
+bool nacre_keyed_swap(struct keyed *set, struct keyed **before)
+{
+    if (CRYPTO_THREAD_run_once(&once, make_thread_key) != 1 || !has_thread_key)
+        return false;
+    *before = CRYPTO_THREAD_get_local(&thread_key);
+    return *before == set || CRYPTO_THREAD_set_local(&thread_key, set) == 1;
 }
 
 /* One more seat, as long as there may be more and there is memory. The lock is held. */

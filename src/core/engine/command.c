@@ -98,6 +98,7 @@ bool nacre_inbox_put_locked(struct shard *s, struct command *c)
     *s->commands_last = c;
     s->commands_last = &c->next;
     s->command_count++;
+    s->heavy = s->heavy || c->type != COMMAND_SEND;
     bool wake = !s->awake;
     s->awake = true;
     return wake;
@@ -153,14 +154,14 @@ enum nacre_error nacre_inbox_ask_why(struct shard *s, struct command *c, int64_t
     return result.error;
 }
 
-void nacre_inbox_done(struct shard *s, struct event *first, struct event **last)
+bool nacre_inbox_done(struct shard *s, struct event *first, struct event **last, bool heavy)
 {
     nacre_mutex_lock(&s->inbox_lock);
     *s->done_last = first;
     s->done_last = last;
+    s->heavy = s->heavy || heavy;
     bool wake = !s->awake;
     s->awake = true;
     nacre_mutex_unlock(&s->inbox_lock);
-    if (wake)
-        s->ops->wake(s->io);
+    return wake;
 }

@@ -104,10 +104,14 @@ enum nacre_error nacre_inbox_ask(struct shard *s, struct command *c, int64_t *id
 /* The same; *why is static text or NULL. */
 enum nacre_error nacre_inbox_ask_why(struct shard *s, struct command *c, int64_t *id, const char **why);
 
-/* Gives a chain of finished events back. Any thread. */
-void nacre_inbox_done(struct shard *s, struct event *first, struct event **last);
+/* Gives a chain of finished events back; `heavy`: with others than channel data among them. True: the worker is to be
+ * woken. Any thread. */
+bool nacre_inbox_done(struct shard *s, struct event *first, struct event **last, bool heavy);
 
 /* Shard thread: carries out everything that waits. */
 void nacre_inbox_run(struct shard *s);
+
+/* Shard thread: the same if nothing but sends and events of channel data wait; false: it has done nothing. */
+bool nacre_inbox_run_light(struct shard *s);
 
 #endif

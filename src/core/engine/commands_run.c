@@ -354,31 +354,62 @@ static void tell(struct shard *s, struct command *k)
     nacre_mutex_unlock(&s->inbox_lock);
 }
 
-void nacre_inbox_run(struct shard *s)
+/* What waited in the inbox. */
+struct haul {
+    struct command *commands;
+    struct event *done;
+};
+
+/* Takes all of it; the inbox lock is held. */
+static struct haul take_all(struct shard *s)
 {
-    nacre_mutex_lock(&s->inbox_lock);
-    struct command *k = s->commands_first;
-    struct event *e = s->done_first;
+    struct haul h = {s->commands_first, s->done_first};
     s->commands_first = NULL;
     s->commands_last = &s->commands_first;
     s->command_count = 0;
     s->done_first = NULL;
     s->done_last = &s->done_first;
-    nacre_mutex_unlock(&s->inbox_lock);
-    /* What a handler called comes before what it answers by returning: it may have disconnected the client it then
-     * accepts. */
-    for (struct command *next; k != NULL; k = next) {
+    s->heavy = false;
+    s->awake = true; /* and there will be another look before sleep: until then nobody has to wake it */
+    return h;
+}
+
+/* What a handler called comes before what it answers by returning: it may have disconnected the client it then
+ * accepts. */
+static void carry_out(struct shard *s, struct haul h)
+{
+    for (struct command *k = h.commands, *next; k != NULL; k = next) {
         next = k->next;
         runs[k->type](s, k);
         tell(s, k);
         if (k != &s->stop_command)
             nacre_command_free(k);
     }
-    for (struct event *next; e != NULL; e = next) {
+    for (struct event *e = h.done, *next; e != NULL; e = next) {
         next = e->next;
         if (e->connection == NULL)
             nacre_event_free(s, e);
         else
             nacre_answer_event(e->connection, e);
     }
+}
+
+void nacre_inbox_run(struct shard *s)
+{
+    nacre_mutex_lock(&s->inbox_lock);
+    struct haul h = take_all(s);
+    nacre_mutex_unlock(&s->inbox_lock);
+    carry_out(s, h);
+}
+
+bool nacre_inbox_run_light(struct shard *s)
+{
+    struct haul h = {NULL, NULL};
+    nacre_mutex_lock(&s->inbox_lock);
+    bool light = !s->heavy;
+    if (light)
+        h = take_all(s);
+    nacre_mutex_unlock(&s->inbox_lock);
+    carry_out(s, h);
+    return light;
 }

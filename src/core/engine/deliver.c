@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "engine/outbox.h"
+#include "engine/wheel.h"
 
 enum {
     BATCH = 16,
@@ -18,6 +19,8 @@ struct delivery {
     struct shard *shard;
     struct event *done_first, **done_last;
     unsigned done_count;
+    bool heavy; /* among those that are done are others than channel data */
+    bool sent;  /* this handler has sent something */
 };
 
 static _Thread_local struct delivery *current;
@@ -26,7 +29,12 @@ static void give_back(struct delivery *d)
 {
     if (d->done_count == 0)
         return;
-    nacre_inbox_done(d->shard, d->done_first, d->done_last);
+    bool wake = nacre_inbox_done(d->shard, d->done_first, d->done_last, d->heavy);
+    if (wake && d->heavy)
+        d->shard->ops->wake(d->shard->io);
+    else if (wake)
+        nacre_wheel_nudge(d->shard);
+    d->heavy = false;
     d->done_first = NULL;
     d->done_last = &d->done_first;
     d->done_count = 0;
@@ -41,6 +49,7 @@ static void finish(struct delivery *d, struct event *e, bool more)
     *d->done_last = e;
     d->done_last = &e->next;
     d->done_count++;
+    d->heavy = d->heavy || e->type != EVENT_SSH_CHANNEL_DATA_IN;
     if (more && (question || d->done_count >= BATCH))
         give_back(d);
 }
@@ -49,6 +58,14 @@ void nacre_deliver_flush(void)
 {
     for (struct delivery *d = current; d != NULL; d = d->outer)
         give_back(d);
+}
+
+bool nacre_deliver_sends_first(void)
+{
+    bool first = current != NULL && !current->sent;
+    if (first)
+        current->sent = true;
+    return first;
 }
 
 static bool too_deep(void)
@@ -77,6 +94,7 @@ static void work_off(struct nacre_server *server, struct shard *s, struct connec
         enum outbox_hold hold = c == NULL ? HOLD_NOT : nacre_outbox_hold(s, e);
         if (hold == HOLD_KEPT)
             continue;
+        d.sent = false;
         if (hold == HOLD_NOT)
             handle(server, e);
         finish(&d, e, next != NULL);
@@ -99,6 +117,7 @@ static bool take_one(struct nacre_server *server, void (*handle)(struct nacre_se
         struct connection *c;
         struct event *e;
         if (nacre_outbox_take(s, &c, &e)) {
+            atomic_store_explicit(&server->busy, s->index, memory_order_relaxed); /* a hint */
             work_off(server, s, c, e, handle);
             return true;
         }

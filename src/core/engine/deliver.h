@@ -11,6 +11,9 @@ bool nacre_deliver_one(struct nacre_server *server);
 /* The same without running handlers: questions are refused. For nacre_free(). */
 bool nacre_deliver_discard(struct nacre_server *server);
 
+/* True for the first call in each run of a handler, on the thread that it runs on. */
+bool nacre_deliver_sends_first(void);
+
 /* Calls the handler for `e`, with data of a channel cut into records where it has a length. */
 void nacre_deliver_event(struct nacre_server *server, struct event *e);
 

@@ -4,6 +4,7 @@
 
 #include "engine/deliver.h"
 #include "engine/event_fd.h"
+#include "engine/wheel.h"
 
 /* What one call works off at most, so that a busy server lets its caller's loop turn. */
 enum {
@@ -44,10 +45,15 @@ static void wake(struct nacre_server *server, bool all)
     while (server->waiting != NULL && (all || wanted-- > 0)) {
         struct waiter *w = server->waiting;
         server->waiting = w->next;
-        w->next = first;
-        first = w;
+        w->called = true;
         atomic_fetch_sub(&server->waiters, 1);
         atomic_fetch_add(&server->woken, 1);
+        if (w->rides != NULL) { /* it may be gone as soon as the lock is */
+            nacre_wheel_recall(w->rides);
+            continue;
+        }
+        w->next = first;
+        first = w;
     }
     nacre_mutex_unlock(&server->ready_lock);
     for (struct waiter *next; first != NULL; first = next) {
@@ -73,55 +79,88 @@ void nacre_server_taken(struct nacre_server *server)
         sync_fd(server);
 }
 
-/* Takes a waiter whose time ran out from the list; false: somebody is waking it at this moment. */
-static bool leave(struct nacre_server *server, const struct waiter *w)
+bool nacre_waiter_enter(struct nacre_server *server, struct waiter *w)
 {
     nacre_mutex_lock(&server->ready_lock);
-    struct waiter **at = &server->waiting;
-    while (*at != NULL && *at != w)
-        at = &(*at)->next;
-    bool found = *at != NULL;
-    if (found) {
-        *at = w->next;
+    w->next = server->waiting;
+    w->called = false;
+    server->waiting = w;
+    atomic_fetch_add(&server->waiters, 1);
+    bool is_ready = (int)atomic_load(&server->ready) > 0;
+    if (is_ready) {
+        server->waiting = w->next;
         atomic_fetch_sub(&server->waiters, 1);
     }
     nacre_mutex_unlock(&server->ready_lock);
-    return found;
+    return !is_ready;
+}
+
+/* The ready_lock is held, and it was not called. */
+static void take_from_list(struct nacre_server *server, const struct waiter *w)
+{
+    struct waiter **at = &server->waiting;
+    while (*at != w)
+        at = &(*at)->next;
+    *at = w->next;
+    atomic_fetch_sub(&server->waiters, 1);
+}
+
+void nacre_waiter_leave(struct nacre_server *server, struct waiter *w)
+{
+    nacre_mutex_lock(&server->ready_lock);
+    if (!w->called) {
+        take_from_list(server, w);
+        atomic_fetch_add(&server->woken, 1);
+    }
+    nacre_mutex_unlock(&server->ready_lock);
+}
+
+bool nacre_waiter_ended(struct nacre_server *server)
+{
+    atomic_fetch_sub(&server->woken, 1);
+    return (int)atomic_load(&server->ready) > 0;
+}
+
+/* Takes a waiter whose time ran out from the list; false: somebody is waking it at this moment. */
+static bool give_up(struct nacre_server *server, const struct waiter *w)
+{
+    nacre_mutex_lock(&server->ready_lock);
+    bool called = w->called;
+    if (!called)
+        take_from_list(server, w);
+    nacre_mutex_unlock(&server->ready_lock);
+    return !called;
 }
 
 void nacre_server_wait(struct nacre_server *server, int64_t until_ns)
 {
-    struct waiter w;
+    struct waiter w = {.rides = NULL};
     nacre_park_init(&w.place);
-    nacre_mutex_lock(&server->ready_lock);
-    w.next = server->waiting;
-    server->waiting = &w;
-    atomic_fetch_add(&server->waiters, 1);
-    bool is_ready = (int)atomic_load(&server->ready) > 0;
-    if (is_ready) {
-        server->waiting = w.next;
-        atomic_fetch_sub(&server->waiters, 1);
-    }
-    nacre_mutex_unlock(&server->ready_lock);
-    if (is_ready)
+    if (!nacre_waiter_enter(server, &w))
         return;
     if (!nacre_park_wait(&w.place, until_ns)) {
-        if (leave(server, &w))
+        if (give_up(server, &w))
             return;
         (void)nacre_park_wait(&w.place, INT64_MAX);
     }
-    atomic_fetch_sub(&server->woken, 1);
+    (void)nacre_waiter_ended(server);
+}
+
+/* Until an event is ready, or the time that a call may take has passed. */
+static void wait_for_event(struct nacre_server *server)
+{
+    int wait_ms = atomic_load_explicit(&server->select_wait_ms, memory_order_relaxed); /* a setting of its own */
+    int64_t until_ns = nacre_clock_ns() + wait_ms * INT64_C(1000000);
+    if (wait_ms != 0 && !nacre_wheel_ride(server, until_ns))
+        nacre_server_wait(server, until_ns);
 }
 
 int nacre_do_events(nacre_server *server)
 {
     if (server == NULL)
         return nacre_fail(NACRE_E_INVAL, NULL);
-    if (!nacre_deliver_one(server)) {
-        int wait_ms = atomic_load_explicit(&server->select_wait_ms, memory_order_relaxed); /* a setting of its own */
-        if (wait_ms != 0)
-            nacre_server_wait(server, nacre_clock_ns() + wait_ms * INT64_C(1000000));
-    }
+    if (!nacre_deliver_one(server))
+        wait_for_event(server);
     for (int i = 0; i < CONNECTIONS_A_CALL && nacre_deliver_one(server); i++)
         ;
     return nacre_succeed();

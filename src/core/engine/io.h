@@ -67,6 +67,11 @@ struct io_options {
     size_t receive_bytes; /* size of a receive, without the headroom */
     size_t headroom;      /* bytes kept free in front */
     unsigned max_slots;
+    /* Not NULL: another thread may be the instance's while wait() waits for the kernel. Called on both sides of that.
+     */
+    void (*rest)(void *context, int64_t until_ns);
+    void (*resume)(void *context);
+    void *context;
 };
 
 struct io; /* one shard's instance */
@@ -106,6 +111,11 @@ struct io_backend {
      * first one must be harmless to read and write. Returns how many. NULL: sockets of this back end
      * take no place in the process's descriptor table; each instance has a table of its own, as long as the limit. */
     unsigned (*descriptors)(const struct io *io, io_socket out[IO_DESCRIPTORS]);
+
+    /* Both NULL: an instance is one thread's, and rest and resume are not called. Else any thread may use it, one at a
+     * time, and several may be inside of wait() as far as they rest. */
+    unsigned (*reap)(struct io *io, struct io_done *out, unsigned max); /* what is known without the kernel */
+    int64_t (*due)(const struct io *io); /* when wait() has something to do by itself; 0: now, INT64_MAX: never */
 };
 
 /* A build has those of its system. */

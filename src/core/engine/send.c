@@ -10,10 +10,12 @@
 #include "base/buf.h"
 #include "engine/codepage.h"
 #include "engine/deliver.h"
+#include "engine/wheel.h"
 
 enum {
     BLOCK_MAX = 64 * 1024,
-    WAIT_SLICE_MS = 20
+    WAIT_SLICE_MS = 20,
+    NUDGE_MAX = 4096
 };
 
 /* Reserves up to `len` bytes. *took is 0 when the queue is full. */
@@ -48,6 +50,17 @@ static void unreserve(struct shard *s, int64_t id, size_t len)
     nacre_mutex_unlock(&s->inbox_lock);
 }
 
+/* A handler that answers with a few bytes sends them itself, if the worker sleeps. One that sends more is not kept from
+ * making it: the worker goes on with that meanwhile, and many small pieces go together. */
+static void wake_for(struct shard *s, bool wake, size_t len)
+{
+    bool first = nacre_deliver_sends_first();
+    if (wake && first && len <= NUDGE_MAX)
+        nacre_wheel_nudge(s);
+    else if (wake)
+        s->ops->wake(s->io);
+}
+
 static enum nacre_error hand_over(struct shard *s, int64_t id, unsigned extended, const uint8_t *data, size_t len)
 {
     struct command *k = nacre_command_new(COMMAND_SEND, id, NULL, NULL, 0);
@@ -62,7 +75,10 @@ static enum nacre_error hand_over(struct shard *s, int64_t id, unsigned extended
     b->len = len;
     k->block = b;
     k->number = extended;
-    nacre_inbox_put(s, k);
+    nacre_mutex_lock(&s->inbox_lock);
+    bool wake = nacre_inbox_put_locked(s, k);
+    nacre_mutex_unlock(&s->inbox_lock);
+    wake_for(s, wake, len);
     return NACRE_OK;
 }
 

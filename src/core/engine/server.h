@@ -30,6 +30,8 @@ struct cert {
 /* A caller of do_events that sleeps, on its stack. */
 struct waiter {
     struct waiter *next;
+    struct shard *rides; /* it waits there for the kernel (engine/wheel.h); NULL: in its place */
+    bool called;         /* under ready_lock: it was taken from the list */
     plat_park place;
 };
 
@@ -69,6 +71,7 @@ struct nacre_server {
         connection_count; /* relaxed: accepted and not yet gone; for MaxConnections and ssh_connection_count */
     _Atomic unsigned channel_count; /* relaxed: a figure */
     _Atomic unsigned turn;          /* relaxed: where the next do_events starts, so that shards take turns */
+    _Atomic unsigned busy;          /* relaxed: the shard that last had an event; a hint */
 
     /* do_events that wait. */
     _Atomic unsigned ready;     /* seq_cst with `waiters`: who adds sees who waits, or who waits sees what was added */
@@ -103,6 +106,13 @@ enum nacre_error nacre_server_changed(struct nacre_server *server);
  * text. Any thread. */
 int nacre_fail(enum nacre_error error, const char *why);
 int nacre_succeed(void);
+
+/* For a caller that waits elsewhere than in nacre_server_wait(). enter() puts it among those who sleep; false:
+ * something is ready, and it is not there. leave() comes after it: it is on its way from then on, until ended(), which
+ * says whether something is ready. */
+bool nacre_waiter_enter(struct nacre_server *server, struct waiter *w);
+void nacre_waiter_leave(struct nacre_server *server, struct waiter *w);
+bool nacre_waiter_ended(struct nacre_server *server);
 
 /* Waits until an event is ready or `until_ns`. Any thread. */
 void nacre_server_wait(struct nacre_server *server, int64_t until_ns);

@@ -12,6 +12,7 @@
 #include "engine/server.h"
 #include "engine/sock.h"
 #include "engine/tunnel.h"
+#include "engine/wheel.h"
 
 enum {
     DONE_MAX = 256,
@@ -20,6 +21,7 @@ enum {
     CONNECTIONS_MAX = 100000, /* MaxConnections may grow to this between starts; slabs come as they are needed */
     CHANNELS_MAX = 1 << 22,
     PEAK_LEAST = 1024, /* connections */
+    SHORT_DONE_MAX = 16,
 };
 
 static const int64_t tidy_ns = INT64_C(5000000000);
@@ -132,8 +134,7 @@ static void flush(struct shard *s)
     }
 }
 
-/* Until when the worker may sleep: not at all while something is left to do here. */
-static int64_t sleep_until(struct shard *s)
+int64_t nacre_shard_sleep(struct shard *s)
 {
     bool busy = !list_is_empty(&s->dirty) || s->newcomer_count != 0;
     nacre_mutex_lock(&s->inbox_lock);
@@ -143,7 +144,7 @@ static int64_t sleep_until(struct shard *s)
     return busy ? 0 : nacre_admit_sleep(s, nacre_memory_sleep(s, nacre_timers_next(&s->timers)));
 }
 
-static bool has_ended(const struct shard *s)
+bool nacre_shard_has_ended(const struct shard *s)
 {
     return s->stopping && s->connections.used == 0 && s->tunnels.used == 0 && s->forwards.used == 0;
 }
@@ -167,26 +168,49 @@ static void greet(struct shard *s)
     flush(s);
 }
 
+void nacre_shard_turn(struct shard *s, const struct io_done *done, unsigned count)
+{
+    s->now_ns = nacre_clock_ns();
+    s->turn++;
+    if (has_accepted(done, count))
+        nacre_inbox_run(s);
+    for (unsigned i = 0; i < count; i++)
+        complete(s, &done[i]);
+    nacre_inbox_run(s);
+    nacre_timers_advance(&s->timers, s->now_ns);
+    flush(s);
+    greet(s);
+    nacre_memory_turn(s);
+    nacre_admit_turn(s);
+    nacre_outbox_publish(s);
+}
+
+void nacre_shard_short_turn(struct shard *s)
+{
+    struct io_done done[SHORT_DONE_MAX];
+    s->now_ns = nacre_clock_ns();
+    if (!nacre_inbox_run_light(s))
+        return;
+    flush(s);
+    /* What was sent at once has ended. */
+    unsigned count = s->ops->reap(s->io, done, SHORT_DONE_MAX);
+    for (unsigned i = 0; i < count; i++)
+        complete(s, &done[i]);
+    flush(s);
+    nacre_outbox_publish(s);
+}
+
 static void run(void *argument)
 {
     struct shard *s = argument;
     struct io_done done[DONE_MAX];
-    while (!has_ended(s)) {
-        unsigned count = s->ops->wait(s->io, sleep_until(s), done, DONE_MAX);
-        s->now_ns = nacre_clock_ns();
-        s->turn++;
-        if (has_accepted(done, count))
-            nacre_inbox_run(s);
-        for (unsigned i = 0; i < count; i++)
-            complete(s, &done[i]);
-        nacre_inbox_run(s);
-        nacre_timers_advance(&s->timers, s->now_ns);
-        flush(s);
-        greet(s);
-        nacre_memory_turn(s);
-        nacre_admit_turn(s);
-        nacre_outbox_publish(s);
+    nacre_wheel_take(s);
+    while (!nacre_shard_has_ended(s)) {
+        nacre_wheel_let_go(s);
+        unsigned count = s->ops->wait(s->io, nacre_shard_sleep(s), done, DONE_MAX);
+        nacre_shard_turn(s, done, count);
     }
+    nacre_wheel_drop(s);
     atomic_store_explicit(&s->ended, true, memory_order_release);
     nacre_server_ready(s->server, 0);
 }
@@ -235,8 +259,9 @@ enum nacre_error nacre_shard_init(struct shard *s, struct nacre_server *server, 
                         .handed = IO_NO_SOCKET};
     nacre_pool_init(&s->pool, 0);
     nacre_pool_share(&s->pool, &server->memory);
-    const struct io_options options = {
+    struct io_options options = {
         .pool = &s->pool, .receive_bytes = RECEIVE_BYTES, .headroom = HEADROOM, .max_slots = CONNECTIONS_MAX + 1};
+    nacre_wheel_init(s, &options);
     enum nacre_error e = ops->open(&s->io, &options);
     if (e == NACRE_OK && s->own_table) {
         e = nacre_descriptors_pair(s->way);
@@ -244,6 +269,7 @@ enum nacre_error nacre_shard_init(struct shard *s, struct nacre_server *server, 
             ops->close(s->io);
     }
     if (e != NACRE_OK) {
+        nacre_wheel_destroy(s);
         nacre_pool_destroy(&s->pool);
         return e;
     }
@@ -303,6 +329,7 @@ void nacre_shard_destroy(struct shard *s)
     nacre_cond_destroy(&s->room);
     nacre_mutex_destroy(&s->inbox_lock);
     nacre_mutex_destroy(&s->outbox_lock);
+    nacre_wheel_destroy(s);
     nacre_pool_destroy(&s->pool);
 }
 

@@ -5,7 +5,8 @@
  *   inbox   application -> worker: commands, and events that come back done
  *   outbox  worker -> application: connections with events waiting
  *
- * Functions run on the shard's thread unless their comment says "any thread". */
+ * Functions run on the shard's thread unless their comment says "any thread". That is the worker, or for a moment a
+ * thread of the application that has the shard's wheel (engine/wheel.h). */
 #ifndef ENGINE_SHARD_H
 #define ENGINE_SHARD_H
 
@@ -217,10 +218,20 @@ struct shard {
     unsigned command_count;
     struct command stop_command; /* here, so that stopping needs no memory */
     struct event *done_first, **done_last;
-    bool awake; /* the worker will look before it sleeps: no wake() needed */
+    bool awake; /* somebody will look before the worker sleeps: no wake() needed */
+    bool heavy; /* more waits than sends and data that was taken: work for the worker, not for whoever is here */
     struct table connections,
         channels;   /* the worker changes them under both locks, inbox first; others read under either */
     plat_cond room; /* a channel's queue has drained, or it is gone */
+
+    _Alignas(64)
+        plat_mutex wheel; /* who has it is the shard's thread: all that is "shard thread only", and what follows */
+    bool lends;           /* written before the thread starts: others may have the wheel */
+    bool has_guest, worker_waits; /* a caller of do_events waits here; the worker does until it has left */
+    int64_t worker_until;         /* by when the worker looks by itself */
+    struct keyed *keyed;          /* the ciphers' contexts while nobody has the wheel */
+    plat_cond guest_left;
+    _Atomic bool recalled; /* relaxed, under ready_lock or behind it: the guest is wanted elsewhere */
 
     _Alignas(64) plat_mutex outbox_lock; /* protects the list, and what struct connection and channel say */
     struct list ready;
@@ -235,6 +246,18 @@ bool nacre_shard_start(struct shard *s);
 /* Tells the worker to end every connection and then itself; `ended` is true when it has. Somebody has to go on taking
  * events from the outbox meanwhile. Any thread but the shard's. */
 void nacre_shard_stop(struct shard *s);
+
+/* One round of the loop, with what wait() told. */
+void nacre_shard_turn(struct shard *s, const struct io_done *done, unsigned count);
+
+/* A small one for what somebody has just put into the inbox: no timers, no logins, no waiting. */
+void nacre_shard_short_turn(struct shard *s);
+
+/* Until when the shard may sleep: not at all while something is left to do. */
+int64_t nacre_shard_sleep(struct shard *s);
+
+/* The shard is stopping and nothing is left in it. */
+bool nacre_shard_has_ended(const struct shard *s);
 
 /* A connection is gone: its memory may go back to the system in a while. */
 void nacre_shard_shrank(struct shard *s);

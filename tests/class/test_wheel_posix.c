@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Callers of nacre_do_events() that wait in a worker's place: nothing waits for them longer than for a worker, whoever
+ * sends it and whatever their handlers do. Waits are a minute long here, so that a wake-up that is missed shows. */
+#include <criterion/criterion.h>
+#include <unistd.h>
+
+#include "engine/server.h"
+#include "support/client.h"
+#include "support/server.h"
+
+enum {
+    CALLERS = 2,
+};
+
+static struct {
+    atomic_uint in, left;
+    atomic_bool enough;
+} callers, handler;
+
+static void *call(void *argument)
+{
+    struct server *s = argument;
+    while (!atomic_load(&s->stopping))
+        (void)nacre_do_events(s->nacre);
+    atomic_fetch_add(&callers.left, 1);
+    return NULL;
+}
+
+/* `settings`: of the class, NULL at the end. */
+static void start(struct server *s, unsigned count, const char *workers)
+{
+    server_set(s, "SelectWaitMillis=60000");
+    server_set(s, workers);
+    s->records_data = false;
+    server_start(s, 0);
+    while (s->thread_count < count)
+        cr_assert_eq(pthread_create(&s->threads[s->thread_count++], NULL, call, s), 0);
+}
+
+/* Each event that comes lets a caller out. */
+static void finish(struct server *s)
+{
+    atomic_store(&s->stopping, true);
+    for (int i = 0; i < SERVER_WAIT_MS && atomic_load(&callers.left) < s->thread_count; i++) {
+        int fd = client_socket(NULL, s->port);
+        usleep(1000);
+        close(fd);
+    }
+    cr_assert_eq(atomic_load(&callers.left), s->thread_count, "a caller was not woken");
+    server_free(s);
+}
+
+static void open_one(struct server *s, struct client *c)
+{
+    cr_assert(client_start(c, s->port), "%s", c->text);
+    cr_assert_eq(client_open(c, "session"), 0);
+}
+
+static void echo_once(struct client *c, size_t *sum)
+{
+    cr_assert(client_send(c, 0, "ping", 4));
+    *sum += 4;
+    cr_assert(client_wait_count(c, &c->channels[0].received, *sum));
+}
+
+static bool has_guest(struct server *s)
+{
+    struct shard *shard = &s->nacre->shards[0];
+    bool guest = false;
+    for (int i = 0; i < SERVER_WAIT_MS && !guest; i++) {
+        nacre_mutex_lock(&shard->wheel);
+        guest = shard->has_guest;
+        nacre_mutex_unlock(&shard->wheel);
+        usleep(1000);
+    }
+    return guest;
+}
+
+Test(class_wheel, a_caller_without_work_waits_in_the_workers_place, .timeout = 120)
+{
+    struct server *s = server_new();
+    struct client c;
+    size_t sum = 0;
+    s->echo = true;
+    start(s, 1, "WorkerThreads=1");
+    open_one(s, &c);
+    for (int i = 0; i < 300; i++)
+        echo_once(&c, &sum);
+    if (s->nacre->shards[0].lends)
+        cr_assert(has_guest(s));
+    else
+        cr_assert_not(s->nacre->shards[0].has_guest);
+    client_free(&c);
+    finish(s);
+}
+
+Test(class_wheel, one_caller_hears_of_every_worker, .timeout = 120)
+{
+    enum {
+        CLIENTS = 24
+    };
+    struct server *s = server_new();
+    struct client c[CLIENTS];
+    size_t sum[CLIENTS] = {0};
+    bool seen[2] = {false, false};
+    s->echo = true;
+    start(s, 1, "WorkerThreads=2");
+    for (int i = 0; i < CLIENTS; i++) {
+        struct server_seen e;
+        open_one(s, &c[i]);
+        cr_assert(server_wait(s, EVENT_CONNECTED, (size_t)i, &e));
+        seen[id_shard(e.connection) & 1] = true;
+    }
+    cr_assert(seen[0] && seen[1], "one worker has them all");
+    for (int round = 0; round < 20; round++)
+        for (int i = 0; i < CLIENTS; i++)
+            echo_once(&c[i], &sum[i]);
+    for (int i = 0; i < CLIENTS; i++)
+        client_free(&c[i]);
+    finish(s);
+}
+
+/* An 'S' makes the handler answer twice and then stay; anything else is echoed. */
+static void answer_and_stay(nacre_server *n, struct nacre_ssh_channel_data_in *e, void *context)
+{
+    if (e->data[0] != 'S') {
+        server_on_ssh_channel_data_in(n, e, context);
+        return;
+    }
+    (void)nacre_send_bytes(n, e->channel_id, "one", 3);
+    (void)nacre_send_bytes(n, e->channel_id, "two", 3);
+    atomic_fetch_add(&handler.in, 1);
+    while (!atomic_load(&handler.enough))
+        usleep(1000);
+    atomic_fetch_add(&handler.left, 1);
+}
+
+static struct server *staying_server(void)
+{
+    struct server *s = server_new();
+    s->echo = true;
+    s->handlers.on_ssh_channel_data_in = answer_and_stay;
+    return s;
+}
+
+Test(class_wheel, what_a_handler_sends_goes_out_while_it_runs, .timeout = 120)
+{
+    struct server *s = staying_server();
+    struct client c;
+    size_t sum = 0;
+    start(s, 1, "WorkerThreads=1");
+    open_one(s, &c);
+    echo_once(&c, &sum);
+    cr_assert(client_send(&c, 0, "S", 1));
+    cr_assert(client_wait_count(&c, &c.channels[0].received, sum + 6), "it waits for the handler");
+    cr_assert_eq(atomic_load(&handler.left), 0);
+    atomic_store(&handler.enough, true);
+    client_free(&c);
+    finish(s);
+}
+
+Test(class_wheel, r43_a_worker_goes_on_while_the_guest_is_in_a_handler, .timeout = 120)
+{
+    struct server *s = staying_server();
+    struct client slow, quick, late;
+    size_t sum = 0;
+    start(s, CALLERS, "WorkerThreads=1");
+    open_one(s, &slow);
+    open_one(s, &quick);
+    echo_once(&quick, &sum);
+    cr_assert(client_send(&slow, 0, "S", 1));
+    cr_assert(client_wait_count(&slow, &slow.channels[0].received, 6));
+    for (int i = 0; i < 50; i++)
+        echo_once(&quick, &sum);
+    open_one(s, &late);
+    cr_assert_eq(atomic_load(&handler.left), 0);
+    atomic_store(&handler.enough, true);
+    client_free(&late);
+    client_free(&quick);
+    client_free(&slow);
+    finish(s);
+}
+
+/* One caller, and it is away: keys are exchanged all the same, and what came meanwhile is there when it is back. */
+Test(class_wheel, r43_the_only_caller_may_be_away, .timeout = 120)
+{
+    struct server *s = staying_server();
+    struct client c;
+    size_t sum = 6;
+    start(s, 1, "WorkerThreads=1");
+    open_one(s, &c);
+    cr_assert(client_send(&c, 0, "S", 1));
+    cr_assert(client_wait_count(&c, &c.channels[0].received, 6));
+    unsigned keys = c.keys_done;
+    cr_assert_eq(nacre_conn_rekey(c.conn, nacre_clock_ns()), NACRE_OK);
+    cr_assert(client_wait_unsigned(&c, &c.keys_done, keys + 1), "keys wait for a handler");
+    cr_assert(client_send(&c, 0, "ping", 4));
+    client_pump(&c, 50);
+    cr_assert_eq(c.channels[0].received, 6, "its own events overlap");
+    atomic_store(&handler.enough, true);
+    cr_assert(client_wait_count(&c, &c.channels[0].received, sum + 4));
+    client_free(&c);
+    finish(s);
+}
+
+static void shut_down(nacre_server *n, struct nacre_ssh_channel_data_in *e, void *context)
+{
+    (void)e;
+    (void)context;
+    cr_expect_eq(nacre_shutdown(n), 0);
+}
+
+Test(class_wheel, shutdown_from_a_handler_brings_every_end, .timeout = 120)
+{
+    enum {
+        CLIENTS = 6
+    };
+    struct server *s = server_new();
+    struct client c[CLIENTS];
+    s->handlers.on_ssh_channel_data_in = shut_down;
+    start(s, 1, "WorkerThreads=1");
+    for (int i = 0; i < CLIENTS; i++)
+        open_one(s, &c[i]);
+    cr_assert(client_send(&c[0], 0, "end", 3));
+    for (int i = 0; i < CLIENTS; i++)
+        cr_assert(client_wait_end(&c[i]));
+    cr_assert(server_wait(s, EVENT_DISCONNECTED, CLIENTS - 1, NULL), "a caller sleeps on");
+    cr_assert_eq(server_count(s, EVENT_DISCONNECTED), CLIENTS);
+    for (int i = 0; i < CLIENTS; i++)
+        client_free(&c[i]);
+    cr_assert_eq(nacre_start_listening(s->nacre), 0);
+    cr_assert_eq(nacre_get_local_port(s->nacre, &s->port), 0);
+    finish(s);
+}
+
+/* Sends of other threads while a caller waits as a guest. */
+Test(class_wheel, others_send_while_a_caller_waits, .timeout = 120)
+{
+    struct server *s = server_new();
+    struct client c;
+    struct server_seen e;
+    start(s, 1, "WorkerThreads=1");
+    open_one(s, &c);
+    cr_assert(server_wait(s, EVENT_SSH_CHANNEL_OPENED, 0, &e));
+    for (size_t i = 1; i <= 100; i++) {
+        cr_assert_eq(nacre_send_bytes(s->nacre, e.channel, "abc", 3), 0);
+        cr_assert(client_wait_count(&c, &c.channels[0].received, 3 * i));
+    }
+    client_free(&c);
+    finish(s);
+}
+
+static void *call_until_cancelled(void *argument)
+{
+    struct server *s = argument;
+    for (;;) {
+        (void)nacre_do_events(s->nacre);
+        pthread_testcancel();
+    }
+    return NULL;
+}
+
+/* Ended in the middle of a worker's work, it would take the worker with it. */
+Test(class_wheel, a_guest_that_is_cancelled_leaves_in_order, .timeout = 120)
+{
+    struct server *s = server_new();
+    struct client c;
+    pthread_t thread;
+    size_t sum = 0;
+    s->echo = true;
+    start(s, 0, "WorkerThreads=1");
+    server_set(s, "SelectWaitMillis=20");
+    cr_assert_eq(pthread_create(&thread, NULL, call_until_cancelled, s), 0);
+    open_one(s, &c);
+    echo_once(&c, &sum);
+    cr_assert(client_send(&c, 0, "ping", 4));
+    cr_assert_eq(pthread_cancel(thread), 0);
+    cr_assert_eq(pthread_join(thread, NULL), 0);
+    sum += 4;
+    cr_assert_eq(pthread_create(&s->threads[s->thread_count++], NULL, call, s), 0);
+    cr_assert(client_wait_count(&c, &c.channels[0].received, sum));
+    echo_once(&c, &sum);
+    client_free(&c);
+    finish(s);
+}
