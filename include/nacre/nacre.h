@@ -435,7 +435,9 @@ NACRE_API enum nacre_error_class nacre_error_class(int code);
  *                      which is NOT_SUPPORTED elsewhere). */
 NACRE_API int nacre_config(nacre_server *server, const char *setting, char *value, size_t size);
 
-/* Calls handlers for events that wait; when there are none, waits up to SelectWaitMillis for some. */
+/* Calls handlers for events that wait; when there are none, waits up to SelectWaitMillis for some. While it waits, a
+ * worker's part may be done on the calling thread, so that a message needs no switch of threads: the thread should then
+ * have no credentials, priority or restrictions of its own. It cannot be cancelled (pthread_cancel) meanwhile. */
 NACRE_API int nacre_do_events(nacre_server *server);
 
 /* A descriptor that polls readable while events wait, for a loop of the program's own; nacre_do_events() clears it. The

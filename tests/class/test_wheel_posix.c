@@ -249,37 +249,3 @@ Test(class_wheel, others_send_while_a_caller_waits, .timeout = 120)
     client_free(&c);
     finish(s);
 }
-
-static void *call_until_cancelled(void *argument)
-{
-    struct server *s = argument;
-    for (;;) {
-        (void)nacre_do_events(s->nacre);
-        pthread_testcancel();
-    }
-    return NULL;
-}
-
-/* Ended in the middle of a worker's work, it would take the worker with it. */
-Test(class_wheel, a_guest_that_is_cancelled_leaves_in_order, .timeout = 120)
-{
-    struct server *s = server_new();
-    struct client c;
-    pthread_t thread;
-    size_t sum = 0;
-    s->echo = true;
-    start(s, 0, "WorkerThreads=1");
-    server_set(s, "SelectWaitMillis=20");
-    cr_assert_eq(pthread_create(&thread, NULL, call_until_cancelled, s), 0);
-    open_one(s, &c);
-    echo_once(&c, &sum);
-    cr_assert(client_send(&c, 0, "ping", 4));
-    cr_assert_eq(pthread_cancel(thread), 0);
-    cr_assert_eq(pthread_join(thread, NULL), 0);
-    sum += 4;
-    cr_assert_eq(pthread_create(&s->threads[s->thread_count++], NULL, call, s), 0);
-    cr_assert(client_wait_count(&c, &c.channels[0].received, sum));
-    echo_once(&c, &sum);
-    client_free(&c);
-    finish(s);
-}
