@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The seam to the operating system: what a shard needs to move bytes, shaped as completions.
  *
- * The shard asks, and wait() later says how it ended. Every call is made on the shard's own thread except wake(), or, by
- * back ends that allow it (reap), on whichever thread has the shard at the moment. The
- * contract, the same for every back end and tested on each by tests/backend:
+ * The shard asks, and wait() later says how it ended. Every call is made on the shard's own thread except wake(), or,
+ * by back ends that allow it (reap), on whichever thread has the shard at the moment. The contract, the same for every
+ * back end and tested on each by tests/backend:
  * - What is asked for begins at the next wait() at the latest.
  * - receive(on) is a standing wish, not one read; off is back pressure. Data arrives in a block of the shard's pool;
  * the reference belongs to the shard, which may keep it. An idle connection owns no receive buffer. `headroom` bytes in
