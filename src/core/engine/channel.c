@@ -121,7 +121,10 @@ void nacre_channel_closed(struct channel *ch)
     c->ends[ch->number].channel = NULL;
     nacre_channel_shut(ch);
     bool told = c->shard->server->handlers.on_ssh_channel_closed != NULL || c->events_out != 0;
-    if (!told || !emit(ch, EVENT_SSH_CHANNEL_CLOSED))
+    if (told && emit(ch, EVENT_SSH_CHANNEL_CLOSED))
+        return;
+    /* Without memory to tell it the connection ends, and the channel goes with it, behind its events that are out. */
+    if (c->events_out == 0)
         nacre_channel_remove(ch);
 }
 
