@@ -36,8 +36,11 @@ void nacre_winsock_work_listener(struct io *io, uint32_t slot, struct winsock_ou
             continue;
         }
         int number = WSAGetLastError();
-        if (number == WSAEWOULDBLOCK)
+        if (number == WSAEWOULDBLOCK) {
+            if (io->notifier->emptied != NULL)
+                io->notifier->emptied(io, slot);
             return;
+        }
         if (nacre_sock_accept_goes_on(number))
             continue;
         winsock_report(out, IO_LISTEN_FAILED, s)->error = nacre_error_from_errno(number);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Notifier: WSAPoll. The array holds the sockets that wait for something, without gaps; the first place is a datagram
- * socket that is connected to itself and wakes the wait up. */
+/* Notifier: WSAPoll. The array holds the sockets that wait for something, without gaps; the first place is one end of
+ * a connection within this process, whose bytes wake the wait up. Not a datagram: those are dropped when a processor's
+ * queue of received packets is full, on the loopback interface, too, and a wake-up that is lost stops the worker. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,11 +9,11 @@
 #include "io_winsock/winsock.h"
 
 enum {
-    FIRST_ROOM = 256,
-    PATIENCE_MS = 250 /* no wait is longer: a wake-up is a datagram, which the system may drop */
+    FIRST_ROOM = 256
 };
 
 struct notes {
+    io_socket waker; /* its bytes arrive at the first place */
     WSAPOLLFD *at;
     uint32_t *slots; /* whose place it is */
     uint32_t count, room;
@@ -103,31 +104,83 @@ static void poll_remove(struct io *io, uint32_t slot)
 
 /* ---- waking ---------------------------------------------------------------------------------------------------- */
 
-/* One datagram under way at most, and only its own are taken: it is connected. */
-static bool connect_to_itself(io_socket s)
+static bool same_address(const struct sockaddr_in *a, const struct sockaddr_in *b)
 {
-    struct sockaddr_in at = {.sin_family = AF_INET};
-    int len = sizeof at;
-    u_long on = 1;
-    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    return bind(s, (const struct sockaddr *)&at, sizeof at) == 0 && getsockname(s, (struct sockaddr *)&at, &len) == 0 &&
-           connect(s, (const struct sockaddr *)&at, sizeof at) == 0 && ioctlsocket(s, (long)FIONBIO, &on) == 0;
+    return a->sin_family == b->sin_family && a->sin_port == b->sin_port && a->sin_addr.s_addr == b->sin_addr.s_addr;
 }
 
-static io_socket waker(const struct io *io)
+/* The end of `sending` at the listener. Anybody on this machine may connect to it: strangers are sent away. */
+static io_socket accept_own(io_socket listener, io_socket sending)
 {
-    return io->notes->at[0].fd;
+    struct sockaddr_in mine, theirs;
+    int len = sizeof mine;
+    if (getsockname(sending, (struct sockaddr *)&mine, &len) != 0)
+        return IO_NO_SOCKET;
+    for (;;) {
+        len = sizeof theirs;
+        io_socket s = accept(listener, (struct sockaddr *)&theirs, &len);
+        if (s == IO_NO_SOCKET || same_address(&mine, &theirs))
+            return s;
+        nacre_sock_close(s);
+    }
+}
+
+static bool begin_to_listen(io_socket s, struct sockaddr_in *at)
+{
+    int len = sizeof *at;
+    *at = (struct sockaddr_in){.sin_family = AF_INET};
+    at->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return bind(s, (const struct sockaddr *)at, len) == 0 && listen(s, 1) == 0 &&
+           getsockname(s, (struct sockaddr *)at, &len) == 0;
+}
+
+static io_socket new_stream(void)
+{
+    return WSASocketW(AF_INET, SOCK_STREAM, 0, NULL, 0, WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT);
+}
+
+static bool set_up(io_socket s)
+{
+    const BOOL at_once = TRUE; /* a byte does not wait for the one before to be acknowledged */
+    u_long on = 1;
+    return s != IO_NO_SOCKET && setsockopt(s, IPPROTO_TCP, TCP_NODELAY, (const char *)&at_once, sizeof at_once) == 0 &&
+           ioctlsocket(s, (long)FIONBIO, &on) == 0;
+}
+
+static bool connect_pair(struct notes *n, io_socket listener)
+{
+    struct sockaddr_in at;
+    if (!begin_to_listen(listener, &at) || connect(n->waker, (const struct sockaddr *)&at, sizeof at) != 0)
+        return false;
+    io_socket arriving = accept_own(listener, n->waker);
+    if (arriving == IO_NO_SOCKET)
+        return false;
+    n->at[n->count++] = (WSAPOLLFD){.fd = arriving, .events = POLLRDNORM};
+    return SetHandleInformation((HANDLE)arriving, HANDLE_FLAG_INHERIT, 0) && set_up(arriving) && set_up(n->waker);
+}
+
+static enum nacre_error open_waker(struct notes *n)
+{
+    io_socket listener = new_stream();
+    n->waker = new_stream();
+    bool ok = listener != IO_NO_SOCKET && n->waker != IO_NO_SOCKET && connect_pair(n, listener);
+    int error = WSAGetLastError();
+    if (listener != IO_NO_SOCKET)
+        nacre_sock_close(listener);
+    return ok ? NACRE_OK : nacre_error_from_errno(error);
 }
 
 static void poll_wake(struct io *io)
 {
-    (void)send(waker(io), "", 1, 0); /* when it fails the end of the wait finds that it was asked for */
+    /* Out of memory: the next call tries again. */
+    if (send(io->notes->waker, "", 1, 0) != 1)
+        atomic_store_explicit(&io->wake_sent, false, memory_order_release);
 }
 
 static void take_wake_up(struct io *io)
 {
-    char byte;
-    while (recv(waker(io), &byte, 1, 0) > 0)
+    char bytes[16];
+    while (recv(io->notes->at[0].fd, bytes, sizeof bytes, 0) == sizeof bytes)
         ;
     nacre_winsock_woken(io);
 }
@@ -138,7 +191,9 @@ static void poll_close(struct io *io)
     if (n == NULL)
         return;
     if (n->count != 0)
-        nacre_sock_close(waker(io));
+        nacre_sock_close(n->at[0].fd);
+    if (n->waker != IO_NO_SOCKET)
+        nacre_sock_close(n->waker);
     free(n->at);
     free(n->slots);
     free(n);
@@ -155,13 +210,10 @@ static enum nacre_error poll_open(struct io *io)
         return error;
     nacre_sock_close(started);
     io->notes = (struct notes *)calloc(1, sizeof *io->notes);
-    if (io->notes == NULL || !make_room(io->notes))
+    if (io->notes == NULL)
         return NACRE_E_NOBUFS;
-    io_socket s = WSASocketW(AF_INET, SOCK_DGRAM, 0, NULL, 0, WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT);
-    if (s == IO_NO_SOCKET)
-        return nacre_error_from_errno(WSAGetLastError());
-    io->notes->at[io->notes->count++] = (WSAPOLLFD){.fd = s, .events = POLLRDNORM};
-    return connect_to_itself(s) ? NACRE_OK : nacre_error_from_errno(WSAGetLastError());
+    io->notes->waker = IO_NO_SOCKET;
+    return make_room(io->notes) ? open_waker(io->notes) : NACRE_E_NOBUFS;
 }
 
 /* ---- waiting --------------------------------------------------------------------------------------------------- */
@@ -197,11 +249,9 @@ static void look(struct io *io, int left)
 static void poll_wait(struct io *io, int64_t until_ns)
 {
     DWORD ms = nacre_winsock_left_ms(until_ns);
-    int ready = WSAPoll(io->notes->at, io->notes->count, ms < PATIENCE_MS ? (int)ms : PATIENCE_MS);
+    int ready = WSAPoll(io->notes->at, io->notes->count, ms == INFINITE ? -1 : (int)ms);
     if (ready > 0)
         look(io, ready);
-    else
-        nacre_winsock_woken(io);
 }
 
 static const struct notifier notifier = {

@@ -46,6 +46,13 @@ static enum nacre_error window_add(struct io *io, uint32_t slot)
     return NACRE_OK;
 }
 
+/* accept() asks for the next message, but in Wine not when it finds nobody: a message that was posted for somebody who
+ * had been accepted already would be the last. Asking anew posts one at once if somebody came meanwhile. */
+static void window_emptied(struct io *io, uint32_t slot)
+{
+    (void)window_add(io, slot);
+}
+
 static void window_accepted(struct io *io, io_socket s)
 {
     (void)WSAAsyncSelect(s, io->notes->window, 0, 0);
@@ -140,6 +147,7 @@ static const struct notifier notifier = {
     .close = window_close,
     .add = window_add,
     .remove = window_remove,
+    .emptied = window_emptied,
     .accepted = window_accepted,
     .wait = window_wait,
     .wake = window_wake,

@@ -78,6 +78,8 @@ struct notifier {
     void (*remove)(struct io *io, uint32_t slot);
     /* What the slot waits for may have changed. NULL: what is told does not depend on it. */
     void (*adjust)(struct io *io, uint32_t slot);
+    /* A listener has nobody left to accept. NULL: whoever comes next is told of in any case. */
+    void (*emptied)(struct io *io, uint32_t slot);
     /* Makes a socket that accept() gave forget the listener's notifier. NULL: there is nothing to forget. */
     void (*accepted)(struct io *io, io_socket s);
     /* Waits for news and calls nacre_winsock_note() for each. */

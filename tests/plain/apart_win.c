@@ -16,6 +16,18 @@ __attribute__((constructor)) static void end_at_crashes(void)
     (void)SetUnhandledExceptionFilter(crashed);
 }
 
+/* Wine's desktop begins with the first window and ends with the last, and a process that comes while it ends gets no
+ * window: this one stays until all tests are over. */
+static void hold_desktop(void)
+{
+    static HWND held;
+    for (int i = 0; i < 50 && held == NULL; i++) {
+        held = CreateWindowExW(0, L"STATIC", NULL, 0, 0, 0, 0, 0, HWND_MESSAGE, NULL, NULL, NULL);
+        if (held == NULL)
+            Sleep(100);
+    }
+}
+
 intptr_t plain_begin(const struct plain_test *test, size_t number)
 {
     wchar_t program[MAX_PATH];
@@ -24,6 +36,7 @@ intptr_t plain_begin(const struct plain_test *test, size_t number)
     STARTUPINFOW how = {.cb = sizeof how};
     PROCESS_INFORMATION made;
     fflush(NULL);
+    hold_desktop();
     if (GetModuleFileNameW(NULL, program, MAX_PATH) == 0)
         return -1;
     snprintf(line, sizeof line, "test --one %s::%s %u", test->suite, test->name, (unsigned)number);

@@ -89,8 +89,7 @@ struct job {
 };
 
 static struct job jobs[JOBS_MAX];
-static unsigned jobs_max = 1, first, count, passed, failed, skipped, repeated;
-static bool repeats; /* --repeat: a case that fails is run once more, and that is said */
+static unsigned jobs_max = 1, first, count, passed, failed, skipped;
 
 static int end_of(const struct job *j)
 {
@@ -103,12 +102,6 @@ static void end_first(void)
 {
     struct job *j = &jobs[first];
     int end = end_of(j);
-    if (repeats && end != PLAIN_PASSED && end != PLAIN_SKIPPED) {
-        printf("[ONCE MORE] %s::%s, case %u (%d)\n", j->test->suite, j->test->name, (unsigned)j->number, end);
-        repeated++;
-        j->process = plain_begin(j->test, j->number);
-        end = end_of(j);
-    }
     passed += end == PLAIN_PASSED;
     skipped += end == PLAIN_SKIPPED;
     if (end != PLAIN_PASSED && end != PLAIN_SKIPPED) {
@@ -187,8 +180,6 @@ int main(int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         if (strncmp(argv[i], "-j", 2) == 0)
             jobs_max = read_jobs(argv[i] + 2);
-        else if (strcmp(argv[i], "--repeat") == 0)
-            repeats = true;
         else if (strcmp(argv[i], "--filter") == 0 && i + 1 < argc)
             filter = argv[i + 1];
         else if (argv[i][0] != '-' && strncmp(argv[i - 1], "--", 2) != 0)
@@ -202,6 +193,6 @@ int main(int argc, char **argv)
     }
     while (count != 0)
         end_first();
-    printf("%u passed, %u failed, %u skipped, %u run twice\n", passed, failed, skipped, repeated);
+    printf("%u passed, %u failed, %u skipped\n", passed, failed, skipped);
     return failed == 0 && passed != 0 ? 0 : 1;
 }

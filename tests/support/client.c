@@ -279,8 +279,14 @@ bool client_wait_end(struct client *c)
 
 void client_init(struct client *c)
 {
-    *c = (struct client){.fd = -1};
-    c->crypto = nacre_crypto_open(false);
+    struct nacre_crypto *crypto = nacre_crypto_open(false);
+    client_init_with(c, crypto);
+    nacre_crypto_unref(crypto);
+}
+
+void client_init_with(struct client *c, struct nacre_crypto *crypto)
+{
+    *c = (struct client){.fd = -1, .crypto = nacre_crypto_ref(crypto)};
     nacre_pool_init(&c->pool, 0);
     nacre_buf_init(&c->in, IN_MAX);
     nacre_buf_init(&c->sent, IN_MAX);

@@ -77,6 +77,9 @@ struct client {
 /* A client that is not connected; change `config`, then client_connect(). */
 void client_init(struct client *c);
 
+/* The same with a context of the library that it shares with others. */
+void client_init_with(struct client *c, struct nacre_crypto *crypto);
+
 /* Connects to the port on 127.0.0.1 and waits until logins may begin. False: it ended before, see `error`. */
 bool client_connect(struct client *c, int port);
 
