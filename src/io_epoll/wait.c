@@ -101,21 +101,23 @@ static void rest_in_trouble(struct io *io, int error, struct epoll_out *out)
 static void poll_kernel(struct io *io, int64_t until_ns, struct epoll_out *out)
 {
     struct epoll_event events[EVENTS_PER_POLL];
-    bool no_pwait2 = io->no_pwait2;
+    bool no_pwait2 = io->no_pwait2, in_trouble = io->in_trouble;
     bool rests = until_ns > 0 && io->options.rest != NULL;
     if (rests)
         io->options.rest(io->options.context, until_ns);
     int n = ask_kernel(io->epoll, &no_pwait2, events, until_ns);
+    int error = n < 0 ? errno : 0;
     if (rests)
         io->options.resume(io->options.context);
     io->no_pwait2 = io->no_pwait2 || no_pwait2;
     io->skipped_poll = false;
-    if (n < 0 && errno != EINTR) {
+    if (n < 0 && error != EINTR) {
         if (!epoll_out_is_full(out))
-            rest_in_trouble(io, errno, out);
+            rest_in_trouble(io, error, out);
         return;
     }
-    io->in_trouble = false;
+    if (in_trouble) /* what succeeds now was asked after it began */
+        io->in_trouble = false;
     for (int i = 0; i < n; i++)
         note(io, &events[i]);
 }
