@@ -41,7 +41,7 @@ struct thread {
 /* Touched by whoever has the baton; `baton` only orders the handing over. */
 static struct {
     uint64_t seed, state, trace, switches;
-    int64_t now_ns;
+    int64_t now_ns, calendar_s; /* calendar_s: what is added to the date */
     bool loud;
     uint32_t unrest; /* one lock in so many lets another thread run */
     struct thread threads[THREADS_MAX];
@@ -311,6 +311,17 @@ void sim_sleep(int64_t ns)
     wait_as(WAITING, NULL, world.now_ns + (ns < 1 ? 1 : ns));
 }
 
+void sim_leap(int64_t ns)
+{
+    world.now_ns += ns;
+    go_on();
+}
+
+void sim_set_calendar(int64_t by_seconds)
+{
+    world.calendar_s += by_seconds;
+}
+
 /* ---- base/plat.h ------------------------------------------------------------------------------------------------ */
 
 int64_t nacre_clock_ns(void)
@@ -320,7 +331,7 @@ int64_t nacre_clock_ns(void)
 
 int64_t nacre_clock_unix(void)
 {
-    return INT64_C(1700000000) + world.now_ns / 1000000000;
+    return INT64_C(1700000000) + world.calendar_s + world.now_ns / 1000000000;
 }
 
 bool nacre_entropy(void *at, size_t len)

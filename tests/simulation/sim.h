@@ -39,6 +39,10 @@ void sim_tell(const char *format, ...);
 /* A number that depends on every choice made so far: two runs of a seed end with the same one. */
 uint64_t sim_trace(void);
 
+/* The world's clock leaps, as that of a machine does which was suspended; its calendar is set, forward or back. */
+void sim_leap(int64_t ns);
+void sim_set_calendar(int64_t by_seconds);
+
 /* How old the world is. */
 double sim_seconds(void);
 

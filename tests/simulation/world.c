@@ -154,9 +154,28 @@ static void step_peer(struct peer *p)
         peer_end(p);
 }
 
+/* What the system does to a server that is well. */
+static void disturb(void)
+{
+    static const enum fake_call calls[] = {FAKE_ATTACH, FAKE_SEND, FAKE_WAIT};
+    static const enum nacre_error errors[] = {NACRE_E_MFILE, NACRE_E_NOBUFS, NACRE_E_CONNABORTED};
+    uint32_t what = sim_below(8);
+    sim_tell("disturbed by %u", what);
+    if (what == 0)
+        sim_leap((int64_t)sim_below(6 * 3600) * 1000 * 1000 * 1000);
+    else if (what == 1)
+        sim_set_calendar((int64_t)sim_below(20000) - 10000);
+    else if (what < 5)
+        fake_listener_fail(world.listener, errors[what - 2]);
+    else
+        fake_fail_next(calls[what - 5], NACRE_E_NOBUFS);
+}
+
 static void live(void)
 {
     for (unsigned i = 0; i < STEPS; i++) {
+        if (sim_one_in(500))
+            disturb();
         step_peer(&world.peers[sim_below(PEERS)]);
         if (sim_one_in(10))
             app_step();
@@ -199,6 +218,7 @@ static void check_empty(void)
 static void end(void)
 {
     sim_faults(0, 0);
+    sim_sleep(INT64_C(1000000000)); /* a listener that rests has those who wait let in */
     tell_workers(COMMAND_UNLISTEN);
     for (unsigned i = 0; i < PEERS; i++)
         if (world.peers[i].used) {
