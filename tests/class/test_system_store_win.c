@@ -188,7 +188,8 @@ static void log_in(struct server *s, const char *algorithm)
     struct client c;
     client_init(&c);
     c.config.algorithms.host_key = algorithm;
-    cr_assert(client_connect(&c, s->port), "%s: %s", algorithm, c.text);
+    cr_assert(client_dial(&c, NULL, s->port), "%s: no connection: %d", algorithm, WSAGetLastError());
+    cr_assert(client_wait(&c, &c.ready), "%s: %s (ended %d, fin %d)", algorithm, c.text, c.ended, c.fin);
     cr_expect(client_login(&c, "user", "pw"), "%s: %s", algorithm, c.text);
     client_free(&c);
 }
