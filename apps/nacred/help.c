@@ -40,6 +40,7 @@ const char nacred_help[] =
     "  --set NAME=VALUE             any setting or property of the server; may be repeated\n"
     "  --threads N                  threads that handle events, 1 to 256 (default 2)\n"
     "  --log text|json              form of the log on standard error (default text)\n"
+    "  --log-level LEVEL            error, warning, info or debug (default): the least severe that is logged\n"
     "  --version                    print the version and exit\n"
     "  --help                       print this and exit\n"
     "\n"

@@ -2,7 +2,6 @@
 #include "log.h"
 
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,6 +23,7 @@ struct line {
 };
 
 static enum log_format log_format = LOG_TEXT;
+static enum log_level log_most = LOG_LEVEL_DEBUG;
 
 static const char *const level_names[] = {
     [LOG_LEVEL_ERROR] = "error",
@@ -32,9 +32,21 @@ static const char *const level_names[] = {
     [LOG_LEVEL_DEBUG] = "debug",
 };
 
-void nacred_log_set_format(enum log_format format)
+void nacred_log_set(enum log_format format, enum log_level most)
 {
     log_format = format;
+    log_most = most;
+}
+
+bool nacred_log_level_of(const char *name, enum log_level *level)
+{
+    for (size_t i = 0; i < sizeof level_names / sizeof *level_names; i++) {
+        if (strcmp(name, level_names[i]) == 0) {
+            *level = (enum log_level)i;
+            return true;
+        }
+    }
+    return false;
 }
 
 static void line_bytes(struct line *line, const char *bytes, size_t len)
@@ -188,6 +200,8 @@ void nacred_log(enum log_level level, const struct peer *peer, const char *event
     struct line line;
     va_list arguments;
 
+    if (level > log_most)
+        return;
     va_start(arguments, format);
     vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);

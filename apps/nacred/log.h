@@ -4,6 +4,8 @@
 #ifndef NACRED_LOG_H
 #define NACRED_LOG_H
 
+#include <stdbool.h>
+
 enum log_format {
     LOG_TEXT,
     LOG_JSON,
@@ -18,8 +20,11 @@ enum log_level {
 
 struct peer;
 
-/* Before any other thread runs. */
-void nacred_log_set_format(enum log_format format);
+/* Before any other thread runs. Lines of `most` and of what is more severe are written. */
+void nacred_log_set(enum log_format format, enum log_level most);
+
+/* The level of that name; false: there is none. */
+bool nacred_log_level_of(const char *name, enum log_level *level);
 
 /* `event` is a short word of ours. `peer` may be NULL. What the message quotes from a peer needs no care: whatever
  * could forge or hide a line is escaped. */

@@ -256,7 +256,7 @@ static int serve(struct app *app)
     char demo_password[25] = "";
     int status = EXIT_FAILURE;
 
-    nacred_log_set_format(app->options.log);
+    nacred_log_set(app->options.log, app->options.log_level);
     nacred_child_keep_limits();
     if (!nacred_loop_open(&app->loop) || !nacred_ending_open(&ending, &app->loop) ||
         !nacred_account_read(&app->account))

@@ -266,6 +266,13 @@ static bool take_log(struct parse *p, char *value)
     return true;
 }
 
+static bool take_log_level(struct parse *p, char *value)
+{
+    if (!nacred_log_level_of(value, &p->options->log_level))
+        return wrong(p, "--log-level needs error, warning, info or debug: '%s'", value);
+    return true;
+}
+
 static bool take_version(struct parse *p, char *value)
 {
     (void)value;
@@ -302,6 +309,7 @@ static const struct option_row option_rows[] = {
     {"set",                  VALUE_NEEDED,   take_set},
     {"threads",              VALUE_NEEDED,   take_threads},
     {"log",                  VALUE_NEEDED,   take_log},
+    {"log-level",            VALUE_NEEDED,   take_log_level},
     {"version",              VALUE_NONE,     take_version},
     {"help",                 VALUE_NONE,     take_help},
 };
@@ -343,7 +351,8 @@ enum options_result nacred_options_read(struct options *options, int argc, char 
 {
     struct parse p = {.options = options, .error = error, .result = OPTIONS_RUN};
 
-    *options = (struct options){.host = "127.0.0.1", .port = 2222, .log = LOG_TEXT, .threads = 2};
+    *options = (struct options){
+        .host = "127.0.0.1", .port = 2222, .log = LOG_TEXT, .log_level = LOG_LEVEL_DEBUG, .threads = 2};
     *error = 0;
     for (int at = 1; at < argc; at++)
         if (!take_argument(&p, argc, argv, &at))

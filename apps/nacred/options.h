@@ -40,6 +40,7 @@ struct options {
     struct strings accept_env;
     struct strings settings; /* copies: they may hold passwords, which are wiped from argv */
     enum log_format log;
+    enum log_level log_level;
     int threads;
 };
 

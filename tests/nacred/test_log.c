@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What clients choose cannot forge lines of the log nor turn its text around. */
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -13,7 +14,7 @@ static void line_of(enum log_format format, const char *text, char *line, size_t
 
     cr_assert(saved >= 0 && pipe(ends) == 0);
     cr_assert(dup2(ends[1], STDERR_FILENO) >= 0);
-    nacred_log_set_format(format);
+    nacred_log_set(format, LOG_LEVEL_INFO);
     nacred_log(LOG_LEVEL_INFO, NULL, "test", "%s", text);
     cr_assert(dup2(saved, STDERR_FILENO) >= 0);
     close(saved);
@@ -52,4 +53,36 @@ Test(nacred_log, separators_of_lines_and_marks_of_direction_are_escaped)
 Test(nacred_log, other_text_stands_as_it_is)
 {
     expect(LOG_TEXT, "gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xe2\x80\x94", "gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xe2\x80\x94\n");
+}
+
+Test(nacred_log, what_is_less_severe_than_asked_for_is_left_out)
+{
+    static const char *const names[] = {"error", "warning", "info", "debug"};
+    enum log_level most, level;
+    int ends[2], saved = dup(STDERR_FILENO);
+    char lines[1024];
+
+    cr_assert(saved >= 0 && pipe(ends) == 0 && dup2(ends[1], STDERR_FILENO) >= 0);
+    for (size_t i = 0; i < 4; i++) {
+        cr_expect(nacred_log_level_of(names[i], &most));
+        nacred_log_set(LOG_TEXT, most);
+        for (size_t k = 0; k < 4 && nacred_log_level_of(names[k], &level); k++)
+            nacred_log(level, NULL, "test", "%s of %s", names[k], names[i]);
+    }
+    cr_assert(dup2(saved, STDERR_FILENO) >= 0);
+    close(saved);
+    close(ends[1]);
+    size_t len = 0;
+    for (ssize_t n; (n = read(ends[0], lines + len, sizeof lines - 1 - len)) > 0;)
+        len += (size_t)n;
+    close(ends[0]);
+    lines[len] = '\0';
+    for (size_t i = 0; i < 4; i++) {
+        for (size_t k = 0; k < 4; k++) {
+            char wanted[64];
+            snprintf(wanted, sizeof wanted, "%s of %s\n", names[k], names[i]);
+            cr_expect_eq(strstr(lines, wanted) != NULL, k <= i, "%s", wanted);
+        }
+    }
+    cr_expect_not(nacred_log_level_of("loud", &level));
 }

@@ -79,6 +79,7 @@ ParameterizedTestParameters(nacred_options, wrong)
         {{"--sftp-root"}, "--sftp-root"},
         {{"--sftp", "--sftp-root=/srv"}, "--sftp"},
         {{"--log", "xml"}, "xml"},
+        {{"--log-level", "loud"}, "loud"},
         {{"--threads", "0"}, "--threads"},
         {{"--threads", "2000000000000"}, "000"},
         {{"--set", "MaxConnections"}, "--set"},
