@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "ssh/conn_priv.h"
 #include "support/pair.h"
 #include "wire/namelist.h"
 
@@ -120,6 +121,36 @@ Test(pair, rekeys_with_data_in_flight_without_losing_any)
     pair_login(p);
     expect_echo(p, 5000000);
     cr_assert_gt(side_count(&p->server, CONN_KEX_DONE), 5);
+    pair_free(p);
+}
+
+/* Its peer's NEWKEYS may be long in coming: what waits for them counts as well. */
+Test(pair, new_keys_are_not_used_past_their_threshold_while_the_peer_still_has_old_ones)
+{
+    enum {
+        THRESHOLD = 100000,
+        LONGEST = 40000,
+        MUCH = 1000000
+    };
+    struct pair *p = pair_new();
+    uint8_t *bytes = calloc(1, MUCH);
+
+    p->server.config.rekey_bytes = THRESHOLD;
+    pair_login(p);
+    uint32_t channel = pair_open(p);
+    cr_assert_eq(nacre_conn_rekey(p->server.conn, p->now_ns), NACRE_OK);
+    pair_carry(&p->server, &p->client);
+    pair_feed(&p->client);
+    pair_carry(&p->client, &p->server);
+    pair_feed(&p->server);
+    cr_assert(p->server.conn->kex != NULL && !nacre_kex_is_out(p->server.conn), "its NEWKEYS are out");
+    cr_assert_eq(pair_send(&p->server, channel, 0, bytes, MUCH), NACRE_OK);
+    cr_assert_gt(p->server.conn->out.bytes, THRESHOLD / 2, "data goes on with the new keys");
+    cr_assert_lt(p->server.conn->out.bytes, THRESHOLD + LONGEST);
+    pair_run(p);
+    cr_assert_eq(p->client.data_bytes, MUCH, "%s %s", text_of(&p->server), text_of(&p->client));
+    cr_assert_geq(side_count(&p->client, CONN_KEX_DONE), 2 + MUCH / (THRESHOLD + LONGEST));
+    free(bytes);
     pair_free(p);
 }
 

@@ -165,7 +165,7 @@ static bool can_seal(struct conn *c)
         return false;
     if (nacre_kex_is_due(c))
         (void)nacre_kex_start(c);
-    return !nacre_kex_is_out(c);
+    return !nacre_kex_holds_data(c);
 }
 
 enum turn {

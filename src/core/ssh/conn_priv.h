@@ -249,6 +249,8 @@ bool nacre_kex_peer_busy(const struct conn *c); /* between the peer's KEXINIT an
 bool nacre_kex_is_out(const struct conn *c);    /* between our KEXINIT and our NEWKEYS */
 bool nacre_kex_skips_guess(struct conn *c);     /* true once: this method packet was a wrong guess */
 bool nacre_kex_is_due(const struct conn *c);
+/* Channel data has to wait: our KEXINIT is out, or our new keys are used up before the peer's NEWKEYS has come. */
+bool nacre_kex_holds_data(const struct conn *c);
 
 enum step nacre_send_service_request(struct conn *c);
 enum step nacre_send_ext_info(struct conn *c);

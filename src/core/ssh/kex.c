@@ -64,6 +64,11 @@ bool nacre_kex_is_due(const struct conn *c)
            (c->now_ns >= c->rekey_due_ns || is_used_up(c, &c->in) || is_used_up(c, &c->out));
 }
 
+bool nacre_kex_holds_data(const struct conn *c)
+{
+    return c->kex != NULL && (c->kex->we_sent || is_used_up(c, &c->out));
+}
+
 static struct kex *kex_begin(struct conn *c)
 {
     struct kex *kex = c->kex != NULL ? c->kex : calloc(1, sizeof *kex);
