@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "write_posix.h"
+
 FILE *nacred_file_open(const char *path)
 {
     return fopen(path, "re");
@@ -16,21 +18,6 @@ FILE *nacred_file_open(const char *path)
 bool nacred_file_is_missing(const char *path)
 {
     return access(path, F_OK) != 0 && errno == ENOENT;
-}
-
-static bool write_all(int fd, const char *bytes, size_t len)
-{
-    while (len > 0) {
-        ssize_t n = write(fd, bytes, len);
-
-        if (n < 0 && errno != EINTR)
-            return false;
-        if (n > 0) {
-            bytes += n;
-            len -= (size_t)n;
-        }
-    }
-    return true;
 }
 
 /* A name of its own first, then link(). mkostemp() makes the mode 0600. */
@@ -43,7 +30,7 @@ bool nacred_file_make(const char *path, const char *text)
         return false;
     snprintf(temporary, size, "%s.XXXXXX", path);
     int fd = mkostemp(temporary, O_CLOEXEC);
-    bool written = fd >= 0 && write_all(fd, text, strlen(text)) && fsync(fd) == 0;
+    bool written = fd >= 0 && nacred_write_all(fd, text, strlen(text)) && fsync(fd) == 0;
     written = written && link(temporary, path) == 0;
     int failed = errno;
     if (fd >= 0) {

@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "write_posix.h"
+
 enum {
     MODE_BITS = 0777, /* no set-id bits from a client */
 };
@@ -417,17 +419,5 @@ size_t nacred_sftp_receive(void *at, size_t size)
 
 bool nacred_sftp_send(const void *at, size_t len)
 {
-    const uint8_t *bytes = at;
-
-    while (len > 0) {
-        ssize_t n = write(STDOUT_FILENO, bytes, len);
-
-        if (n < 0 && errno != EINTR)
-            return false;
-        if (n > 0) {
-            bytes += n;
-            len -= (size_t)n;
-        }
-    }
-    return true;
+    return nacred_write_all(STDOUT_FILENO, at, len);
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "simulation/sim.h"
+#include "support/failing_calls.h"
 
 static uint32_t allocations_one_in, crypto_one_in;
 static uint64_t made;
@@ -35,41 +36,9 @@ uint64_t sim_faults_made(void)
 
 /* ---- memory ----------------------------------------------------------------------------------------------------- */
 
-/* The linker's names. */
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *at, size_t size);
-void *__real_aligned_alloc(size_t alignment, size_t size);
-char *__real_strdup(const char *text);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *at, size_t size);
-void *__wrap_aligned_alloc(size_t alignment, size_t size);
-char *__wrap_strdup(const char *text);
-
-void *__wrap_malloc(size_t size)
+bool failing_allocation(void)
 {
-    return fails(allocations_one_in) ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails(allocations_one_in) ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *at, size_t size)
-{
-    return fails(allocations_one_in) ? NULL : __real_realloc(at, size);
-}
-
-void *__wrap_aligned_alloc(size_t alignment, size_t size)
-{
-    return fails(allocations_one_in) ? NULL : __real_aligned_alloc(alignment, size);
-}
-
-char *__wrap_strdup(const char *text)
-{
-    return fails(allocations_one_in) ? NULL : __real_strdup(text);
+    return fails(allocations_one_in);
 }
 
 /* libcrypto loses a little of its own where an allocation in its midst fails: no leak is looked for in such a world. */
@@ -112,16 +81,10 @@ static void library_free(void *at, const char *file, int line)
 
 /* ---- cryptography ----------------------------------------------------------------------------------------------- */
 
-/* A call that answers 1 for success, and how it is passed on. */
-#define FAILING(name, parameters, arguments)                                                                           \
-    int __real_##name parameters;                                                                                      \
-    int __wrap_##name parameters;                                                                                      \
-    int __wrap_##name parameters                                                                                       \
-    {                                                                                                                  \
-        return fails(crypto_one_in) ? 0 : __real_##name arguments;                                                     \
-    }
-
-#include "support/failing_calls.h"
+bool failing_crypto(void)
+{
+    return fails(crypto_one_in);
+}
 
 /* ---- randomness ------------------------------------------------------------------------------------------------- */
 

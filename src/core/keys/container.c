@@ -143,6 +143,20 @@ bool nacre_container_certificate(struct container *k, void *x509)
     return kept;
 }
 
+enum nacre_error nacre_container_take_certified(struct container *k, void *evp_pkey, void *x509, struct key **out)
+{
+    struct key *key = NULL;
+    if (evp_pkey == NULL)
+        return nacre_container_fail(k, NACRE_E_KEY_TYPE, "holds a certificate with a key that cannot be used here.");
+    enum nacre_error e = nacre_container_take(k, evp_pkey, &key);
+    if (e == NACRE_OK && !nacre_container_certificate(k, x509)) {
+        nacre_key_unref(key);
+        return nacre_container_absent(k);
+    }
+    *out = key;
+    return e;
+}
+
 void *nacre_container_x509(const struct container *k, struct span der)
 {
     X509 *x = X509_new_ex(k->c->lib, NULL);

@@ -68,6 +68,10 @@ void nacre_container_subject(struct container *k, struct span text);
 /* The name of an X509 certificate (void, see nacre_key_take) as the subject; false when it is not the one asked for. */
 bool nacre_container_certificate(struct container *k, void *x509);
 
+/* The key of a certificate, which has to be the one asked for. `evp_pkey` is consumed, also on failure; NULL: the
+ * certificate's key is of no kind that is known here. */
+enum nacre_error nacre_container_take_certified(struct container *k, void *evp_pkey, void *x509, struct key **out);
+
 /* The X509 of the DER in `der`, of the library context of the container; NULL: it is none. To be freed. */
 void *nacre_container_x509(const struct container *k, struct span der);
 

@@ -183,7 +183,6 @@ static size_t choose(const struct container *k, const struct entries *e)
 
 static enum nacre_error take(struct container *k, struct entries *e, struct key **out)
 {
-    struct key *key = NULL;
     if (e->dear)
         return NACRE_E_KEY;
     if (e->bad)
@@ -197,16 +196,12 @@ static enum nacre_error take(struct container *k, struct entries *e, struct key 
     X509 *x = certificate_of(e, e->key[i]);
     EVP_PKEY *pkey = e->key[i];
     e->key[i] = NULL;
-    enum nacre_error error = nacre_container_take(k, pkey, &key);
-    if (error != NACRE_OK)
-        return error;
-    nacre_container_subject(k, span_str(e->name[i]));
-    if (x != NULL && !nacre_container_certificate(k, x)) {
-        nacre_key_unref(key);
-        return nacre_container_absent(k);
-    }
-    *out = key;
-    return NACRE_OK;
+    if (x != NULL)
+        return nacre_container_take_certified(k, pkey, x, out);
+    enum nacre_error error = nacre_container_take(k, pkey, out);
+    if (error == NACRE_OK)
+        nacre_container_subject(k, span_str(e->name[i]));
+    return error;
 }
 
 static enum nacre_error read_contents(struct container *k, PKCS12 *p, const char *password, uint64_t rounds_left,

@@ -17,22 +17,6 @@ enum {
 
 /* ---- X.509 ------------------------------------------------------------------------------------------------------- */
 
-/* The key of a certificate that is the one asked for. */
-static enum nacre_error give_certificate(struct container *k, X509 *x, struct key **out)
-{
-    EVP_PKEY *pkey = X509_get_pubkey(x);
-    struct key *key = NULL;
-    if (pkey == NULL)
-        return nacre_container_fail(k, NACRE_E_KEY_TYPE, "holds a certificate with a key that cannot be used here.");
-    enum nacre_error e = nacre_container_take(k, pkey, &key);
-    if (e == NACRE_OK && !nacre_container_certificate(k, x)) {
-        nacre_key_unref(key);
-        return nacre_container_absent(k);
-    }
-    *out = key;
-    return e;
-}
-
 static EVP_PKEY *read_public_key(const struct container *k)
 {
     EVP_PKEY *pkey = NULL;
@@ -55,7 +39,7 @@ enum nacre_error nacre_public_read(struct container *k, struct key **out)
     EVP_PKEY *pkey = x == NULL ? read_public_key(k) : NULL;
     enum nacre_error e;
     if (x != NULL)
-        e = give_certificate(k, x, out);
+        e = nacre_container_take_certified(k, X509_get_pubkey(x), x, out);
     else if (pkey != NULL)
         e = nacre_container_take(k, pkey, out);
     else
@@ -121,7 +105,7 @@ enum nacre_error nacre_p7b_read(struct container *k, struct key **out)
     else if (!k->public_only_will_do)
         e = nacre_container_fail(k, NACRE_E_NO_CERTIFICATE, "holds certificates only: P7B has no private keys.");
     else
-        e = x == NULL ? nacre_container_absent(k) : give_certificate(k, x, out);
+        e = x == NULL ? nacre_container_absent(k) : nacre_container_take_certified(k, X509_get_pubkey(x), x, out);
     PKCS7_free(p);
     return e;
 }

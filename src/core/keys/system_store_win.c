@@ -140,22 +140,6 @@ static EVP_PKEY *join(X509 *x, struct system_key *key)
     return NULL;
 }
 
-static enum nacre_error give(struct container *k, X509 *x, struct choice *c, struct key **out)
-{
-    EVP_PKEY *pkey = join(x, c->key);
-    struct key *key = NULL;
-    c->key = NULL;
-    if (pkey == NULL)
-        return nacre_container_fail(k, NACRE_E_KEY_TYPE, "holds a certificate with a key that cannot be used here.");
-    enum nacre_error e = nacre_container_take(k, pkey, &key);
-    if (e == NACRE_OK && !nacre_container_certificate(k, x)) {
-        nacre_key_unref(key);
-        return nacre_container_absent(k);
-    }
-    *out = key;
-    return e;
-}
-
 static enum nacre_error take(struct container *k, struct choice *c, struct key **out)
 {
     if (c->key != NULL && !can_sign(c->key))
@@ -163,7 +147,9 @@ static enum nacre_error take(struct container *k, struct choice *c, struct key *
     X509 *x = nacre_container_x509(k, span_of(c->certificate->pbCertEncoded, c->certificate->cbCertEncoded));
     if (x == NULL)
         return nacre_container_fail(k, NACRE_E_NOBUFS, "cannot be read: out of memory.");
-    enum nacre_error e = give(k, x, c, out);
+    EVP_PKEY *pkey = join(x, c->key);
+    c->key = NULL;
+    enum nacre_error e = nacre_container_take_certified(k, pkey, x, out);
     X509_free(x);
     return e;
 }
