@@ -34,6 +34,7 @@ static const char usage[] =
 struct lived {
     uint64_t trace;
     double seconds; /* of the world's time */
+    uint64_t rides;
 };
 
 /* The world's process; what is known is written to `to`. */
@@ -45,6 +46,7 @@ static void live(uint64_t seed, bool loud, int to)
     (void)alarm(WORLD_SECONDS);
     lived.trace = world_run(seed, loud);
     lived.seconds = sim_seconds();
+    lived.rides = world_rides();
     if (write(to, &lived, sizeof lived) != (ssize_t)sizeof lived)
         exit(EXIT_FAILURE);
     exit(EXIT_SUCCESS); /* where LeakSanitizer looks */
@@ -71,12 +73,14 @@ static bool run(uint64_t seed, bool loud, struct lived *lived)
     return whole && status == 0;
 }
 
-static bool holds(uint64_t seed, bool loud, double *seconds)
+/* Adds up what is known of it. */
+static bool holds(uint64_t seed, bool loud, struct lived *sum)
 {
     struct lived first = {0}, second = {0};
     if (!run(seed, loud, &first))
         return false;
-    *seconds += first.seconds;
+    sum->seconds += first.seconds;
+    sum->rides += first.rides;
     if (seed % CHECKED_TWICE != 0)
         return true;
     if (!run(seed, loud, &second))
@@ -89,19 +93,20 @@ static bool holds(uint64_t seed, bool loud, double *seconds)
 static int sweep(uint64_t from, uint64_t to, double seconds, bool endless, bool loud)
 {
     unsigned failed = 0, lived = 0;
-    double simulated = 0;
+    struct lived sum = {0};
     time_t start = time(NULL);
     for (uint64_t seed = from; endless || seed <= to; seed++) {
         if (seconds > 0 && difftime(time(NULL), start) >= seconds)
             break;
         lived++;
-        if (holds(seed, loud, &simulated))
+        if (holds(seed, loud, &sum))
             continue;
         failed++;
         (void)printf("FAILED  --seed %" PRIu64 "\n", seed);
         (void)fflush(stdout);
     }
-    (void)printf("%u worlds, %.1f hours of theirs, %u failed\n", lived, simulated / 3600, failed);
+    (void)printf("%u worlds, %.1f hours of theirs, %" PRIu64 " waits of callers in a worker's place, %u failed\n",
+                 lived, sum.seconds / 3600, sum.rides, failed);
     return failed == 0 && lived != 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 

@@ -46,6 +46,7 @@ static struct {
     uint32_t unrest; /* one lock in so many lets another thread run */
     struct thread threads[THREADS_MAX];
     int current;
+    void (*look)(int64_t now_ns);
 } world;
 static pthread_mutex_t baton = PTHREAD_MUTEX_INITIALIZER;
 static _Thread_local int me = -1;
@@ -164,6 +165,8 @@ static int choose(void)
     let_time_pass();
     expire();
     if (count_ready() == 0) {
+        if (world.look != NULL)
+            world.look(world.now_ns);
         int64_t next = next_time();
         if (next == INT64_MAX)
             tell_threads();
@@ -309,6 +312,11 @@ void nacre_thread_join(plat_thread real)
 void sim_sleep(int64_t ns)
 {
     wait_as(WAITING, NULL, world.now_ns + (ns < 1 ? 1 : ns));
+}
+
+void sim_when_idle(void (*look)(int64_t now_ns))
+{
+    world.look = look;
 }
 
 void sim_leap(int64_t ns)

@@ -43,6 +43,9 @@ uint64_t sim_trace(void);
 void sim_leap(int64_t ns);
 void sim_set_calendar(int64_t by_seconds);
 
+/* Called whenever nobody can go on before time does. It looks, and neither waits nor takes locks. */
+void sim_when_idle(void (*look)(int64_t now_ns));
+
 /* How old the world is. */
 double sim_seconds(void);
 

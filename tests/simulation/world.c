@@ -86,7 +86,7 @@ static void start_workers(void)
 {
     nacre_server *n = world.server;
     world.shard_count = 1 + sim_below(3);
-    n->ops = &fake_io;
+    n->ops = sim_one_in(4) ? &fake_io : &fake_io_shared;
     n->shards = calloc(world.shard_count, sizeof *n->shards);
     nacre_mutex_lock(&n->lock);
     struct profile *profile = nacre_server_profile(n);
@@ -113,6 +113,19 @@ static void tell_workers(enum command_type type)
     }
 }
 
+/* When nobody can go on but time, nothing is left undone: whoever should do it was woken for it. */
+static void check_idle(int64_t now_ns)
+{
+    struct nacre_server *n = world.server;
+    for (unsigned i = 0; i < world.shard_count; i++) {
+        const struct shard *s = &n->shards[i];
+        sim_must(!fake_is_overlooked(s->io, now_ns), "worker %u sleeps over its network", i);
+        sim_must(s->commands_first == NULL && s->done_first == NULL, "worker %u sleeps over its inbox", i);
+        sim_must(nacre_timers_next(&s->timers) > now_ns, "worker %u sleeps over its timers", i);
+    }
+    sim_must((int)atomic_load(&n->ready) <= 0 || atomic_load(&n->waiters) == 0, "callers sleep over an event");
+}
+
 static void begin(void)
 {
     memset(&world, 0, sizeof world);
@@ -121,6 +134,7 @@ static void begin(void)
     sim_must(nacre_set_handlers(world.server, &app_handlers, NULL) == 0, "handlers can be set");
     configure();
     start_workers();
+    sim_when_idle(check_idle);
     tell_workers(COMMAND_LISTEN);
     world.caller_count = 1 + sim_below(CALLERS);
     for (unsigned i = 0; i < world.caller_count; i++)
@@ -231,10 +245,18 @@ static void end(void)
     world.stopping = true;
     for (unsigned i = 0; i < world.caller_count; i++)
         nacre_thread_join(world.callers[i]);
+    sim_when_idle(NULL);
     app_check_over();
+    for (unsigned i = 0; i < world.shard_count; i++)
+        sim_must(!world.server->shards[i].has_guest, "worker %u has a guest when nobody calls", i);
     nacre_free(world.server);
     fake_close(world.listener);
     fake_reset();
+}
+
+uint64_t world_rides(void)
+{
+    return fake_shared_waits();
 }
 
 uint64_t world_run(uint64_t seed, bool loud)

@@ -9,4 +9,7 @@
  * identifies this run: the same for the same seed. */
 uint64_t world_run(uint64_t seed, bool loud);
 
+/* How often a caller of do_events waited in a worker's place while the worker waited below it. */
+uint64_t world_rides(void);
+
 #endif

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The scripted back end: instances and slots. See fake_io.h. A wait looks at every slot in turn; nothing is remembered
- * of the network but what was reported, so that there is little to get wrong. */
+/* The scripted back end: instances and slots. See fake_io.h.
+ *
+ * As strict as epoll: the network tells an instance once that something changed at a slot, and one of those who wait
+ * for it wakes up. What was told is noted when a wait begins or ends, and only slots that are noted are worked for. A
+ * slot stays noted as long as there is something to do for it. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,20 +19,24 @@ struct slot {
     enum nacre_error error; /* of connecting */
     struct span spans[IO_SPANS];
     unsigned span_count;
-    int64_t rest_until;
+    bool told, noted;
+    int64_t rest_until; /* a listener that failed; a stream that found no memory to receive into */
 };
 
 struct io {
     struct io_options options;
     struct slot *slots;
     unsigned made, turn; /* turn: the slot that is looked at first */
-    bool woken;
+    bool woken;          /* IO_WOKEN is to be reported */
+    bool wake_sent;      /* and until it is noted, no other wake-up has to be told */
+    bool told, told_wake;
+    plat_cond change;
+    unsigned waiting;
 };
 
 struct reports {
     struct io_done *at;
     unsigned count, max;
-    int64_t look_again; /* something may be done then, without anybody's doing */
 };
 
 static bool usable(const char **why_not)
@@ -50,14 +57,31 @@ static enum nacre_error open_instance(struct io **out, const struct io_options *
     if (io == NULL)
         return NACRE_E_NOBUFS;
     io->options = *options;
+    nacre_cond_init(&io->change);
     *out = io;
     return NACRE_OK;
 }
 
 static void close_instance(struct io *io)
 {
+    nacre_cond_destroy(&io->change);
     free(io->slots);
     free(io);
+}
+
+/* As the kernel does: each change wakes one of those who wait. */
+static void tell(struct io *io)
+{
+    io->told = true;
+    nacre_cond_signal(&io->change);
+}
+
+void fake_tell(const struct fake_peer *p)
+{
+    for (unsigned i = 0; i < p->watch_count; i++) {
+        p->watches[i].io->slots[p->watches[i].slot].told = true;
+        tell(p->watches[i].io);
+    }
 }
 
 /* ---- slots ----------------------------------------------------------------------------------------------------- */
@@ -95,12 +119,16 @@ static enum nacre_error take_over(struct io *io, enum fake_call call, io_socket 
     enum nacre_error e = fake_take_failure(call);
     if (e == NACRE_OK && p == NULL)
         e = NACRE_E_BADF;
+    if (e == NACRE_OK && p->watch_count == FAKE_WATCHES)
+        e = NACRE_E_NOBUFS;
     if (e == NACRE_OK)
         e = take_slot(io, slot);
     if (e != NACRE_OK)
         return e;
     io->slots[*slot].owner = owner;
     io->slots[*slot].peer = p;
+    io->slots[*slot].noted = true;
+    p->watches[p->watch_count++] = (struct fake_watch){.io = io, .slot = *slot};
     return NACRE_OK;
 }
 
@@ -147,8 +175,10 @@ static void receive(struct io *io, uint32_t slot, bool on)
 {
     fake_lock();
     struct slot *s = find(io, slot);
-    if (s != NULL && !s->listens)
+    if (s != NULL && !s->listens) {
         s->wanted = on && !s->told_fin && !s->failed;
+        s->noted = true;
+    }
     fake_unlock();
 }
 
@@ -168,7 +198,7 @@ static enum nacre_error send_locked(struct slot *s, const struct span *spans, un
     if (count != 0)
         memcpy(s->spans, spans, count * sizeof *spans);
     s->span_count = count;
-    s->sending = true;
+    s->sending = s->noted = true;
     return NACRE_OK;
 }
 
@@ -185,7 +215,7 @@ static void shut_when_due(struct slot *s)
     if (!s->shut || s->sending || s->peer->got_fin)
         return;
     s->peer->got_fin = true;
-    fake_changed();
+    fake_changed(NULL);
 }
 
 static void shut(struct io *io, uint32_t slot)
@@ -204,7 +234,7 @@ static void detach(struct io *io, uint32_t slot)
     fake_lock();
     struct slot *s = find(io, slot);
     if (s != NULL)
-        s->detached = true;
+        s->detached = s->noted = true;
     fake_unlock();
 }
 
@@ -222,10 +252,39 @@ static bool is_full(const struct reports *r)
     return r->count == r->max;
 }
 
-static void look_again(struct reports *r, int64_t at_ns)
+static bool has_bytes(const struct slot *s)
 {
-    if (at_ns < r->look_again)
-        r->look_again = at_ns;
+    for (unsigned i = 0; i < s->span_count; i++)
+        if (s->spans[i].len != 0)
+            return true;
+    return false;
+}
+
+static bool can_send(const struct slot *s)
+{
+    const struct fake_peer *p = s->peer;
+    return s->sending && !s->failed && p->error == NACRE_OK && (p->room > p->to_test.len || !has_bytes(s));
+}
+
+static bool can_receive(const struct slot *s)
+{
+    const struct fake_peer *p = s->peer;
+    return s->wanted && (p->to_engine.len != 0 || (p->fin && p->error == NACRE_OK));
+}
+
+/* When there is something to do for it: 0: now, INT64_MAX: not before something happens. */
+static int64_t slot_due(const struct slot *s)
+{
+    const struct fake_peer *p = s->peer;
+    if (s->detached)
+        return 0;
+    if (s->listens)
+        return p->error != NACRE_OK || p->waiting != NULL ? s->rest_until : INT64_MAX;
+    if (s->connecting)
+        return s->error == NACRE_E_INPROGRESS ? INT64_MAX : 0;
+    if (can_send(s) || (p->error != NACRE_OK && !s->failed))
+        return 0;
+    return can_receive(s) ? s->rest_until : INT64_MAX;
 }
 
 /* Moves what the peer has room for; gives how much. */
@@ -242,21 +301,13 @@ static size_t move_out(struct slot *s)
         moved += len;
     }
     if (moved != 0)
-        fake_changed();
+        fake_changed(NULL);
     return moved;
-}
-
-static bool has_bytes(const struct slot *s)
-{
-    for (unsigned i = 0; i < s->span_count; i++)
-        if (s->spans[i].len != 0)
-            return true;
-    return false;
 }
 
 static void work_send(struct slot *s, struct reports *r)
 {
-    if (!s->sending || s->failed || s->peer->error != NACRE_OK || is_full(r))
+    if (!can_send(s) || is_full(r))
         return;
     size_t moved = move_out(s);
     if (moved == 0 && has_bytes(s))
@@ -269,14 +320,12 @@ static void work_send(struct slot *s, struct reports *r)
 static void work_receive(struct io *io, struct slot *s, struct reports *r)
 {
     struct fake_peer *p = s->peer;
-    if (!s->wanted || is_full(r))
+    if (!can_receive(s) || s->rest_until > nacre_clock_ns() || is_full(r))
         return;
     size_t len = p->to_engine.len, most = io->options.receive_bytes;
     if (p->receive_most != 0 && p->receive_most < most)
         most = p->receive_most;
     len = len < most ? len : most;
-    if (len == 0 && (!p->fin || p->error != NACRE_OK))
-        return;
     if (len == 0) {
         s->wanted = false;
         s->told_fin = true;
@@ -285,7 +334,7 @@ static void work_receive(struct io *io, struct slot *s, struct reports *r)
     }
     struct block *b = nacre_pool_alloc(io->options.pool, io->options.headroom + len);
     if (b == NULL) {
-        look_again(r, nacre_clock_ns() + hunger_ns);
+        s->rest_until = nacre_clock_ns() + hunger_ns;
         return;
     }
     b->start = io->options.headroom;
@@ -318,10 +367,8 @@ static void work_connecting(struct slot *s, struct reports *r)
 static void work_listener(struct slot *s, struct reports *r)
 {
     struct fake_peer *p = s->peer, *came;
-    if (s->rest_until > nacre_clock_ns()) {
-        look_again(r, s->rest_until);
+    if (s->rest_until > nacre_clock_ns())
         return;
-    }
     if (p->error != NACRE_OK && !is_full(r)) {
         report(r, IO_LISTEN_FAILED, s)->error = p->error;
         p->error = NACRE_OK;
@@ -332,12 +379,22 @@ static void work_listener(struct slot *s, struct reports *r)
         report(r, IO_ACCEPTED, s)->accepted = came->socket;
 }
 
-static void work_detached(struct slot *s, struct reports *r)
+static void unwatch(const struct io *io, const struct slot *s)
+{
+    struct fake_peer *p = s->peer;
+    unsigned i = 0;
+    while (p->watches[i].io != io || &io->slots[p->watches[i].slot] != s)
+        i++;
+    p->watches[i] = p->watches[--p->watch_count];
+}
+
+static void work_detached(const struct io *io, struct slot *s, struct reports *r)
 {
     if (is_full(r))
         return;
     if (s->sending)
         (void)move_out(s); /* it was in flight up to now: its bytes are still there */
+    unwatch(io, s);
     if (!s->listens)
         fake_close_peer(s->peer);
     report(r, IO_GONE, s);
@@ -346,10 +403,8 @@ static void work_detached(struct slot *s, struct reports *r)
 
 static void work(struct io *io, struct slot *s, struct reports *r)
 {
-    if (!s->used)
-        return;
     if (s->detached) {
-        work_detached(s, r);
+        work_detached(io, s, r);
     } else if (s->listens) {
         work_listener(s, r);
     } else if (s->connecting) {
@@ -359,18 +414,69 @@ static void work(struct io *io, struct slot *s, struct reports *r)
         work_receive(io, s, r);
         work_failed(s, r);
     }
+    s->noted = s->used && slot_due(s) != INT64_MAX;
 }
 
-static void work_all(struct io *io, struct reports *r)
+static void work_noted(struct io *io, struct reports *r)
 {
     if (io->woken && !is_full(r)) {
         io->woken = false;
         report(r, IO_WOKEN, NULL);
     }
-    for (unsigned i = 0; i < io->made && !is_full(r); i++)
-        work(io, &io->slots[(io->turn + i) % io->made], r);
+    for (unsigned i = 0; i < io->made && !is_full(r); i++) {
+        struct slot *s = &io->slots[(io->turn + i) % io->made];
+        if (s->noted)
+            work(io, s, r);
+    }
     if (io->made != 0)
         io->turn = (io->turn + 1) % io->made;
+}
+
+static void note(struct io *io)
+{
+    if (!io->told)
+        return;
+    io->told = false;
+    if (io->told_wake) {
+        io->told_wake = io->wake_sent = false;
+        io->woken = true;
+    }
+    for (unsigned i = 0; i < io->made; i++) {
+        struct slot *s = &io->slots[i];
+        s->noted = s->noted || (s->used && s->told);
+        s->told = false;
+    }
+}
+
+static int64_t due_locked(const struct io *io)
+{
+    int64_t due = io->woken ? 0 : INT64_MAX;
+    for (unsigned i = 0; i < io->made; i++) {
+        int64_t at = io->slots[i].noted ? slot_due(&io->slots[i]) : INT64_MAX;
+        due = at < due ? at : due;
+    }
+    return due;
+}
+
+/* Waits for the network; the instance is somebody else's meanwhile, where it may be. */
+static void ask_network(struct io *io, int64_t until_ns)
+{
+    bool rests = io->options.rest != NULL;
+    if (rests) {
+        fake_unlock();
+        io->options.rest(io->options.context, until_ns);
+        fake_lock();
+    }
+    if (io->waiting++ != 0)
+        fake_count_shared();
+    if (!io->told)
+        (void)fake_sleep(&io->change, until_ns);
+    io->waiting--;
+    if (rests) {
+        fake_unlock();
+        io->options.resume(io->options.context);
+        fake_lock();
+    }
 }
 
 static unsigned wait_for(struct io *io, int64_t until_ns, struct io_done *out, unsigned max)
@@ -383,11 +489,12 @@ static unsigned wait_for(struct io *io, int64_t until_ns, struct io_done *out, u
     if (trouble != NACRE_OK)
         report(&r, IO_TROUBLE, NULL)->error = trouble;
     for (;;) {
-        r.look_again = INT64_MAX;
-        work_all(io, &r);
+        note(io);
+        work_noted(io, &r);
         if (r.count != 0 || until_ns <= 0 || (until_ns != INT64_MAX && nacre_clock_ns() >= until_ns))
             break;
-        (void)fake_sleep(r.look_again < until_ns ? r.look_again : until_ns);
+        int64_t due = due_locked(io);
+        ask_network(io, due < until_ns ? due : until_ns);
     }
     fake_unlock();
     return r.count;
@@ -396,23 +503,39 @@ static unsigned wait_for(struct io *io, int64_t until_ns, struct io_done *out, u
 static void wake(struct io *io)
 {
     fake_lock();
-    io->woken = true;
-    fake_changed();
+    if (!io->wake_sent) {
+        io->wake_sent = io->told_wake = true;
+        tell(io);
+    }
     fake_unlock();
 }
 
-const struct io_backend fake_io = {
-    .name = "fake",
-    .usable = usable,
-    .open = open_instance,
-    .close = close_instance,
-    .listen = listen_on,
-    .attach = attach,
-    .connect = connect_to,
-    .receive = receive,
-    .send = send_spans,
-    .shut = shut,
-    .detach = detach,
-    .wait = wait_for,
-    .wake = wake,
-};
+bool fake_is_overlooked(const struct io *io, int64_t now_ns)
+{
+    return io->told || due_locked(io) <= now_ns;
+}
+
+static unsigned reap(struct io *io, struct io_done *out, unsigned max)
+{
+    struct reports r = {.at = out, .max = max};
+    fake_lock();
+    work_noted(io, &r);
+    fake_unlock();
+    return r.count;
+}
+
+static int64_t due(const struct io *io)
+{
+    fake_lock();
+    int64_t at = due_locked(io);
+    fake_unlock();
+    return at;
+}
+
+#define FAKE_CALLS_OF_ALL                                                                                              \
+    .name = "fake", .usable = usable, .open = open_instance, .close = close_instance, .listen = listen_on,             \
+    .attach = attach, .connect = connect_to, .receive = receive, .send = send_spans, .shut = shut, .detach = detach,   \
+    .wait = wait_for, .wake = wake
+
+const struct io_backend fake_io = {FAKE_CALLS_OF_ALL};
+const struct io_backend fake_io_shared = {FAKE_CALLS_OF_ALL, .reap = reap, .due = due};

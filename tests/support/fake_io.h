@@ -24,9 +24,18 @@ enum fake_call {
 };
 
 extern const struct io_backend fake_io;
+/* The same with reap() and due(): other threads may have an instance while one waits. */
+extern const struct io_backend fake_io_shared;
+
+/* How often an instance was waited for by several at once. */
+uint64_t fake_shared_waits(void);
 
 /* The next call of that kind fails so. */
 void fake_fail_next(enum fake_call call, enum nacre_error error);
+
+/* The instance has been told something, or has something to do by itself, that nobody who waits for it knows of. Takes
+ * no lock: for when nothing else runs. */
+bool fake_is_overlooked(const struct io *io, int64_t now_ns);
 
 /* Frees the whole network. No instance is open. */
 void fake_reset(void);

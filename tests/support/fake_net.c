@@ -17,6 +17,7 @@ static struct {
     struct fake_peer *sockets[SOCKETS_MAX];
     size_t made;
     enum nacre_error failures[FAKE_CALLS];
+    uint64_t shared_waits;
 } net;
 static plat_mutex lock;
 static plat_cond changed;
@@ -46,14 +47,29 @@ void fake_unlock(void)
     nacre_mutex_unlock(&lock);
 }
 
-void fake_changed(void)
+void fake_changed(const struct fake_peer *p)
 {
     nacre_cond_broadcast(&changed);
+    if (p != NULL)
+        fake_tell(p);
 }
 
-bool fake_sleep(int64_t until_ns)
+bool fake_sleep(plat_cond *on, int64_t until_ns)
 {
-    return nacre_cond_wait(&changed, &lock, until_ns);
+    return nacre_cond_wait(on, &lock, until_ns);
+}
+
+void fake_count_shared(void)
+{
+    net.shared_waits++;
+}
+
+uint64_t fake_shared_waits(void)
+{
+    fake_lock();
+    uint64_t count = net.shared_waits;
+    fake_unlock();
+    return count;
 }
 
 struct fake_peer *fake_find(io_socket s)
@@ -68,7 +84,7 @@ void fake_close_peer(struct fake_peer *p)
 {
     p->open = false;
     p->closed = true;
-    fake_changed();
+    fake_changed(p);
 }
 
 enum nacre_error fake_take_failure(enum fake_call call)
@@ -184,7 +200,7 @@ void fake_listener_fail(io_socket listener, enum nacre_error error)
     struct fake_peer *p = fake_find(listener);
     must(p != NULL && p->listens);
     p->error = error;
-    fake_changed();
+    fake_changed(p);
     fake_unlock();
 }
 
@@ -209,7 +225,7 @@ struct fake_peer *fake_dial(io_socket listener)
     p->receive_most = at->receive_most;
     p->room = at->room;
     fake_line_up(&at->waiting, p);
-    fake_changed();
+    fake_changed(at);
     fake_unlock();
     return p;
 }
@@ -244,7 +260,7 @@ bool fake_feed(struct fake_peer *p, const void *bytes, size_t len)
 {
     fake_lock();
     bool taken = p->open && !p->fin && p->error == NACRE_OK && nacre_buf_append(&p->to_engine, bytes, len);
-    fake_changed();
+    fake_changed(p);
     fake_unlock();
     return taken;
 }
@@ -253,7 +269,7 @@ void fake_fin(struct fake_peer *p)
 {
     fake_lock();
     p->fin = true;
-    fake_changed();
+    fake_changed(p);
     fake_unlock();
 }
 
@@ -269,7 +285,7 @@ void fake_cut(struct fake_peer *p, enum nacre_error error)
     fake_lock();
     p->error = error;
     nacre_buf_drop(&p->to_engine, p->to_engine.len); /* as a reset does */
-    fake_changed();
+    fake_changed(p);
     fake_unlock();
 }
 
@@ -280,7 +296,7 @@ size_t fake_take(struct fake_peer *p, void *at, size_t room)
     if (len != 0)
         memcpy(at, p->to_test.at, len);
     nacre_buf_drop(&p->to_test, len);
-    fake_changed();
+    fake_changed(p);
     fake_unlock();
     return len;
 }
@@ -290,7 +306,7 @@ bool fake_wait(struct fake_peer *p, int64_t until_ns)
     bool in_time = true;
     fake_lock();
     while (in_time && p->to_test.len == 0 && !p->got_fin && !p->closed)
-        in_time = fake_sleep(until_ns);
+        in_time = fake_sleep(&changed, until_ns);
     bool something = p->to_test.len != 0 || p->got_fin || p->closed;
     fake_unlock();
     return something;
@@ -332,6 +348,6 @@ void fake_room(struct fake_peer *p, size_t bytes)
 {
     fake_lock();
     p->room = bytes;
-    fake_changed();
+    fake_changed(p);
     fake_unlock();
 }
