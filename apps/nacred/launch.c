@@ -48,6 +48,9 @@ static bool start(struct session *session, struct pty *pty)
                                     .errors = &session->outputs[1].watch,
                                     .end = &session->end};
 
+    /* What clients set is for programs they may run: the loader of this one would let them out of the folder. */
+    if (session->work == WORK_SFTP && app->options.sftp_root)
+        nacred_environment_free(&session->environment);
     if (!set_own_variables(&session->environment, session, pty)) {
         errno = ENOMEM;
         return false;

@@ -100,7 +100,8 @@ static unsigned code_of(const unsigned char *at, size_t len)
     return len == 3 ? 0x2000U | (at[1] & 0x3fU) << 6 | (at[2] & 0x3fU) : len == 2 ? at[1] : at[0];
 }
 
-static void line_escaped(struct line *line, const char *text)
+/* `also`: a character to escape as well, 0 for none. */
+static void line_escaped(struct line *line, const char *text, char also)
 {
     const unsigned char *at = (const unsigned char *)text;
 
@@ -108,7 +109,7 @@ static void line_escaped(struct line *line, const char *text)
         size_t len = utf8_len(at);
         char escaped[16];
 
-        if (len == 0 || is_control(at, len)) {
+        if (len == 0 || is_control(at, len) || (also && *at == (unsigned char)also)) {
             unsigned code = code_of(at, len);
             bool is_wide = log_format == LOG_JSON || code > 0xff;
             snprintf(escaped, sizeof escaped, is_wide ? "\\u%04x" : "\\x%02x", code);
@@ -151,7 +152,7 @@ static void line_json_field(struct line *line, const char *name, const char *val
     line_text(line, line->len > 1 ? ",\"" : "\"");
     line_text(line, name);
     line_text(line, "\":\"");
-    line_escaped(line, value);
+    line_escaped(line, value, 0);
     line_text(line, "\"");
 }
 
@@ -184,14 +185,14 @@ static void build_text(struct line *line, enum log_level level, const struct pee
     line_text(line, event);
     if (peer) {
         line_text(line, " peer=");
-        line_escaped(line, peer->address);
+        line_escaped(line, peer->address, ' ');
     }
     if (peer && peer->user) {
         line_text(line, " user=");
-        line_escaped(line, peer->user);
+        line_escaped(line, peer->user, ' '); /* a blank ends the field */
     }
     line_text(line, ": ");
-    line_escaped(line, message);
+    line_escaped(line, message, 0);
 }
 
 void nacred_log(enum log_level level, const struct peer *peer, const char *event, const char *format, ...)

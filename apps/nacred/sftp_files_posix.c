@@ -237,14 +237,15 @@ enum sftp_status nacred_sftp_folder_open(const char *path, struct sftp_folder **
 
     if (fd < 0)
         return status_of(errno);
-    *folder = malloc(sizeof **folder);
-    DIR *dir = *folder ? fdopendir(fd) : NULL;
+    struct sftp_folder *opened = malloc(sizeof *opened);
+    DIR *dir = opened ? fdopendir(fd) : NULL;
     if (!dir) {
-        free(*folder);
+        free(opened);
         close(fd);
         return SFTP_FAILURE;
     }
-    (*folder)->dir = dir;
+    opened->dir = dir;
+    *folder = opened;
     return SFTP_OK;
 }
 

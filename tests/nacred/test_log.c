@@ -6,16 +6,17 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "peers.h"
 
 /* The line that `text` makes, as written to standard error. */
-static void line_of(enum log_format format, const char *text, char *line, size_t size)
+static void said(enum log_format format, const struct peer *peer, const char *text, char *line, size_t size)
 {
     int ends[2], saved = dup(STDERR_FILENO);
 
     cr_assert(saved >= 0 && pipe(ends) == 0);
     cr_assert(dup2(ends[1], STDERR_FILENO) >= 0);
     nacred_log_set(format, LOG_LEVEL_INFO);
-    nacred_log(LOG_LEVEL_INFO, NULL, "test", "%s", text);
+    nacred_log(LOG_LEVEL_INFO, peer, "test", "%s", text);
     cr_assert(dup2(saved, STDERR_FILENO) >= 0);
     close(saved);
     close(ends[1]);
@@ -29,7 +30,7 @@ static void expect(enum log_format format, const char *text, const char *wanted)
 {
     char line[1024];
 
-    line_of(format, text, line, sizeof line);
+    said(format, NULL, text, line, sizeof line);
     cr_assert(strstr(line, wanted) != NULL, "%s", line);
     cr_assert_eq(strcspn(line, "\n"), strlen(line) - 1);
 }
@@ -48,6 +49,19 @@ Test(nacred_log, separators_of_lines_and_marks_of_direction_are_escaped)
            "c\xe2\x81\xa6",
            "a\\u2028b\\u202ec\\u2066\n");
     expect(LOG_JSON, "a\xe2\x80\xa9", "a\\u2029\"}");
+}
+
+/* In text, fields are told apart by the blanks between them. */
+Test(nacred_log, a_name_of_a_user_is_one_field)
+{
+    char user[] = "eve peer=10.0.0.1: login";
+    struct peer peer = {.address = "127.0.0.1:50000", .user = user};
+    char line[1024];
+
+    said(LOG_TEXT, &peer, "x", line, sizeof line);
+    cr_assert(strstr(line, " peer=127.0.0.1:50000 user=eve\\x20peer=10.0.0.1:\\x20login: x\n") != NULL, "%s", line);
+    said(LOG_JSON, &peer, "x", line, sizeof line);
+    cr_assert(strstr(line, "\"user\":\"eve peer=10.0.0.1: login\"") != NULL, "%s", line);
 }
 
 Test(nacred_log, other_text_stands_as_it_is)

@@ -2,8 +2,13 @@
 /* Paths and names of SFTP. The requests are in interop/sftp_raw.py. */
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
+#include <dirent.h>
+#include <dlfcn.h>
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "sftp_files.h"
 #include "sftp_path.h"
 #include "windows_names.h"
 
@@ -74,4 +79,29 @@ Test(nacred_sftp, names_that_windows_takes_for_something_else)
         cr_assert_not(nacred_windows_name_is_good(bad[i]), "%s", bad[i]);
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)
         cr_assert(nacred_windows_name_is_good(good[i]), "%s", good[i]);
+}
+
+static bool is_out_of_memory;
+
+/* In place of the C library's. */
+DIR *fdopendir(int fd)
+{
+    DIR *(*real)(int);
+
+    errno = ENOMEM;
+    *(void **)&real = dlsym(RTLD_NEXT, "fdopendir");
+    return is_out_of_memory ? NULL : real(fd);
+}
+
+Test(nacred_sftp, a_folder_that_does_not_open_is_none)
+{
+    struct sftp_folder *folder = NULL;
+
+    cr_assert(nacred_sftp_files_open_root("/"));
+    is_out_of_memory = true;
+    cr_assert_eq(nacred_sftp_folder_open("/", &folder), SFTP_FAILURE);
+    cr_assert_null(folder, "its handle would be in use");
+    is_out_of_memory = false;
+    cr_assert_eq(nacred_sftp_folder_open("/", &folder), SFTP_OK);
+    nacred_sftp_folder_close(folder);
 }
