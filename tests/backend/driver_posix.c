@@ -15,7 +15,7 @@
 #include "engine/sock.h"
 
 enum {
-    FAR_WAIT_MS = 5000,
+    FAR_WAIT_MS = 100000,
     FILLERS = 4,
     NARROW = 4096,
 };

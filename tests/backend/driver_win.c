@@ -13,7 +13,7 @@
 #include "engine/sock.h"
 
 enum {
-    FAR_WAIT_MS = 5000,
+    FAR_WAIT_MS = 100000,
     FILLERS = 4,
     FARS = 8192,
     NARROW = 4096,

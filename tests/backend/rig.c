@@ -8,10 +8,6 @@
 #include "base/plat.h"
 #include "support/fake_io.h"
 
-enum {
-    WAIT_MS = 10000
-};
-
 static int64_t in_ms(int ms)
 {
     return nacre_clock_ns() + ms * INT64_C(1000000);
@@ -71,7 +67,7 @@ bool rig_next(struct rig *r, struct io_done *out, int ms)
 struct io_done rig_expect(struct rig *r, enum io_kind kind, uint64_t owner)
 {
     struct io_done d = {.kind = IO_WOKEN};
-    cr_assert(rig_next(r, &d, WAIT_MS), "%s: no report, kind %d was expected", r->ops->name, kind);
+    cr_assert(rig_next(r, &d, RIG_WAIT_MS), "%s: no report, kind %d was expected", r->ops->name, kind);
     cr_assert_eq(d.kind, kind, "%s: kind %d, not %d", r->ops->name, d.kind, kind);
     cr_assert_eq(d.owner, owner, "%s: owner %d", r->ops->name, (int)d.owner);
     return d;

@@ -13,6 +13,7 @@ enum {
     RIG_SLOTS = 2000,
     RIG_BATCH = 32,
     RIG_QUIET_MS = 60,
+    RIG_WAIT_MS = 100000, /* for what has to come */
 };
 
 struct rig {

@@ -8,7 +8,8 @@
 enum {
     OWNER = 3,
     LOTS = 1 << 20,
-    TAKE_MS = 5000
+    TAKE_MS = RIG_WAIT_MS,
+    FULL_MS = 400 /* longer than TCP puts off an acknowledgement */
 };
 
 static void take_all(struct rig *r, struct far f, void *to, size_t len)
@@ -98,7 +99,7 @@ static size_t fill(struct rig *r, uint32_t slot, const uint8_t *bytes, size_t le
     struct io_done d;
     const struct span all = span_of(bytes, len);
     cr_assert_eq(r->ops->send(r->io, slot, &all, 1), NACRE_OK);
-    while (rig_next(r, &d, RIG_QUIET_MS)) {
+    while (rig_next(r, &d, FULL_MS)) {
         cr_assert(d.kind == IO_SENT && d.owner == OWNER);
         sent += d.len;
         const struct span rest = span_of(bytes + sent, len - sent);

@@ -141,7 +141,7 @@ CASE(backend_wait, reports_as_many_as_fit)
     }
     for (unsigned i = 0, total = 0; total < MANY * 1000; i++) {
         struct io_done d;
-        cr_assert(rig_next(&r, &d, 5000));
+        cr_assert(rig_next(&r, &d, RIG_WAIT_MS));
         cr_assert(d.kind == IO_RECEIVED && d.owner >= OWNER && d.owner < OWNER + MANY && d.len != 0);
         seen[d.owner - OWNER] = true;
         total += (unsigned)d.len;
@@ -176,7 +176,7 @@ CASE(backend_wait, a_busy_connection_does_not_drown_the_others)
             cr_assert(r.d->feed(g, "x", 1));
             r.ops->wake(r.io);
         }
-        cr_assert(rig_next(&r, &d, 5000));
+        cr_assert(rig_next(&r, &d, RIG_WAIT_MS));
         heard = heard || d.owner == OWNER + 1;
         woken = woken || d.kind == IO_WOKEN;
         nacre_block_release(d.block);
@@ -208,7 +208,7 @@ CASE(backend_wait, many_connections_echo_and_end_together)
         cr_assert(r.d->feed(f[i], text[i], 4));
     }
     for (unsigned sent = 0; sent < MANY;) {
-        cr_assert(rig_next(&r, &d, 5000));
+        cr_assert(rig_next(&r, &d, RIG_WAIT_MS));
         unsigned i = (unsigned)(d.owner - OWNER);
         if (d.kind == IO_RECEIVED) {
             const struct span s = span_of(text[i], 4);
@@ -223,13 +223,13 @@ CASE(backend_wait, many_connections_echo_and_end_together)
     for (unsigned i = 0; i < MANY; i++)
         r.ops->detach(r.io, slot[i]);
     for (unsigned i = 0; i < MANY; i++) {
-        cr_assert(rig_next(&r, &d, 5000));
+        cr_assert(rig_next(&r, &d, RIG_WAIT_MS));
         cr_assert_eq(d.kind, IO_GONE);
     }
     rig_quiet(&r);
     for (unsigned i = 0; i < MANY; i++) {
         uint8_t got[4];
-        cr_assert_eq(r.d->take(f[i], got, 4, 5000), 4);
+        cr_assert_eq(r.d->take(f[i], got, 4, RIG_WAIT_MS), 4);
         cr_assert_arr_eq(got, text[i], 4);
         r.d->let_go(f[i]);
     }
@@ -246,7 +246,7 @@ static void count_until(struct rig *r, struct tally *seen, unsigned fins, unsign
     struct tally all = {0};
     while (all.fins < fins || all.sents < sents || all.gones < gones) {
         struct io_done d = {.kind = IO_WOKEN};
-        cr_assert(rig_next(r, &d, 10000));
+        cr_assert(rig_next(r, &d, RIG_WAIT_MS));
         cr_assert(d.kind == IO_RECEIVED || d.kind == IO_SENT || d.kind == IO_GONE);
         struct tally one = {.bytes = d.kind == IO_RECEIVED ? (unsigned)d.len : 0,
                             .fins = d.kind == IO_RECEIVED && d.len == 0,

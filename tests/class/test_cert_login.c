@@ -109,7 +109,7 @@ static bool by_cert(struct visit *v, const char *user, bool query)
     return query ? c->key_oks != oks : c->authenticated;
 }
 
-Test(class_cert, r07_restrictions_hold_for_query_and_signature_whatever_the_handler_says, .timeout = 60)
+Test(class_cert, r07_restrictions_hold_for_query_and_signature_whatever_the_handler_says, .timeout = 240)
 {
     struct cert_plan elsewhere = plain, expired = plain, early = plain;
     elsewhere.option = "source-address";
@@ -136,7 +136,7 @@ Test(class_cert, r07_restrictions_hold_for_query_and_signature_whatever_the_hand
     }
 }
 
-Test(class_cert, r07_a_step_made_by_another_method_does_not_lift_them, .timeout = 60)
+Test(class_cert, r07_a_step_made_by_another_method_does_not_lift_them, .timeout = 240)
 {
     struct cert_plan elsewhere = plain;
     struct visit v;
@@ -152,7 +152,7 @@ Test(class_cert, r07_a_step_made_by_another_method_does_not_lift_them, .timeout 
     close_visit(&v);
 }
 
-Test(class_cert, one_from_here_logs_in_by_its_preset, .timeout = 60)
+Test(class_cert, one_from_here_logs_in_by_its_preset, .timeout = 240)
 {
     struct cert_plan here = plain;
     struct visit v;
@@ -171,7 +171,7 @@ Test(class_cert, one_from_here_logs_in_by_its_preset, .timeout = 60)
     close_visit(&v);
 }
 
-Test(class_cert, r07_a_forced_command_is_for_the_handler_to_take_on, .timeout = 60)
+Test(class_cert, r07_a_forced_command_is_for_the_handler_to_take_on, .timeout = 240)
 {
     struct cert_plan forcing = plain;
     struct visit v;

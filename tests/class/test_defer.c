@@ -115,7 +115,7 @@ static struct server *deferring_server(struct plan *p)
 
 static bool wait_asked(struct plan *p, struct client *c)
 {
-    for (int i = 0; i < 5000 && atomic_load(&p->asked) == 0; i++) {
+    for (int i = 0; i < CLIENT_WAIT_MS && atomic_load(&p->asked) == 0; i++) {
         if (c != NULL && c->conn != NULL)
             client_turn(c, 1);
         else
@@ -210,7 +210,7 @@ ParameterizedTestParameters(class_defer, a_late_answer_decides_and_a_second_one_
 }
 
 ParameterizedTest(struct defer_case *d, class_defer, a_late_answer_decides_and_a_second_one_is_a_ticket_error,
-                  .timeout = 60)
+                  .timeout = 240)
 {
     for (int accept = can_refuse(d->kind) ? 0 : 1; accept <= 1; accept++) {
         struct plan p = {.kind = d->kind};
@@ -235,7 +235,7 @@ ParameterizedTestParameters(class_defer, an_answer_before_the_handler_returns_co
     return all_kinds();
 }
 
-ParameterizedTest(struct defer_case *d, class_defer, an_answer_before_the_handler_returns_counts, .timeout = 60)
+ParameterizedTest(struct defer_case *d, class_defer, an_answer_before_the_handler_returns_counts, .timeout = 240)
 {
     for (int accept = can_refuse(d->kind) ? 0 : 1; accept <= 1; accept++) {
         struct plan p = {.kind = d->kind, .early = true, .early_accept = accept != 0, .early_result = -1};
@@ -258,13 +258,13 @@ ParameterizedTestParameters(class_defer, r42_an_answer_after_the_end_is_a_ticket
     return all_kinds();
 }
 
-ParameterizedTest(struct defer_case *d, class_defer, r42_an_answer_after_the_end_is_a_ticket_error, .timeout = 60)
+ParameterizedTest(struct defer_case *d, class_defer, r42_an_answer_after_the_end_is_a_ticket_error, .timeout = 240)
 {
     struct plan p = {.kind = d->kind};
     struct server *s = deferring_server(&p);
     struct client c;
     if (d->kind == ASK_REQUEST || d->kind == ASK_CONNECTED)
-        server_set(s, "LoginGraceTime=1"); /* before SSH has begun nobody reads from the socket */
+        server_set(s, "LoginGraceTime=3"); /* before SSH has begun nobody reads from the socket */
     server_start(s, 2);
     approach(s, &c, d->kind);
     cr_assert(wait_asked(&p, &c), "%s", d->what);
@@ -281,19 +281,19 @@ ParameterizedTestParameters(class_defer, a_question_never_answered_is_refused_af
 }
 
 ParameterizedTest(struct defer_case *d, class_defer, a_question_never_answered_is_refused_after_answer_timeout,
-                  .timeout = 60)
+                  .timeout = 240)
 {
     struct plan p = {.kind = d->kind};
     struct server *s = deferring_server(&p);
     struct client c;
     server_set(s, "AnswerTimeout=1");
     server_start(s, 2);
-    approach(s, &c, d->kind);
     int64_t start = nacre_clock_ns();
+    approach(s, &c, d->kind);
     cr_assert_not(is_granted(&c, d->kind), "%s", d->what);
     int64_t took = nacre_clock_ns() - start;
-    cr_assert(took > INT64_C(700000000) && took < INT64_C(6000000000), "%s: after %lld ms", d->what,
-              (long long)took / 1000000);
+    cr_assert_not(is_undecided(&c, d->kind), "%s: still open after %lld ms", d->what, (long long)took / 1000000);
+    cr_assert_geq(took, INT64_C(990000000), "%s: after %lld ms", d->what, (long long)took / 1000000);
     cr_assert_eq(answer(s, p.ticket, true), NACRE_E_TICKET, "%s", d->what);
     client_free(&c);
     cr_assert(server_wait_empty(s));
@@ -305,7 +305,7 @@ ParameterizedTestParameters(class_defer, freeing_the_server_drops_open_questions
     return all_kinds();
 }
 
-ParameterizedTest(struct defer_case *d, class_defer, freeing_the_server_drops_open_questions, .timeout = 60)
+ParameterizedTest(struct defer_case *d, class_defer, freeing_the_server_drops_open_questions, .timeout = 240)
 {
     struct plan p = {.kind = d->kind};
     struct server *s = deferring_server(&p);
@@ -389,7 +389,7 @@ static void collect(nacre_server *n, struct nacre_ssh_user_auth_request *e, void
 
 static void wait_tickets(struct client *c, struct tickets *t, int count)
 {
-    for (int i = 0; i < 5000 && atomic_load(&t->count) < count; i++)
+    for (int i = 0; i < CLIENT_WAIT_MS && atomic_load(&t->count) < count; i++)
         client_turn(c, 1);
     cr_assert_geq(atomic_load(&t->count), count);
 }
@@ -441,7 +441,7 @@ Test(class_defer, r06_a_late_decision_does_not_pass_to_another_request)
     struct client c;
     s->test = &t;
     s->handlers.on_ssh_user_auth_request = collect;
-    server_set(s, "AnswerTimeout=1");
+    server_set(s, "AnswerTimeout=5"); /* the second question has to be answered before */
     server_start(s, 1);
     client_init(&c);
     cr_assert(client_connect(&c, s->port));

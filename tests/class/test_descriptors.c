@@ -259,7 +259,7 @@ static void expect_closing_closes(int listener, int number, const int ends[2])
     close(ends[0]);
 }
 
-Test(class_descriptors, what_the_application_closes_is_closed, .timeout = 60)
+Test(class_descriptors, what_the_application_closes_is_closed, .timeout = 240)
 {
     int before[2], after[2], before_listener = listen_as(0);
     cr_assert_eq(pipe2(before, O_NONBLOCK), 0);
@@ -273,7 +273,7 @@ Test(class_descriptors, what_the_application_closes_is_closed, .timeout = 60)
 }
 
 /* A child that the application forks holds no connection open. */
-Test(class_descriptors, a_forked_process_has_no_connection, .timeout = 60)
+Test(class_descriptors, a_forked_process_has_no_connection, .timeout = 240)
 {
     struct server *s = small_server();
     struct client c;
@@ -349,7 +349,7 @@ Test(class_descriptors, sockets_of_each_worker_are_left_by_none_either, .timeout
     start_and_stop_many_times(false);
 }
 
-Test(class_descriptors, freeing_the_server_leaves_nothing, .timeout = 60)
+Test(class_descriptors, freeing_the_server_leaves_nothing, .timeout = 240)
 {
     unsigned before = entries("/proc/self/fd");
     struct server *s = small_server();
@@ -482,7 +482,7 @@ static void expect_even(struct server *s, unsigned clients)
         cr_expect_eq(atomic_load(&s->nacre->shards[i].load), 0U);
 }
 
-Test(class_descriptors, connections_that_come_one_by_one_are_spread_over_the_workers, .timeout = 60)
+Test(class_descriptors, connections_that_come_one_by_one_are_spread_over_the_workers, .timeout = 240)
 {
     struct server *s = server_new();
     server_set(s, "WorkerThreads=4");
@@ -491,7 +491,7 @@ Test(class_descriptors, connections_that_come_one_by_one_are_spread_over_the_wor
     server_free(s);
 }
 
-Test(class_descriptors, they_are_spread_over_tables_too, .timeout = 60)
+Test(class_descriptors, they_are_spread_over_tables_too, .timeout = 240)
 {
     struct server *s = small_server();
     server_start(s, 1);

@@ -83,7 +83,7 @@ Test(class_errors, without_descriptors_starting_is_10024_and_works_afterwards)
     server_free(s);
 }
 
-Test(class_errors, without_descriptors_accepting_is_10024_and_goes_on_afterwards, .timeout = 60)
+Test(class_errors, without_descriptors_accepting_is_10024_and_goes_on_afterwards, .timeout = 240)
 {
     struct server *s = server_new();
     struct server_seen e;
@@ -155,12 +155,12 @@ static void fail_to_listen(long call)
     server_free(s);
 }
 
-Test(class_errors, whatever_binding_meets_is_the_code_of_start_listening, .timeout = 60)
+Test(class_errors, whatever_binding_meets_is_the_code_of_start_listening, .timeout = 240)
 {
     fail_to_listen(SYS_bind);
 }
 
-Test(class_errors, whatever_listening_meets_is_the_code_of_start_listening, .timeout = 60)
+Test(class_errors, whatever_listening_meets_is_the_code_of_start_listening, .timeout = 240)
 {
     fail_to_listen(SYS_listen);
 }
@@ -201,17 +201,17 @@ static void break_connections(long call)
     server_free(s);
 }
 
-Test(class_errors, whatever_receiving_meets_is_told_by_on_disconnected, .timeout = 120)
+Test(class_errors, whatever_receiving_meets_is_told_by_on_disconnected, .timeout = 240)
 {
     break_connections(SYS_recvfrom);
 }
 
-Test(class_errors, whatever_sending_meets_is_told_by_on_disconnected, .timeout = 120)
+Test(class_errors, whatever_sending_meets_is_told_by_on_disconnected, .timeout = 240)
 {
     break_connections(SYS_sendmsg);
 }
 
-Test(class_errors, a_reset_is_10054, .timeout = 60)
+Test(class_errors, a_reset_is_10054, .timeout = 240)
 {
     struct server *s = server_new();
     struct server_seen e;
@@ -227,7 +227,7 @@ Test(class_errors, a_reset_is_10054, .timeout = 60)
 }
 
 /* The network goes, and TCP's own keep-alive finds out; SSH's is off. */
-Test(class_errors, a_peer_that_is_gone_is_10060_by_tcp_keep_alive, .timeout = 120)
+Test(class_errors, a_peer_that_is_gone_is_10060_by_tcp_keep_alive, .timeout = 240)
 {
     enter_or_skip();
     struct server *s = server_new();
@@ -249,7 +249,7 @@ Test(class_errors, a_peer_that_is_gone_is_10060_by_tcp_keep_alive, .timeout = 12
 
 /* ---- names ----------------------------------------------------------------------------------------------------- */
 
-Test(class_errors, what_a_name_server_answers_has_its_code, .timeout = 120)
+Test(class_errors, what_a_name_server_answers_has_its_code, .timeout = 240)
 {
     static const struct {
         const char *name;
@@ -311,7 +311,7 @@ static void expect_tunnel_fails(struct server *s, struct client *c, const char *
     cr_expect_not_null(strstr(e.text, wanted), "%s", e.text);
 }
 
-Test(class_errors, what_keeps_a_tunnel_from_connecting_is_told_by_1201, .timeout = 120)
+Test(class_errors, what_keeps_a_tunnel_from_connecting_is_told_by_1201, .timeout = 240)
 {
     enter_or_skip();
     struct server *s = server_new();
@@ -342,7 +342,7 @@ static struct sockaddr_un own_path(const char *name)
     return a;
 }
 
-Test(class_errors, what_a_path_leads_to_is_told_by_1201, .timeout = 60)
+Test(class_errors, what_a_path_leads_to_is_told_by_1201, .timeout = 240)
 {
     struct server *s = server_new();
     struct client c;

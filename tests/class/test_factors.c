@@ -69,7 +69,7 @@ static bool by_code(struct client *c, const char *user, const char *code)
     return c->authenticated;
 }
 
-Test(class_factors, partial_success_of_a_query_lets_the_key_sign, .timeout = 60)
+Test(class_factors, partial_success_of_a_query_lets_the_key_sign, .timeout = 240)
 {
     struct server *s = start(key_then_code, "publickey");
     struct client c;
@@ -85,7 +85,7 @@ Test(class_factors, partial_success_of_a_query_lets_the_key_sign, .timeout = 60)
     server_free(s);
 }
 
-Test(class_factors, a_second_factor_alone_is_not_asked_about, .timeout = 60)
+Test(class_factors, a_second_factor_alone_is_not_asked_about, .timeout = 240)
 {
     struct server *s = start(key_then_code, "publickey");
     struct client c;
@@ -98,7 +98,7 @@ Test(class_factors, a_second_factor_alone_is_not_asked_about, .timeout = 60)
     server_free(s);
 }
 
-Test(class_factors, r07_what_one_user_reached_is_worth_nothing_to_another, .timeout = 60)
+Test(class_factors, r07_what_one_user_reached_is_worth_nothing_to_another, .timeout = 240)
 {
     struct server *s = start(key_then_code, "publickey");
     struct client c;
@@ -121,7 +121,7 @@ static void per_user(nacre_server *n, struct nacre_ssh_user_auth_request *e, voi
         e->available_methods = strcmp(e->user, "admin") == 0 ? "publickey" : "password";
 }
 
-Test(class_factors, the_list_may_differ_by_user, .timeout = 60)
+Test(class_factors, the_list_may_differ_by_user, .timeout = 240)
 {
     static const char *const users[][2] = {{"admin", "publickey"}, {"guest", "password"}};
     struct server *s = start(per_user, "none");

@@ -32,9 +32,9 @@ static void take_data(nacre_server *n, struct nacre_ssh_channel_data_in *e, void
     for (size_t i = 0; i < e->data_len; i++)
         wrong += e->data[i] != byte_at(at + i);
     atomic_fetch_add(&in->wrong, wrong);
-    atomic_fetch_add(&in->calls, 1);
     atomic_store(&in->channel, e->channel_id);
     atomic_store(&in->bytes, at + e->data_len);
+    atomic_fetch_add(&in->calls, 1); /* last: who has seen it sees the others */
 }
 
 static void take_eof(nacre_server *n, struct nacre_ssh_channel_eof *e, void *context)
@@ -56,7 +56,7 @@ static bool send_stream(struct client *c, int channel, size_t from, size_t len)
 
 static bool turn_until(struct client *c, atomic_size_t *value, size_t wanted)
 {
-    int64_t until = nacre_clock_ns() + INT64_C(30000000000);
+    int64_t until = nacre_clock_ns() + CLIENT_WAIT_MS * INT64_C(1000000);
     while (atomic_load(value) < wanted && nacre_clock_ns() < until)
         client_turn(c, 1);
     return atomic_load(value) >= wanted;
@@ -74,7 +74,7 @@ static struct server *intake_server(struct intake *in)
 
 /* ---- pausing --------------------------------------------------------------------------------------------------- */
 
-Test(class_flow, a_paused_channel_gets_nothing_and_loses_nothing, .timeout = 60)
+Test(class_flow, a_paused_channel_gets_nothing_and_loses_nothing, .timeout = 240)
 {
     struct intake in = {0};
     struct server *s = intake_server(&in);
@@ -99,7 +99,7 @@ Test(class_flow, a_paused_channel_gets_nothing_and_loses_nothing, .timeout = 60)
     cr_assert_eq(nacre_resume_channel(s->nacre, e.channel), 0);
     cr_assert_eq(nacre_resume_channel(s->nacre, e.channel), 0);
     cr_assert(turn_until(&c, &in.bytes, SIZE), "%zu", atomic_load(&in.bytes));
-    for (int i = 0; i < 5000 && !atomic_load(&in.eof); i++)
+    for (int i = 0; i < CLIENT_WAIT_MS && !atomic_load(&in.eof); i++)
         client_turn(&c, 1);
     cr_assert(atomic_load(&in.eof), "eof comes behind the data");
     cr_assert_eq(atomic_load(&in.wrong), 0);
@@ -126,7 +126,7 @@ static void *flip_pause(void *argument)
     return NULL;
 }
 
-Test(class_flow, pausing_and_resuming_from_another_thread_keeps_order, .timeout = 120)
+Test(class_flow, pausing_and_resuming_from_another_thread_keeps_order, .timeout = 240)
 {
     struct intake in = {0};
     struct server *s = intake_server(&in);
@@ -157,11 +157,11 @@ Test(class_flow, pausing_and_resuming_from_another_thread_keeps_order, .timeout 
 
 static void pause_self(nacre_server *n, struct nacre_ssh_channel_data_in *e, void *context)
 {
-    take_data(n, e, context);
     (void)nacre_pause_channel(n, e->channel_id);
+    take_data(n, e, context); /* behind it, or the test could let go on what is not held yet */
 }
 
-Test(class_flow, a_handler_may_pause_its_own_channel, .timeout = 60)
+Test(class_flow, a_handler_may_pause_its_own_channel, .timeout = 240)
 {
     struct intake in = {0};
     struct server *s = intake_server(&in);
@@ -174,7 +174,7 @@ Test(class_flow, a_handler_may_pause_its_own_channel, .timeout = 60)
         cr_assert(send_stream(&c, 0, i * 3000, 3000)); /* too big to share an event */
         client_turn(&c, 0);
     }
-    cr_assert(turn_until(&c, &in.bytes, 1));
+    cr_assert(turn_until(&c, &in.calls, 1));
     for (int i = 0; i < 100 && atomic_load(&in.bytes) < 60000; i++) {
         size_t before = atomic_load(&in.bytes), calls = atomic_load(&in.calls);
         client_pump(&c, 10);
@@ -188,7 +188,7 @@ Test(class_flow, a_handler_may_pause_its_own_channel, .timeout = 60)
     server_free(s);
 }
 
-Test(class_flow, the_end_of_a_connection_releases_a_paused_channel, .timeout = 60)
+Test(class_flow, the_end_of_a_connection_releases_a_paused_channel, .timeout = 240)
 {
     struct intake in = {0};
     struct server *s = intake_server(&in);
@@ -200,6 +200,8 @@ Test(class_flow, the_end_of_a_connection_releases_a_paused_channel, .timeout = 6
     cr_assert(server_wait(s, EVENT_SSH_CHANNEL_OPENED, 0, &e));
     cr_assert_eq(nacre_pause_channel(s->nacre, e.channel), 0);
     cr_assert(send_stream(&c, 0, 0, 100000));
+    for (int i = 0; i < CLIENT_WAIT_MS && nacre_conn_output_bytes(c.conn) != 0; i++)
+        client_turn(&c, 1);
     client_pump(&c, 100);
     cr_assert_eq(atomic_load(&in.bytes), 0);
     client_disconnect(&c);
@@ -240,7 +242,7 @@ ParameterizedTestParameters(class_flow, records_are_cut_and_gathered)
     return cr_make_param_array(struct record_case, cases, sizeof cases / sizeof *cases);
 }
 
-ParameterizedTest(struct record_case *r, class_flow, records_are_cut_and_gathered, .timeout = 60)
+ParameterizedTest(struct record_case *r, class_flow, records_are_cut_and_gathered, .timeout = 240)
 {
     struct intake in = {0};
     struct server *s = intake_server(&in);
@@ -259,12 +261,12 @@ ParameterizedTest(struct record_case *r, class_flow, records_are_cut_and_gathere
         client_pump(&c, 20);
     }
     cr_assert_eq(nacre_chan_send_eof(c.conn, 0, 0), NACRE_OK);
-    for (int i = 0; i < 5000 && !atomic_load(&in.eof); i++)
+    for (int i = 0; i < CLIENT_WAIT_MS && !atomic_load(&in.eof); i++)
         client_turn(&c, 1);
     cr_assert(atomic_load(&in.eof));
     size_t count = 0;
     for (; r->records[count] != 0; count++) {
-        cr_assert(server_wait_ms(s, EVENT_SSH_CHANNEL_DATA_IN, count, &e, 100), "%s: record %zu", r->what, count);
+        cr_assert(server_wait(s, EVENT_SSH_CHANNEL_DATA_IN, count, &e), "%s: record %zu", r->what, count);
         cr_assert_eq(e.len, r->records[count], "%s: record %zu has %zu", r->what, count, e.len);
     }
     cr_assert_eq(server_count(s, EVENT_SSH_CHANNEL_DATA_IN), count, "%s", r->what);
@@ -292,7 +294,7 @@ static void four_first(nacre_server *n, struct nacre_ssh_channel_opened *e, void
     (void)nacre_change_record_length(n, e->channel_id, 4);
 }
 
-Test(class_flow, the_record_length_may_change_inside_the_handler, .timeout = 60)
+Test(class_flow, the_record_length_may_change_inside_the_handler, .timeout = 240)
 {
     struct intake in = {0};
     struct server *s = intake_server(&in);
@@ -318,7 +320,7 @@ Test(class_flow, the_record_length_may_change_inside_the_handler, .timeout = 60)
 
 /* ---- several channels ------------------------------------------------------------------------------------------ */
 
-Test(class_flow, r21_a_channel_whose_peer_does_not_read_stalls_no_other, .timeout = 60)
+Test(class_flow, r21_a_channel_whose_peer_does_not_read_stalls_no_other, .timeout = 240)
 {
     struct server *s = server_new();
     struct client c;
@@ -358,7 +360,7 @@ static void slow_on_first(nacre_server *n, struct nacre_ssh_channel_data_in *e, 
     server_on_ssh_channel_data_in(n, e, context);
 }
 
-Test(class_flow, r21_a_paused_channel_with_its_window_full_stalls_no_other, .timeout = 60)
+Test(class_flow, r21_a_paused_channel_with_its_window_full_stalls_no_other, .timeout = 240)
 {
     struct server *s = server_new();
     struct client c;
@@ -383,7 +385,7 @@ Test(class_flow, r21_a_paused_channel_with_its_window_full_stalls_no_other, .tim
 
 /* ---- rekeys ---------------------------------------------------------------------------------------------------- */
 
-Test(class_flow, keys_are_exchanged_again_while_data_flows_both_ways, .timeout = 120)
+Test(class_flow, keys_are_exchanged_again_while_data_flows_both_ways, .timeout = 240)
 {
     struct server *s = server_new();
     struct client c;
@@ -399,7 +401,7 @@ Test(class_flow, keys_are_exchanged_again_while_data_flows_both_ways, .timeout =
     cr_assert(server_wait(s, EVENT_CONNECTED, 0, &e));
     size_t sent = 0;
     unsigned asked = 0;
-    int64_t until = nacre_clock_ns() + INT64_C(60000000000);
+    int64_t until = nacre_clock_ns() + CLIENT_WAIT_MS * INT64_C(1000000);
     while (c.channels[0].received < SIZE && !c.ended && nacre_clock_ns() < until) {
         if (sent < SIZE && nacre_chan_queued(c.conn, 0) < 200000) {
             cr_assert(send_stream(&c, 0, sent, 32768));
@@ -422,7 +424,7 @@ Test(class_flow, keys_are_exchanged_again_while_data_flows_both_ways, .timeout =
     server_free(s);
 }
 
-Test(class_flow, the_threshold_brings_a_rekey_by_itself, .timeout = 60)
+Test(class_flow, the_threshold_brings_a_rekey_by_itself, .timeout = 240)
 {
     struct server *s = server_new();
     struct client c;
@@ -431,11 +433,10 @@ Test(class_flow, the_threshold_brings_a_rekey_by_itself, .timeout = 60)
     server_start(s, 1);
     cr_assert(client_start(&c, s->port));
     cr_assert_eq(client_open(&c, "session"), 0);
-    for (size_t i = 0; i < 16; i++) {
-        cr_assert(send_stream(&c, 0, i * 32768, 32768));
-        client_pump(&c, 20);
+    for (unsigned i = 0; i < 3; i++) {
+        cr_assert(send_stream(&c, 0, i * 131072, 131072));
+        cr_assert(client_wait_unsigned(&c, &c.keys_done, i + 2), "%u", i);
     }
-    cr_assert(client_wait_unsigned(&c, &c.keys_done, 3));
     client_free(&c);
     server_free(s);
 }

@@ -147,7 +147,7 @@ static enum outcome live_without_epoll(void)
 
 /* Fails when the failure is not told, is told again and again, or costs a processor; and for ever in server_free() when
  * the worker hears nothing but its sockets. */
-Test(class_io, an_epoll_that_fails_for_ever_is_told_once_costs_little_and_can_be_ended, .timeout = 120)
+Test(class_io, an_epoll_that_fails_for_ever_is_told_once_costs_little_and_can_be_ended, .timeout = 240)
 {
     int status = 0;
     pid_t child = fork();

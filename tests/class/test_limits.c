@@ -11,7 +11,7 @@
 #include "support/client.h"
 #include "support/server.h"
 
-Test(class_limits, version_strings_are_sent_and_matched, .timeout = 60)
+Test(class_limits, version_strings_are_sent_and_matched, .timeout = 240)
 {
     struct server *s = server_new();
     struct server_seen e;
@@ -52,7 +52,7 @@ static bool strict_connects(const char *server_mode, unsigned client_mode)
     return connected;
 }
 
-Test(class_limits, strict_key_exchange_may_be_required, .timeout = 60)
+Test(class_limits, strict_key_exchange_may_be_required, .timeout = 240)
 {
     cr_expect(strict_connects("UseStrictKeyExchange=0", 1));
     cr_expect(strict_connects("UseStrictKeyExchange=1", 0));
@@ -60,7 +60,7 @@ Test(class_limits, strict_key_exchange_may_be_required, .timeout = 60)
     cr_expect_not(strict_connects("UseStrictKeyExchange=3", 0));
 }
 
-Test(class_limits, a_peer_that_answers_no_keep_alive_is_dropped, .timeout = 60)
+Test(class_limits, a_peer_that_answers_no_keep_alive_is_dropped, .timeout = 240)
 {
     struct server *s = server_new();
     struct server_seen e;
@@ -76,7 +76,7 @@ Test(class_limits, a_peer_that_answers_no_keep_alive_is_dropped, .timeout = 60)
     server_free(s);
 }
 
-Test(class_limits, a_shared_port_may_be_listened_on_twice, .timeout = 60)
+Test(class_limits, a_shared_port_may_be_listened_on_twice, .timeout = 240)
 {
     struct server *a = server_new(), *b = server_new();
     server_set(a, "BindExclusively=False");

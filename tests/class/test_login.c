@@ -273,7 +273,7 @@ static bool is_greeted(const char *from, int port)
     int fd = client_socket(from, port);
     cr_assert_geq(fd, 0);
     struct pollfd p = {.fd = fd, .events = POLLIN};
-    cr_assert_eq(poll(&p, 1, 10000), 1);
+    cr_assert_eq(poll(&p, 1, CLIENT_WAIT_MS), 1);
     ssize_t n = read(fd, line, 4);
     close(fd);
     return n == 4 && memcmp(line, "SSH-", 4) == 0;
@@ -327,7 +327,7 @@ Test(class_login, max_connections_closes_the_next_one_and_says_so)
     cr_assert_eq(e.code, NACRE_E_TOO_MANY_CONNECTIONS);
     cr_assert_eq(e.connection, 0);
     client_free(&a);
-    for (int i = 0, n = 2; i < 5000 && n == 2; i++) {
+    for (int i = 0, n = 2; i < CLIENT_WAIT_MS && n == 2; i++) {
         cr_assert_eq(nacre_get_ssh_connection_count(s->nacre, &n), 0);
         usleep(1000);
     }
@@ -396,12 +396,12 @@ Test(class_login, r31_an_idle_login_is_dropped_when_its_grace_is_over)
     struct server_seen e;
     server_set(s, "LoginGraceTime=1");
     server_start(s, 1);
-    int fd = client_socket(NULL, s->port);
     int64_t start = nacre_clock_ns();
+    int fd = client_socket(NULL, s->port);
     cr_assert(server_wait(s, EVENT_DISCONNECTED, 0, &e));
     int64_t took = nacre_clock_ns() - start;
     cr_assert_eq(e.code, NACRE_E_TIMEOUT_LOGIN);
-    cr_assert(took > INT64_C(800000000) && took < INT64_C(5000000000), "after %lld ms", (long long)took / 1000000);
+    cr_assert_geq(took, INT64_C(990000000), "after %lld ms", (long long)took / 1000000);
     close(fd);
     server_free(s);
 }

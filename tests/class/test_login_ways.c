@@ -94,7 +94,7 @@ static bool by_none(struct client *c, const char *user)
     return c->authenticated;
 }
 
-Test(class_ways, none_lets_in_whom_the_handler_accepts, .timeout = 60)
+Test(class_ways, none_lets_in_whom_the_handler_accepts, .timeout = 240)
 {
     struct server *s = start(guests, "password");
     struct client c;
@@ -129,7 +129,7 @@ static bool by_host(struct client *c, const char *host, const char *host_user)
     return c->authenticated;
 }
 
-Test(class_ways, a_host_is_asked_about_with_its_name_and_user, .timeout = 60)
+Test(class_ways, a_host_is_asked_about_with_its_name_and_user, .timeout = 240)
 {
     struct server *s = start(trusting, "hostbased");
     struct client c;
@@ -149,7 +149,7 @@ Test(class_ways, a_host_is_asked_about_with_its_name_and_user, .timeout = 60)
     server_free(s);
 }
 
-Test(class_ways, hosts_are_not_asked_about_unless_the_method_is_offered, .timeout = 60)
+Test(class_ways, hosts_are_not_asked_about_unless_the_method_is_offered, .timeout = 240)
 {
     struct server *s = start(trusting, "password,publickey");
     struct client c;
@@ -174,7 +174,7 @@ static nacre_ticket wait_question(struct client *c, unsigned count)
     return looked().ticket;
 }
 
-Test(class_ways, r06_a_deferred_yes_admits_the_host_that_signed_only, .timeout = 60)
+Test(class_ways, r06_a_deferred_yes_admits_the_host_that_signed_only, .timeout = 240)
 {
     struct server *s = start(defers, "hostbased,password");
     const struct nacre_answer yes = {.accept = true}, no = {.accept = false};
@@ -212,7 +212,7 @@ static void password_then_host(nacre_server *n, struct nacre_ssh_user_auth_reque
     e->available_methods = e->partial_success ? "hostbased" : NULL;
 }
 
-Test(class_ways, a_host_may_be_the_second_factor, .timeout = 60)
+Test(class_ways, a_host_may_be_the_second_factor, .timeout = 240)
 {
     struct server *s = server_new();
     struct client c;
@@ -251,7 +251,7 @@ static void expires(nacre_server *n, struct nacre_ssh_user_auth_request *e, void
         e->accept = true;
 }
 
-Test(class_ways, an_expired_password_is_changed_on_the_way_in, .timeout = 60)
+Test(class_ways, an_expired_password_is_changed_on_the_way_in, .timeout = 240)
 {
     struct server *s = start(expires, "password");
     struct client c;
@@ -286,7 +286,7 @@ static void confused(nacre_server *n, struct nacre_ssh_user_auth_request *e, voi
     e->change_prompt = "";
 }
 
-Test(class_ways, asking_for_a_change_lets_nobody_in, .timeout = 60)
+Test(class_ways, asking_for_a_change_lets_nobody_in, .timeout = 240)
 {
     struct server *s = start(confused, "password");
     struct client c;
@@ -299,7 +299,7 @@ Test(class_ways, asking_for_a_change_lets_nobody_in, .timeout = 60)
     server_free(s);
 }
 
-Test(class_ways, a_deferred_answer_may_ask_for_a_change, .timeout = 60)
+Test(class_ways, a_deferred_answer_may_ask_for_a_change, .timeout = 240)
 {
     struct server *s = start(defers, "password");
     struct client c;
@@ -317,7 +317,7 @@ Test(class_ways, a_deferred_answer_may_ask_for_a_change, .timeout = 60)
     server_free(s);
 }
 
-Test(class_ways, a_prompt_that_is_too_long_ends_the_connection, .timeout = 60)
+Test(class_ways, a_prompt_that_is_too_long_ends_the_connection, .timeout = 240)
 {
     static char much[4098];
     struct server *s = start(defers, "password");

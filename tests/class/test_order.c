@@ -182,7 +182,7 @@ Test(class_order, no_data_handler_drops_data_and_gives_window_back)
         cr_assert(client_send(&c, ch, chunk, sizeof chunk));
         client_turn(&c, 0);
     }
-    for (int i = 0; i < 2000 && nacre_chan_queued(c.conn, (uint32_t)ch) != 0; i++)
+    for (int i = 0; i < CLIENT_WAIT_MS && nacre_chan_queued(c.conn, (uint32_t)ch) != 0; i++)
         client_turn(&c, 10);
     cr_assert_eq(nacre_chan_queued(c.conn, (uint32_t)ch), 0, "the window was not given back");
     client_free(&c);

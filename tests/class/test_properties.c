@@ -183,7 +183,7 @@ Test(class_properties, prompts_are_there_up_to_their_count)
 
 /* ---- connections and channels ---------------------------------------------------------------------------------- */
 
-Test(class_properties, connections_and_channels_tell_what_they_are, .timeout = 60)
+Test(class_properties, connections_and_channels_tell_what_they_are, .timeout = 240)
 {
     struct server *s = server_new();
     struct client c;

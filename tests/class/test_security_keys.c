@@ -67,14 +67,14 @@ static void try(struct server *s, const struct sk_case *t)
     struct key *plain = nacre_key_generate(c.crypto, "ssh-ed25519", 0);
     struct key *sk = sk_public(c.crypto, plain, type, "ssh:");
     sk_log_in(c.conn, plain, type, nacre_key_blob(sk), &(struct sk_says){type, "ssh:", t->flags});
-    for (int i = 0; i < 1000 && !is_set(&ticket_given, sizeof ticket_given); i++)
+    for (int i = 0; i < CLIENT_WAIT_MS && !is_set(&ticket_given, sizeof ticket_given); i++)
         (void)client_turn(&c, 20);
     if (t->deferred) {
         const struct nacre_answer a = {.accept = true, .no_touch_required = t->no_touch, .verify_required = t->verify};
         cr_assert_eq(nacre_answer(s->nacre, ticket, &a), 0);
     }
     /* The client asked for nothing that it knows of and may leave; the server has decided. */
-    for (int i = 0; i < 2000 && !is_set(&status, sizeof status); i++) {
+    for (int i = 0; i < CLIENT_WAIT_MS && !is_set(&status, sizeof status); i++) {
         if (!client_turn(&c, 20))
             (void)poll(NULL, 0, 10);
     }
@@ -83,7 +83,7 @@ static void try(struct server *s, const struct sk_case *t)
     client_free(&c);
 }
 
-Test(class_security_keys, r10_the_answer_says_what_the_user_has_to_do, .timeout = 120)
+Test(class_security_keys, r10_the_answer_says_what_the_user_has_to_do, .timeout = 240)
 {
     static const struct sk_case cases[] = {
         {false, false, false, 0x01, '1'}, {false, false, false, 0x00, '0'}, {true, false, false, 0x00, '1'},

@@ -33,7 +33,7 @@ static nacre_channel_id open_one(struct server *s, struct client *c, int timeout
     return e.channel;
 }
 
-Test(class_send, r46_without_a_timeout_what_was_taken_is_counted_and_ready_to_send_follows, .timeout = 60)
+Test(class_send, r46_without_a_timeout_what_was_taken_is_counted_and_ready_to_send_follows, .timeout = 240)
 {
     struct server *s = server_new();
     struct client c;
@@ -59,12 +59,14 @@ Test(class_send, r46_without_a_timeout_what_was_taken_is_counted_and_ready_to_se
     cr_assert_eq(nacre_send_bytes(s->nacre, ch, bytes + at, 1), 135);
     cr_assert_eq(nacre_get_bytes_sent(s->nacre, ch, &sent), 0);
     cr_assert_eq(sent, 0);
-    client_pump(&c, 100);
+    /* Events of a connection come in order: behind this one none of the earlier is still to come. */
+    cr_assert(client_send(&c, 0, "x", 1));
+    cr_assert(server_wait_turning(s, &c, EVENT_SSH_CHANNEL_DATA_IN, 0, NULL));
     readies = server_count(s, EVENT_SSH_CHANNEL_READY_TO_SEND);
     c.channels[0].stalled = false;
     nacre_chan_consumed(c.conn, 0, c.channels[0].received, 0);
     while (at < BIG) {
-        for (int i = 0; i < 20000 && server_count(s, EVENT_SSH_CHANNEL_READY_TO_SEND) <= readies; i++)
+        for (int i = 0; i < CLIENT_WAIT_MS && server_count(s, EVENT_SSH_CHANNEL_READY_TO_SEND) <= readies; i++)
             client_turn(&c, 1);
         cr_assert_gt(server_count(s, EVENT_SSH_CHANNEL_READY_TO_SEND), readies, "not told after %zu bytes", at);
         readies = server_count(s, EVENT_SSH_CHANNEL_READY_TO_SEND);
@@ -100,17 +102,18 @@ static void *send_it(void *argument)
     return NULL;
 }
 
-Test(class_send, with_a_timeout_a_send_waits_for_a_slow_reader, .timeout = 60)
+Test(class_send, with_a_timeout_a_send_waits_for_a_slow_reader, .timeout = 240)
 {
     struct server *s = server_new();
     struct client c;
-    nacre_channel_id ch = open_one(s, &c, 30);
+    nacre_channel_id ch = open_one(s, &c, 200);
     uint8_t *bytes = pattern(BIG);
     struct sender x = {.s = s, .channel = ch, .bytes = bytes, .len = BIG, .result = -1};
     pthread_t t;
     c.channels[0].stalled = true;
     cr_assert_eq(pthread_create(&t, NULL, send_it, &x), 0);
-    client_pump(&c, 300);
+    cr_assert(client_wait_count(&c, &c.channels[0].received, c.config.window_bytes));
+    client_pump(&c, 100);
     cr_assert_eq(atomic_load(&x.result), -1, "did not wait");
     c.channels[0].stalled = false;
     nacre_chan_consumed(c.conn, 0, c.channels[0].received, 0);
@@ -123,7 +126,7 @@ Test(class_send, with_a_timeout_a_send_waits_for_a_slow_reader, .timeout = 60)
     free(bytes);
 }
 
-Test(class_send, a_send_to_a_peer_that_never_reads_times_out, .timeout = 60)
+Test(class_send, a_send_to_a_peer_that_never_reads_times_out, .timeout = 240)
 {
     struct server *s = server_new();
     struct client c;
@@ -134,7 +137,7 @@ Test(class_send, a_send_to_a_peer_that_never_reads_times_out, .timeout = 60)
     int64_t start = nacre_clock_ns();
     cr_assert_eq(nacre_send_bytes(s->nacre, ch, bytes, BIG), NACRE_E_TIMEDOUT);
     int64_t took = nacre_clock_ns() - start;
-    cr_assert(took > INT64_C(900000000) && took < INT64_C(8000000000), "%lld ms", (long long)took / 1000000);
+    cr_assert_geq(took, INT64_C(990000000), "%lld ms", (long long)took / 1000000);
     cr_assert_eq(nacre_get_bytes_sent(s->nacre, ch, &sent), 0);
     cr_assert(sent > 0 && sent < BIG);
     client_free(&c);
@@ -142,21 +145,19 @@ Test(class_send, a_send_to_a_peer_that_never_reads_times_out, .timeout = 60)
     free(bytes);
 }
 
-Test(class_send, a_waiting_send_ends_when_its_connection_does, .timeout = 60)
+Test(class_send, a_waiting_send_ends_when_its_connection_does, .timeout = 240)
 {
     struct server *s = server_new();
     struct client c;
-    nacre_channel_id ch = open_one(s, &c, 30);
+    nacre_channel_id ch = open_one(s, &c, 1000);
     uint8_t *bytes = pattern(BIG);
     struct sender x = {.s = s, .channel = ch, .bytes = bytes, .len = BIG, .result = -1};
     pthread_t t;
     c.channels[0].stalled = true;
     cr_assert_eq(pthread_create(&t, NULL, send_it, &x), 0);
-    client_pump(&c, 200);
+    cr_assert(client_wait_count(&c, &c.channels[0].received, c.config.window_bytes)); /* from now on it waits */
     client_reset(&c);
-    int64_t start = nacre_clock_ns();
-    pthread_join(t, NULL);
-    cr_assert_lt(nacre_clock_ns() - start, INT64_C(5000000000));
+    pthread_join(t, NULL); /* long before its timeout, which is longer than the test may take */
     int e = atomic_load(&x.result);
     cr_assert(e == NACRE_E_CHANNEL_ID || e == NACRE_E_SOCKET_SHUTDOWN, "%d", e);
     client_free(&c);
@@ -187,7 +188,7 @@ static void pump_case(bool pumps)
     s->echo = true;
     s->test = &x;
     server_set(s, pumps ? "ProcessIdleEvents=True" : "ProcessIdleEvents=False");
-    cr_assert_eq(nacre_set_default_timeout(s->nacre, 30), 0);
+    cr_assert_eq(nacre_set_default_timeout(s->nacre, 200), 0);
     server_start(s, 1);
     cr_assert(client_start(&slow, s->port));
     cr_assert_eq(client_open(&slow, "session"), 0);
@@ -195,11 +196,15 @@ static void pump_case(bool pumps)
     cr_assert_eq(client_open(&other, "session"), 0);
     slow.channels[0].stalled = true;
     cr_assert(client_send(&slow, 0, "F", 1));
-    client_pump(&slow, 300);
+    cr_assert(client_wait_count(&slow, &slow.channels[0].received, slow.config.window_bytes)); /* now it waits */
     cr_assert_eq(atomic_load(&x.result), -1);
     cr_assert(client_send(&other, 0, "hello", 5));
-    client_pump(&other, 500);
+    if (pumps)
+        cr_assert(client_wait_count(&other, &other.channels[0].received, 5));
+    else
+        client_pump(&other, 500);
     cr_assert_eq(other.channels[0].received, pumps ? 5 : 0);
+    cr_assert_eq(atomic_load(&x.result), -1);
     slow.channels[0].stalled = false;
     nacre_chan_consumed(slow.conn, 0, slow.channels[0].received, 0);
     cr_assert(client_wait_count(&slow, &slow.channels[0].received, BIG));
@@ -211,19 +216,19 @@ static void pump_case(bool pumps)
     free(bytes);
 }
 
-Test(class_send, a_waiting_send_in_a_handler_pumps_other_connections, .timeout = 60)
+Test(class_send, a_waiting_send_in_a_handler_pumps_other_connections, .timeout = 240)
 {
     pump_case(true);
 }
 
-Test(class_send, with_process_idle_events_off_it_does_not, .timeout = 60)
+Test(class_send, with_process_idle_events_off_it_does_not, .timeout = 240)
 {
     pump_case(false);
 }
 
 /* ---- the end of a channel -------------------------------------------------------------------------------------- */
 
-Test(class_send, r46_what_was_sent_before_close_arrives_before_it, .timeout = 60)
+Test(class_send, r46_what_was_sent_before_close_arrives_before_it, .timeout = 240)
 {
     struct server *s = server_new();
     struct client c;
@@ -310,9 +315,7 @@ Test(class_send, the_server_opens_a_channel_and_both_sides_use_it)
     cr_assert_eq(nacre_send_text(s->nacre, ch, "to you"), 0);
     cr_assert(client_wait_count(&c, &c.channels[c.their_channel].received, 6));
     cr_assert(client_send(&c, (int)c.their_channel, "to me", 5));
-    for (int i = 0; i < 2000 && server_count(s, EVENT_SSH_CHANNEL_DATA_IN) == 0; i++)
-        client_turn(&c, 1);
-    cr_assert(server_wait(s, EVENT_SSH_CHANNEL_DATA_IN, 0, &e));
+    cr_assert(server_wait_turning(s, &c, EVENT_SSH_CHANNEL_DATA_IN, 0, &e));
     cr_assert_str_eq(e.text, "to me");
     cr_assert_eq(e.channel, ch);
     client_free(&c);
@@ -331,15 +334,18 @@ Test(class_send, a_channel_that_the_client_refuses_is_told_as_error_and_closed)
     cr_assert(server_wait(s, EVENT_CONNECTED, 0, &e));
     cr_assert_eq(nacre_open_channel(s->nacre, e.connection, "x11", &ch), 0);
     cr_assert_neq(nacre_send_text(s->nacre, ch, "too early"), 0);
-    for (int i = 0; i < 5000 && server_count(s, EVENT_SSH_CHANNEL_CLOSED) == 0; i++)
-        client_turn(&c, 1);
+    cr_assert(server_wait_turning(s, &c, EVENT_SSH_CHANNEL_CLOSED, 0, &closed));
     cr_assert(server_wait(s, EVENT_ERROR, 0, &e));
     cr_assert_eq(e.code, NACRE_E_CHANNEL_OPEN);
-    cr_assert(server_wait(s, EVENT_SSH_CHANNEL_CLOSED, 0, &closed));
     cr_assert_eq(closed.channel, ch);
     cr_assert_eq(server_count(s, EVENT_SSH_CHANNEL_OPENED), 0);
-    usleep(20000);
-    cr_assert_eq(nacre_send_text(s->nacre, ch, "x"), NACRE_E_CHANNEL_ID);
+    int late = NACRE_OK; /* the channel is freed when its last handler has returned */
+    for (int i = 0; i < SERVER_WAIT_MS && late != NACRE_E_CHANNEL_ID; i++) {
+        late = nacre_send_text(s->nacre, ch, "x");
+        cr_assert_neq(late, NACRE_OK);
+        usleep(late == NACRE_E_CHANNEL_ID ? 0 : 1000);
+    }
+    cr_assert_eq(late, NACRE_E_CHANNEL_ID);
     client_free(&c);
     server_free(s);
 }
@@ -410,7 +416,7 @@ static void check_stale_channel(nacre_server *n, nacre_channel_id id)
     cr_assert_eq(nacre_get_service(n, id, text, sizeof text), 1021);
 }
 
-Test(class_send, r44_stale_foreign_and_made_up_ids_are_refused_everywhere, .timeout = 60)
+Test(class_send, r44_stale_foreign_and_made_up_ids_are_refused_everywhere, .timeout = 240)
 {
     struct server *s = server_new(), *other = server_new();
     struct client c, d;

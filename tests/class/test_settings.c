@@ -28,7 +28,7 @@ static void keep_login(nacre_server *n, struct nacre_ssh_user_auth_request *e, v
     e->accept = true;
 }
 
-Test(class_settings, texts_are_in_the_code_page_that_clients_speak, .timeout = 60)
+Test(class_settings, texts_are_in_the_code_page_that_clients_speak, .timeout = 240)
 {
     struct server *s = server_new();
     struct client c;
@@ -73,7 +73,7 @@ Test(class_settings, a_code_page_that_is_unknown_is_refused_clearly)
 
 /* ---- library contexts ------------------------------------------------------------------------------------------ */
 
-Test(class_settings, the_library_may_be_our_own_context, .timeout = 60)
+Test(class_settings, the_library_may_be_our_own_context, .timeout = 240)
 {
     struct server *s = server_new();
     struct client c;
@@ -113,7 +113,7 @@ Test(class_settings, fips_is_there_or_refused_with_the_remedy)
 
 /* ---- who may connect ------------------------------------------------------------------------------------------- */
 
-Test(class_settings, client_lists_take_host_names, .timeout = 60)
+Test(class_settings, client_lists_take_host_names, .timeout = 240)
 {
     struct server *s = server_new();
     struct client c;
@@ -130,7 +130,7 @@ Test(class_settings, client_lists_take_host_names, .timeout = 60)
     server_free(s);
 }
 
-Test(class_settings, a_name_nobody_knows_is_refused_when_it_is_set, .timeout = 60)
+Test(class_settings, a_name_nobody_knows_is_refused_when_it_is_set, .timeout = 240)
 {
     char value[4096];
     nacre_server *n;
@@ -186,7 +186,7 @@ static void visit(struct server *s, const char *password)
     cr_assert(server_wait(s, EVENT_DISCONNECTED, 0, NULL));
 }
 
-Test(class_settings, log_level_0_is_silent_and_1_tells_what_matters, .timeout = 60)
+Test(class_settings, log_level_0_is_silent_and_1_tells_what_matters, .timeout = 240)
 {
     struct server *s = server_new();
     server_set(s, "LogLevel=0");
@@ -202,7 +202,7 @@ Test(class_settings, log_level_0_is_silent_and_1_tells_what_matters, .timeout = 
     server_free(s);
 }
 
-Test(class_settings, log_level_2_has_a_line_a_packet, .timeout = 60)
+Test(class_settings, log_level_2_has_a_line_a_packet, .timeout = 240)
 {
     struct server *s = server_new();
     server_set(s, "LogLevel=2");
@@ -231,20 +231,20 @@ static bool logs_password(const char *mask)
     return strstr(logged, password_hex) != NULL;
 }
 
-Test(class_settings, log_level_3_masks_passwords, .timeout = 60)
+Test(class_settings, log_level_3_masks_passwords, .timeout = 240)
 {
     cr_expect_not(logs_password("MaskSensitive=True"));
     cr_expect_not_null(strstr(logged, "(masked)"));
 }
 
-Test(class_settings, log_level_3_shows_passwords_when_told_to, .timeout = 60)
+Test(class_settings, log_level_3_shows_passwords_when_told_to, .timeout = 240)
 {
     cr_expect(logs_password("MaskSensitive=False"));
 }
 
 /* ---- time ------------------------------------------------------------------------------------------------------ */
 
-Test(class_settings, a_silent_client_is_dropped_while_keys_are_exchanged, .timeout = 60)
+Test(class_settings, a_silent_client_is_dropped_while_keys_are_exchanged, .timeout = 240)
 {
     struct server *s = server_new();
     struct server_seen e;
@@ -259,32 +259,38 @@ Test(class_settings, a_silent_client_is_dropped_while_keys_are_exchanged, .timeo
     cr_expect_geq(nacre_clock_ns() - begun_ns, INT64_C(900000000));
     close(fd);
     /* With keys it does not apply any more. */
-    client_init(&c);
-    cr_assert(client_connect(&c, s->port));
+    bool keyed = false;
+    for (int i = 0; i < 20 && !keyed; i++) { /* a machine that stops for a second may have it dropped before */
+        if (i != 0)
+            client_free(&c);
+        client_init(&c);
+        keyed = client_connect(&c, s->port);
+    }
+    cr_assert(keyed);
     client_pump(&c, 1600);
     cr_expect_not(c.ended);
     client_free(&c);
     server_free(s);
 }
 
-Test(class_settings, an_idle_client_is_dropped_on_time, .timeout = 60)
+Test(class_settings, an_idle_client_is_dropped_on_time, .timeout = 240)
 {
     struct server *s = server_new();
     struct server_seen e;
     struct client c;
-    cr_assert_eq(nacre_set_default_idle_timeout(s->nacre, 1), 0);
+    cr_assert_eq(nacre_set_default_idle_timeout(s->nacre, 3), 0);
     server_start(s, 1);
-    cr_assert(client_start(&c, s->port));
     int64_t begun_ns = nacre_clock_ns();
+    cr_assert(client_start(&c, s->port));
     cr_assert(client_wait_end(&c));
-    cr_expect_geq(nacre_clock_ns() - begun_ns, INT64_C(500000000));
+    cr_expect_geq(nacre_clock_ns() - begun_ns, INT64_C(2990000000));
     cr_assert(server_wait(s, EVENT_DISCONNECTED, 0, &e));
     cr_expect_eq(e.code, NACRE_E_TIMEOUT_IDLE);
     client_free(&c);
     server_free(s);
 }
 
-Test(class_settings, a_short_read_time_loses_nothing, .timeout = 120)
+Test(class_settings, a_short_read_time_loses_nothing, .timeout = 240)
 {
     struct server *s = server_new();
     struct client c;
@@ -331,7 +337,7 @@ static bool by_key(struct client *c)
     return c->authenticated;
 }
 
-Test(class_settings, a_checked_signature_is_reported, .timeout = 60)
+Test(class_settings, a_checked_signature_is_reported, .timeout = 240)
 {
     struct server *s = server_new();
     struct server_seen e;
@@ -352,7 +358,7 @@ Test(class_settings, a_checked_signature_is_reported, .timeout = 60)
     server_free(s);
 }
 
-Test(class_settings, without_the_setting_no_signature_is_reported, .timeout = 60)
+Test(class_settings, without_the_setting_no_signature_is_reported, .timeout = 240)
 {
     struct server *s = server_new();
     struct client c;
@@ -368,7 +374,7 @@ Test(class_settings, without_the_setting_no_signature_is_reported, .timeout = 60
 
 /* ---- of one connection ----------------------------------------------------------------------------------------- */
 
-Test(class_settings, settings_of_a_connection_are_read_back, .timeout = 60)
+Test(class_settings, settings_of_a_connection_are_read_back, .timeout = 240)
 {
     struct server *s = server_new();
     struct client a, b;
@@ -412,7 +418,7 @@ Test(class_settings, settings_of_a_connection_are_read_back, .timeout = 60)
     server_free(s);
 }
 
-Test(class_settings, structs_tell_what_the_getters_tell, .timeout = 60)
+Test(class_settings, structs_tell_what_the_getters_tell, .timeout = 240)
 {
     struct server *s = server_new();
     struct client c;
@@ -457,7 +463,7 @@ Test(class_settings, structs_tell_what_the_getters_tell, .timeout = 60)
 
 /* ---- reset ----------------------------------------------------------------------------------------------------- */
 
-Test(class_settings, reset_ends_everything_and_brings_defaults_back, .timeout = 60)
+Test(class_settings, reset_ends_everything_and_brings_defaults_back, .timeout = 240)
 {
     struct server *s = server_new();
     struct client c;

@@ -50,7 +50,7 @@ static void read_options(struct server *s, int values[OPTIONS], int *keep_alive)
     client_free(&c);
 }
 
-Test(class_sockets, accepted_sockets_have_the_options_of_the_settings, .timeout = 60)
+Test(class_sockets, accepted_sockets_have_the_options_of_the_settings, .timeout = 240)
 {
     struct server *s = server_new();
     int values[OPTIONS], keep_alive;
@@ -65,7 +65,7 @@ Test(class_sockets, accepted_sockets_have_the_options_of_the_settings, .timeout 
 }
 
 /* Each of the three turns keep-alive on; the default leaves everything as the system has it. */
-Test(class_sockets, one_setting_changes_one_option, .timeout = 120)
+Test(class_sockets, one_setting_changes_one_option, .timeout = 240)
 {
     int before[OPTIONS], values[OPTIONS], keep_alive;
     struct server *s = server_new();
@@ -194,7 +194,7 @@ static struct server *listen_everywhere(const char *setting)
     return s;
 }
 
-Test(class_sockets, use_ipv6_chooses_the_families_that_are_listened_on, .timeout = 60)
+Test(class_sockets, use_ipv6_chooses_the_families_that_are_listened_on, .timeout = 240)
 {
     static const struct {
         const char *setting;
@@ -209,7 +209,7 @@ Test(class_sockets, use_ipv6_chooses_the_families_that_are_listened_on, .timeout
     }
 }
 
-Test(class_sockets, with_both_families_addresses_are_told_as_what_they_are, .timeout = 60)
+Test(class_sockets, with_both_families_addresses_are_told_as_what_they_are, .timeout = 240)
 {
     struct server_seen e;
     need_ipv6();
@@ -223,7 +223,7 @@ Test(class_sockets, with_both_families_addresses_are_told_as_what_they_are, .tim
     server_free(s);
 }
 
-Test(class_sockets, an_ipv6_address_is_listened_on_when_told_to, .timeout = 60)
+Test(class_sockets, an_ipv6_address_is_listened_on_when_told_to, .timeout = 240)
 {
     char host[64];
     need_ipv6();

@@ -18,7 +18,7 @@ static size_t visit(struct server *s, size_t limit, bool reset)
     c.send_limit = limit;
     if (client_dial(&c, NULL, s->port)) {
         bool asked = false, opened = false, sent = false;
-        int64_t until = nacre_clock_ns() + INT64_C(10000000000);
+        int64_t until = nacre_clock_ns() + CLIENT_WAIT_MS * INT64_C(1000000);
         while (nacre_clock_ns() < until && !c.ended && !(c.channels[0].received >= 5)) {
             if (c.ready && !asked)
                 asked = nacre_conn_auth_password(c.conn, span_str("user"), span_str("pw"));
@@ -57,7 +57,7 @@ static size_t kill_everywhere(struct server *s, size_t whole)
     return visits;
 }
 
-Test(class_stress, r45_a_client_killed_at_any_byte_leaves_nothing, .timeout = 200)
+Test(class_stress, r45_a_client_killed_at_any_byte_leaves_nothing, .timeout = 240)
 {
     struct server *s = server_new();
     s->echo = true;
@@ -80,7 +80,7 @@ Test(class_stress, r45_a_client_killed_at_any_byte_leaves_nothing, .timeout = 20
     server_free(s);
 }
 
-Test(class_stress, r45_sockets_that_say_nothing_leave_nothing, .timeout = 60)
+Test(class_stress, r45_sockets_that_say_nothing_leave_nothing, .timeout = 240)
 {
     enum {
         SOCKETS = 200
@@ -108,7 +108,9 @@ Test(class_stress, r45_sockets_that_say_nothing_leave_nothing, .timeout = 60)
 enum {
     STRESS_CONNECTIONS = 32,
     STRESS_CLIENT_THREADS = 2,
-    STRESS_MS = 8000
+    STRESS_MS = 8000,
+    STRESS_BYTES = 1000000, /* so much at least, however slow the machine */
+    SLOWEST_MS = 100000
 };
 
 /* An echo stream: what was sent is a function of its place, so that the echo can be checked without keeping it. */
@@ -233,7 +235,7 @@ static bool live(struct visitor *v, struct crew *crew)
 /* Everything sent has to come back before an orderly goodbye. */
 static bool drain(struct visitor *v)
 {
-    int64_t until = nacre_clock_ns() + INT64_C(30000000000);
+    int64_t until = nacre_clock_ns() + CLIENT_WAIT_MS * INT64_C(1000000);
     for (int i = 0; i < v->channels; i++)
         while (v->streams[i].checked < v->streams[i].sent) {
             if (!client_turn(&v->c, 1) || v->c.ended || nacre_clock_ns() > until)
@@ -266,8 +268,9 @@ static void *work_visitors(void *argument)
     };
     struct crew *crew = argument;
     struct visitor *v = calloc(MINE, sizeof *v);
-    int64_t until = nacre_clock_ns() + STRESS_MS * INT64_C(1000000);
-    while (nacre_clock_ns() < until)
+    int64_t begun = nacre_clock_ns();
+    while (nacre_clock_ns() < begun + STRESS_MS * INT64_C(1000000) ||
+           (atomic_load(crew->echoed) <= STRESS_BYTES && nacre_clock_ns() < begun + SLOWEST_MS * INT64_C(1000000)))
         for (int i = 0; i < MINE; i++) {
             if (!v[i].alive && !arrive(&v[i], crew->s->port, &crew->seed)) {
                 atomic_fetch_add(crew->lost, 1);
@@ -289,7 +292,7 @@ static void *work_visitors(void *argument)
     return NULL;
 }
 
-Test(class_stress, r46_streams_come_back_byte_for_byte_through_pauses_rekeys_and_ends, .timeout = 200)
+Test(class_stress, r46_streams_come_back_byte_for_byte_through_pauses_rekeys_and_ends, .timeout = 240)
 {
     struct server *s = server_new();
     struct crew crews[STRESS_CLIENT_THREADS];
@@ -311,7 +314,7 @@ Test(class_stress, r46_streams_come_back_byte_for_byte_through_pauses_rekeys_and
         pthread_join(crews[i].thread, NULL);
     cr_assert_eq(atomic_load(&wrong), 0, "bytes came back wrong");
     cr_assert_eq(atomic_load(&lost), 0, "connections were lost");
-    cr_assert_gt(atomic_load(&echoed), 1000000, "only %zu bytes went through", atomic_load(&echoed));
+    cr_assert_gt(atomic_load(&echoed), STRESS_BYTES, "only %zu bytes went through", atomic_load(&echoed));
     cr_assert(server_wait_empty(s));
     cr_assert_leq(server_pool_bytes(s), KEPT_MAX);
     cr_assert_eq(server_count(s, EVENT_DISCONNECTED), server_count(s, EVENT_CONNECTED));
@@ -321,7 +324,7 @@ Test(class_stress, r46_streams_come_back_byte_for_byte_through_pauses_rekeys_and
 }
 
 /* The server goes away in the middle of it all. */
-Test(class_stress, r42_shutting_down_and_freeing_under_load_ends_everything, .timeout = 120)
+Test(class_stress, r42_shutting_down_and_freeing_under_load_ends_everything, .timeout = 240)
 {
     enum {
         CLIENTS = 12

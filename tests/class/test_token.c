@@ -80,7 +80,7 @@ Test(class_token, a_slow_signature_holds_up_nobody_else)
     client_init(&waits);
     waits.config.algorithms.host_key = "ecdsa-sha2-nistp256";
     cr_assert(client_dial(&waits, NULL, s->port));
-    for (int i = 0; i < 2000 && access("signing", F_OK) != 0; i++)
+    for (int i = 0; i < CLIENT_WAIT_MS && access("signing", F_OK) != 0; i++)
         (void)client_turn(&waits, 10);
     cr_assert_eq(access("signing", F_OK), 0, "the token has been asked");
 

@@ -285,7 +285,7 @@ Test(class_tunnels, a_server_that_is_freed_does_not_wait_for_an_end_that_stalls)
     int64_t start = nacre_clock_ns();
     client_free(&f.c);
     server_free(f.s);
-    cr_assert_lt(nacre_clock_ns() - start, INT64_C(10000000000));
+    cr_assert_lt(nacre_clock_ns() - start, INT64_C(60000000000));
     close(f.far);
     close(f.listener);
 }
@@ -328,7 +328,7 @@ Test(class_tunnels, what_is_not_accepted_as_a_tunnel_is_offered_as_a_channel)
 static void answer_later(struct fixture *f, struct wishes *w, bool accept)
 {
     f->channel = tunnels_begin_open(&f->c, "direct-tcpip", "127.0.0.1", f->port);
-    for (int i = 0; i < 2000 && !atomic_load(&w->asked); i++)
+    for (int i = 0; i < CLIENT_WAIT_MS && !atomic_load(&w->asked); i++)
         (void)client_turn(&f->c, 5);
     cr_assert(atomic_load(&w->asked));
     client_pump(&f->c, 50);
@@ -367,7 +367,7 @@ Test(class_tunnels, a_client_may_leave_while_it_waits_for_a_decision)
     struct wishes w = {.defers = true};
     tunnels_set_up(&f, &w);
     f.channel = tunnels_begin_open(&f.c, "direct-tcpip", "127.0.0.1", f.port);
-    for (int i = 0; i < 2000 && !atomic_load(&w.asked); i++)
+    for (int i = 0; i < CLIENT_WAIT_MS && !atomic_load(&w.asked); i++)
         (void)client_turn(&f.c, 5);
     client_reset(&f.c);
     cr_assert(server_wait(f.s, EVENT_DISCONNECTED, 0, NULL));

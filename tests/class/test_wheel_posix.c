@@ -76,7 +76,7 @@ static bool has_guest(struct server *s)
     return guest;
 }
 
-Test(class_wheel, a_caller_without_work_waits_in_the_workers_place, .timeout = 120)
+Test(class_wheel, a_caller_without_work_waits_in_the_workers_place, .timeout = 240)
 {
     struct server *s = server_new();
     struct client c;
@@ -94,7 +94,7 @@ Test(class_wheel, a_caller_without_work_waits_in_the_workers_place, .timeout = 1
     finish(s);
 }
 
-Test(class_wheel, one_caller_hears_of_every_worker, .timeout = 120)
+Test(class_wheel, one_caller_hears_of_every_worker, .timeout = 240)
 {
     enum {
         CLIENTS = 24
@@ -143,7 +143,7 @@ static struct server *staying_server(void)
     return s;
 }
 
-Test(class_wheel, what_a_handler_sends_goes_out_while_it_runs, .timeout = 120)
+Test(class_wheel, what_a_handler_sends_goes_out_while_it_runs, .timeout = 240)
 {
     struct server *s = staying_server();
     struct client c;
@@ -159,7 +159,7 @@ Test(class_wheel, what_a_handler_sends_goes_out_while_it_runs, .timeout = 120)
     finish(s);
 }
 
-Test(class_wheel, r43_a_worker_goes_on_while_the_guest_is_in_a_handler, .timeout = 120)
+Test(class_wheel, r43_a_worker_goes_on_while_the_guest_is_in_a_handler, .timeout = 240)
 {
     struct server *s = staying_server();
     struct client slow, quick, late;
@@ -182,7 +182,7 @@ Test(class_wheel, r43_a_worker_goes_on_while_the_guest_is_in_a_handler, .timeout
 }
 
 /* One caller, and it is away: keys are exchanged all the same, and what came meanwhile is there when it is back. */
-Test(class_wheel, r43_the_only_caller_may_be_away, .timeout = 120)
+Test(class_wheel, r43_the_only_caller_may_be_away, .timeout = 240)
 {
     struct server *s = staying_server();
     struct client c;
@@ -210,7 +210,7 @@ static void shut_down(nacre_server *n, struct nacre_ssh_channel_data_in *e, void
     cr_expect_eq(nacre_shutdown(n), 0);
 }
 
-Test(class_wheel, shutdown_from_a_handler_brings_every_end, .timeout = 120)
+Test(class_wheel, shutdown_from_a_handler_brings_every_end, .timeout = 240)
 {
     enum {
         CLIENTS = 6
@@ -234,7 +234,7 @@ Test(class_wheel, shutdown_from_a_handler_brings_every_end, .timeout = 120)
 }
 
 /* Sends of other threads while a caller waits as a guest. */
-Test(class_wheel, others_send_while_a_caller_waits, .timeout = 120)
+Test(class_wheel, others_send_while_a_caller_waits, .timeout = 240)
 {
     struct server *s = server_new();
     struct client c;

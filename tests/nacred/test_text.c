@@ -47,7 +47,7 @@ Test(nacred_text, the_size_of_letters_matters_only_where_it_shall)
 }
 
 /* What a matcher that goes back over every star would need longer for than anybody waits. */
-Test(nacred_text, many_stars_take_no_time, .timeout = 60)
+Test(nacred_text, many_stars_take_no_time, .timeout = 240)
 {
     char text[4001], pattern[2001];
 

@@ -14,7 +14,7 @@ enum {
 };
 
 /* Taking one message must not move all that are behind it, which took minutes. */
-Test(lanes, many_small_messages_are_taken_in_linear_time, .timeout = 20)
+Test(lanes, many_small_messages_are_taken_in_linear_time, .timeout = 60)
 {
     struct lane lane = {.done = 0};
     struct span payload;
@@ -56,7 +56,7 @@ static void answer_all(struct pair *p)
 }
 
 /* All channels together have one bound, and reaching it stops the reading instead of ending the connection. */
-Test(lanes, r30_too_much_behind_open_questions_stops_the_reading, .timeout = 60)
+Test(lanes, r30_too_much_behind_open_questions_stops_the_reading, .timeout = 240)
 {
     static uint8_t data[REQUEST_BYTES];
     struct pair *p = pair_new();

@@ -114,19 +114,19 @@ static void flood_after_login(struct span payload)
     pair_free(p);
 }
 
-Test(security, r14_pings_after_login_are_bounded_by_the_output, .timeout = 60)
+Test(security, r14_pings_after_login_are_bounded_by_the_output, .timeout = 240)
 {
     static uint8_t ping[1005] = {PING, 0, 0, 1000 >> 8, 1000 & 0xff};
     flood_after_login(span_of(ping, sizeof ping));
 }
 
-Test(security, r14_unknown_messages_after_login_are_bounded_by_the_output, .timeout = 60)
+Test(security, r14_unknown_messages_after_login_are_bounded_by_the_output, .timeout = 240)
 {
     static const uint8_t unknown[] = {77};
     flood_after_login(span_of(unknown, sizeof unknown));
 }
 
-Test(security, r14_unknown_global_requests_are_bounded_by_the_output, .timeout = 60)
+Test(security, r14_unknown_global_requests_are_bounded_by_the_output, .timeout = 240)
 {
     static const uint8_t request[] = {80, 0, 0, 0, 1, 'x', 1};
     flood_after_login(span_of(request, sizeof request));

@@ -87,7 +87,7 @@ static void drain(struct pair *p)
 }
 
 /* Channels that are refused leave nothing, however many. */
-Test(security, r19_refused_channels_leave_nothing, .timeout = 120)
+Test(security, r19_refused_channels_leave_nothing, .timeout = 240)
 {
     struct pair *p = pair_new();
     pair_login(p);

@@ -8,7 +8,7 @@
 #include "support/server.h"
 
 /* 4 GiB and a little more in one call: taken is what there is room for, and never 0 by a cut length. */
-Test(security, r24_a_send_of_4_gib_is_not_cut_to_32_bits, .timeout = 60)
+Test(security, r24_a_send_of_4_gib_is_not_cut_to_32_bits, .timeout = 240)
 {
     const size_t len = ((size_t)1 << 32) + 5;
     struct server *s = server_new();
@@ -34,7 +34,7 @@ Test(security, r24_a_send_of_4_gib_is_not_cut_to_32_bits, .timeout = 60)
 }
 
 /* Without handlers nobody logs in; with one for the login alone, nothing opens. */
-Test(security, r38_handlers_that_are_not_set_refuse, .timeout = 60)
+Test(security, r38_handlers_that_are_not_set_refuse, .timeout = 240)
 {
     struct server *s = server_new();
     struct client c;

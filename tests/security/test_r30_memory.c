@@ -54,7 +54,7 @@ static void send_all_it_may(struct client *c, const int *channels, size_t count)
     } while (!c->ended && c->sent_bytes != before);
 }
 
-Test(security, r30_paused_channels_hold_no_more_than_the_budget, .timeout = 120)
+Test(security, r30_paused_channels_hold_no_more_than_the_budget, .timeout = 240)
 {
     struct server *s = server_new();
     struct client greedy, other;
@@ -88,7 +88,7 @@ Test(security, r30_paused_channels_hold_no_more_than_the_budget, .timeout = 120)
     client_reset(&greedy);
     client_free(&greedy);
     int fd = -1;
-    for (int i = 0; i < 1000 && fd < 0; i++) {
+    for (int i = 0; i < SERVER_WAIT_MS / 10 && fd < 0; i++) {
         fd = half_open(NULL, s->port);
         usleep(10000);
     }
@@ -112,7 +112,7 @@ static void fill(nacre_server *n, struct nacre_ssh_channel_request *e, void *con
 }
 
 /* Sends whole queues to a client that takes nothing, channel after channel: in the end it is that client which goes. */
-Test(security, r30_the_connection_that_holds_most_is_ended, .timeout = 120)
+Test(security, r30_the_connection_that_holds_most_is_ended, .timeout = 240)
 {
     struct server *s = server_new();
     struct client greedy, other;
@@ -146,7 +146,7 @@ Test(security, r30_the_connection_that_holds_most_is_ended, .timeout = 120)
     server_free(s);
 }
 
-Test(security, r30_all_of_it_comes_back, .timeout = 60)
+Test(security, r30_all_of_it_comes_back, .timeout = 240)
 {
     struct server *s = server_new();
     struct client c;
@@ -164,7 +164,7 @@ Test(security, r30_all_of_it_comes_back, .timeout = 60)
 
 /* ---- windows --------------------------------------------------------------------------------------------------- */
 
-Test(security, r30_windows_of_a_connection_have_a_bound_together, .timeout = 60)
+Test(security, r30_windows_of_a_connection_have_a_bound_together, .timeout = 240)
 {
     struct pair *p = pair_new();
     const uint64_t bound = 8 * 1024 * 1024;
@@ -189,7 +189,7 @@ Test(security, r30_windows_of_a_connection_have_a_bound_together, .timeout = 60)
     pair_free(p);
 }
 
-Test(security, r30_windows_shrink_while_memory_is_short, .timeout = 60)
+Test(security, r30_windows_shrink_while_memory_is_short, .timeout = 240)
 {
     struct pair *p = pair_new();
     struct budget budget;
@@ -218,7 +218,7 @@ Test(security, r30_windows_shrink_while_memory_is_short, .timeout = 60)
 }
 
 /* Packets that come one by one are received into blocks far larger than they are: holding them must not hold those. */
-Test(security, r30_small_data_held_does_not_hold_big_blocks, .timeout = 120)
+Test(security, r30_small_data_held_does_not_hold_big_blocks, .timeout = 240)
 {
     struct server *s = server_new();
     struct client c;
@@ -260,7 +260,7 @@ Test(security, r30_limits_are_read_and_refused)
 /* ---- events ---------------------------------------------------------------------------------------------------- */
 
 /* One byte on one channel, one on another, and so on, in one piece: an event a channel, not one a byte. */
-Test(security, r30_tiny_data_on_two_channels_is_merged, .timeout = 60)
+Test(security, r30_tiny_data_on_two_channels_is_merged, .timeout = 240)
 {
     enum {
         TINY = 400
@@ -275,7 +275,7 @@ Test(security, r30_tiny_data_on_two_channels_is_merged, .timeout = 60)
     cr_assert(a >= 0 && b >= 0);
     for (int i = 0; i < TINY; i++)
         cr_assert(client_send(&c, i % 2 == 0 ? a : b, "x", 1));
-    for (int i = 0; i < 1000 && got < TINY; i++) {
+    for (int i = 0; i < SERVER_WAIT_MS / 10 && got < TINY; i++) {
         struct server_seen e;
         got = 0;
         for (size_t n = 0; n < server_count(s, EVENT_SSH_CHANNEL_DATA_IN); n++)

@@ -48,7 +48,7 @@ static void expect_all(struct pair *p)
     }
 }
 
-Test(security, r46_requests_wait_for_room_in_the_output, .timeout = 60)
+Test(security, r46_requests_wait_for_room_in_the_output, .timeout = 240)
 {
     uint32_t ch;
     struct pair *p = open_pair(&ch);
@@ -62,7 +62,7 @@ Test(security, r46_requests_wait_for_room_in_the_output, .timeout = 60)
     pair_free(p);
 }
 
-Test(security, r46_queued_requests_do_not_overfill_the_output, .timeout = 60)
+Test(security, r46_queued_requests_do_not_overfill_the_output, .timeout = 240)
 {
     static uint8_t junk[30000];
     uint32_t ch;
@@ -77,7 +77,7 @@ Test(security, r46_queued_requests_do_not_overfill_the_output, .timeout = 60)
     pair_free(p);
 }
 
-Test(security, r46_requests_wait_for_a_key_exchange, .timeout = 60)
+Test(security, r46_requests_wait_for_a_key_exchange, .timeout = 240)
 {
     uint32_t ch;
     struct pair *p = open_pair(&ch);
@@ -90,7 +90,7 @@ Test(security, r46_requests_wait_for_a_key_exchange, .timeout = 60)
 }
 
 /* A peer that answers none of them: told, and not kept waiting for ever. */
-Test(security, r46_too_many_replies_due_are_an_error, .timeout = 60)
+Test(security, r46_too_many_replies_due_are_an_error, .timeout = 240)
 {
     uint32_t ch;
     struct pair *p = open_pair(&ch);

@@ -105,7 +105,7 @@ static struct server *start_server(struct client *hoarder)
     return s;
 }
 
-Test(security, r47_slow_names_hold_up_no_login, .timeout = 120)
+Test(security, r47_slow_names_hold_up_no_login, .timeout = 240)
 {
     struct client hoarder, other;
     struct server *s = start_server(&hoarder);
@@ -119,7 +119,7 @@ Test(security, r47_slow_names_hold_up_no_login, .timeout = 120)
 }
 
 /* One answer to a name of the hoarder's, and the other's turn has come: not after all of the hoarder's. */
-Test(security, r47_many_slow_names_of_one_hold_up_nobody_elses_first, .timeout = 120)
+Test(security, r47_many_slow_names_of_one_hold_up_nobody_elses_first, .timeout = 240)
 {
     struct client hoarder, other;
     struct server *s = start_server(&hoarder);

@@ -10,7 +10,7 @@
 
 enum {
     CLIENT_CHANNELS = 64,
-    CLIENT_WAIT_MS = 20000, /* a wait that takes so long has failed; sanitizers and two cores are slow */
+    CLIENT_WAIT_MS = 100000, /* a wait that takes so long has failed; sanitizers and two cores are slow */
 };
 
 struct client_channel {

@@ -11,7 +11,7 @@
 #include "wire/rd.h"
 
 enum {
-    WAIT_MS = 20000,
+    WAIT_MS = 100000,
     KEXINIT = 20,
     DISCONNECT = 1
 };

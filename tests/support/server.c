@@ -10,6 +10,7 @@
 
 #include "base/plat.h"
 #include "engine/server.h"
+#include "support/client.h"
 
 void server_note(struct server *s, struct server_seen seen)
 {
@@ -306,6 +307,15 @@ bool server_wait_ms(struct server *s, enum event_type type, size_t n, struct ser
 bool server_wait(struct server *s, enum event_type type, size_t n, struct server_seen *out)
 {
     return server_wait_ms(s, type, n, out, SERVER_WAIT_MS);
+}
+
+bool server_wait_turning(struct server *s, struct client *c, enum event_type type, size_t n, struct server_seen *out)
+{
+    int64_t until = nacre_clock_ns() + SERVER_WAIT_MS * INT64_C(1000000);
+    while (server_count(s, type) <= n && nacre_clock_ns() < until)
+        if (!client_turn(c, 1))
+            break;
+    return server_wait(s, type, n, out);
 }
 
 bool server_wait_empty(struct server *s)

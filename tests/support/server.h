@@ -16,7 +16,7 @@
 enum {
     SERVER_SEEN = 1 << 16,
     SERVER_THREADS = 8,
-    SERVER_WAIT_MS = 20000,
+    SERVER_WAIT_MS = 100000,
 };
 
 /* One event as it came. */
@@ -30,6 +30,8 @@ struct server_seen {
     char text[112]; /* first string of the event: address, description, user, service, request type */
     char more[64];  /* second one: method */
 };
+
+struct client;
 
 struct server {
     nacre_server *nacre;
@@ -69,6 +71,10 @@ bool server_wait(struct server *s, enum event_type type, size_t n, struct server
 
 /* As server_wait(), with own patience. */
 bool server_wait_ms(struct server *s, enum event_type type, size_t n, struct server_seen *out, int ms);
+
+/* As server_wait(), moving that client's bytes meanwhile. */
+bool server_wait_turning(struct server *s, struct client *c, enum event_type type, size_t n, struct server_seen *out);
+
 size_t server_count(struct server *s, enum event_type type);
 size_t server_total(struct server *s);
 

@@ -57,7 +57,7 @@ Test(engine_sock, both_ends_are_told_as_numbers)
     io_socket s = listen_on("127.0.0.1", 0, true, &e);
     int fd = client_socket("127.0.0.3", nacre_sock_port(s));
     int accepted = -1;
-    for (int i = 0; i < 1000 && accepted < 0; i++) {
+    for (int i = 0; i < 100000 && accepted < 0; i++) {
         accepted = accept(s, NULL, NULL);
         usleep(1000);
     }
