@@ -15,11 +15,13 @@
 #include "child.h"
 #include "child_session.h"
 #include "ending.h"
+#include "files.h"
 #include "handlers.h"
 #include "host_key.h"
 #include "key_files.h"
 #include "settings.h"
 #include "sftp.h"
+#include "sftp_files.h"
 #include "system.h"
 
 enum {
@@ -53,13 +55,17 @@ static bool server_complain(struct app *app, const char *what, int code)
 
 /* ---- setting up ---- */
 
+/* Where there is nothing but files, ssh would be sent away. */
 static void print_demo_user(const struct app *app, const char *password, int port)
 {
-    const char *host = app->options.host;
+    const struct options *options = &app->options;
+    const char *host = options->host;
     bool anywhere = strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0;
+    bool files = options->sftp_server || options->sftp_root;
+    bool only_files = files && !options->shell && !options->exec && !options->bench && !options->tunnels;
 
-    printf("nacred: one-time user; log in with\n\n    ssh -p %d %s@%s\n\n    password: %s\n\n", port,
-           app->options.demo_user, anywhere ? "localhost" : host, password);
+    printf("nacred: one-time user; log in with\n\n    %s %d %s@%s\n\n    password: %s\n\n",
+           only_files ? "sftp -P" : "ssh -p", port, options->demo_user, anywhere ? "localhost" : host, password);
 }
 
 static bool make_demo_user(struct app *app, char password[25])
@@ -149,17 +155,27 @@ static bool set_up_server(struct app *app)
     return true;
 }
 
+static bool has_folder(const struct options *options)
+{
+    if (!options->sftp_root || nacred_sftp_files_has_root(options->sftp_root))
+        return true;
+    fprintf(stderr, "nacred: --sftp-root '%s': %s\n", options->sftp_root, strerror(errno));
+    return false;
+}
+
 static void warn_of_closed_doors(const struct app *app)
 {
     const struct options *options = &app->options;
 
     if (options->users.count == 0 && options->user_cas.count == 0 && options->trusted_hosts.count == 0)
         nacred_log(LOG_LEVEL_WARNING, NULL, "users",
-                   "nobody can log in: no --user, --authorized-keys, --user-ca or --trusted-hosts");
+                   "nobody can log in: no password and no key of a user, no --user-ca and no --trusted-hosts");
     if (!options->exec && !options->shell && !options->sftp_server && !options->sftp_root && !options->bench &&
         !options->tunnels)
         nacred_log(LOG_LEVEL_WARNING, NULL, "sessions",
-                   "nothing can be done: no --exec, --shell, --sftp, --tunnels or --bench");
+                   "nothing can be done: no --exec, --shell, --sftp, --sftp-root, --tunnels or --bench");
+    if (options->sftp_server && nacred_file_is_missing(options->sftp_server))
+        nacred_log(LOG_LEVEL_WARNING, NULL, "sessions", "sftp will fail: '%s' is not there", options->sftp_server);
 }
 
 static bool start_listening(struct app *app, const char *demo_password)
@@ -231,14 +247,15 @@ static void end(struct app *app, const struct ending *ending)
 static int run(struct app *app, const struct ending *ending)
 {
     pthread_t *threads = calloc((size_t)app->options.threads, sizeof *threads);
-    int started = 0;
+    int started = 0, failed = threads ? 0 : ENOMEM;
 
-    while (threads && started < app->options.threads &&
-           pthread_create(&threads[started], NULL, handle_events, app) == 0)
-        started++;
-    bool good = threads && started == app->options.threads;
+    while (!failed && started < app->options.threads) {
+        failed = pthread_create(&threads[started], NULL, handle_events, app);
+        started += failed ? 0 : 1;
+    }
+    bool good = !failed;
     if (!good)
-        complain("cannot start threads", strerror(errno));
+        complain("cannot start threads", strerror(failed));
     while (good && ending_wishes(ending) == 0)
         nacred_loop_run_once(&app->loop, -1);
     if (started > 0)
@@ -261,7 +278,8 @@ static int serve(struct app *app)
     if (!nacred_loop_open(&app->loop) || !nacred_ending_open(&ending, &app->loop) ||
         !nacred_account_read(&app->account))
         complain("cannot start", strerror(errno));
-    else if (make_demo_user(app, demo_password) && nacred_key_files_read(&app->options, app->account.name) &&
+    else if (has_folder(&app->options) && make_demo_user(app, demo_password) &&
+             nacred_key_files_read(&app->options, app->account.name) &&
              nacred_trusted_hosts_read(&app->options, &app->trusted_hosts) && set_up_server(app) &&
              nacred_user_cas_read(&app->options, app->server)) {
         warn_of_closed_doors(app);

@@ -23,6 +23,9 @@ enum {
 struct sftp_file;
 struct sftp_folder;
 
+/* Whether it can be served; any number of times. False with errno. */
+bool nacred_sftp_files_has_root(const char *root);
+
 /* False with errno. */
 bool nacred_sftp_files_open_root(const char *root);
 

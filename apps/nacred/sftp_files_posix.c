@@ -28,9 +28,23 @@ struct sftp_folder {
 
 static int root_fd = -1;
 
+static int open_root(const char *root)
+{
+    return open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+bool nacred_sftp_files_has_root(const char *root)
+{
+    int fd = open_root(root);
+
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
 bool nacred_sftp_files_open_root(const char *root)
 {
-    root_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    root_fd = open_root(root);
     return root_fd >= 0;
 }
 

@@ -60,21 +60,21 @@ static enum sftp_status result(BOOL good)
 
 /* ---- paths ---- */
 
-/* "\\server\share" becomes "\\?\UNC\server\share". */
+/* "\\server\share" becomes "\\?\UNC\server\share"; what is given in that form stays as it is. */
 static void set_root(const wchar_t *full)
 {
-    bool is_share = full[0] == L'\\' && full[1] == L'\\';
+    bool is_made = wcsncmp(full, L"\\\\?\\", 4) == 0;
+    bool is_share = !is_made && full[0] == L'\\' && full[1] == L'\\';
 
-    wcscpy(root, is_share ? L"\\\\?\\UNC" : L"\\\\?\\");
+    wcscpy(root, is_made ? L"" : is_share ? L"\\\\?\\UNC" : L"\\\\?\\");
     wcscat(root, is_share ? full + 1 : full);
     root_len = wcslen(root);
     while (root[root_len - 1] == L'\\')
         root[--root_len] = 0;
 }
 
-bool nacred_sftp_files_open_root(const char *path)
+static bool find_root(const char *path, wchar_t full[WIDE_MAX / 2])
 {
-    static wchar_t full[WIDE_MAX / 2];
     wchar_t *wide = nacred_wide(path);
     DWORD len = wide ? GetFullPathNameW(wide, WIDE_MAX / 2, full, NULL) : 0;
     DWORD attributes = len > 0 && len < WIDE_MAX / 2 ? GetFileAttributesW(full) : INVALID_FILE_ATTRIBUTES;
@@ -84,6 +84,22 @@ bool nacred_sftp_files_open_root(const char *path)
         errno = attributes == INVALID_FILE_ATTRIBUTES ? ENOENT : ENOTDIR;
         return false;
     }
+    return true;
+}
+
+bool nacred_sftp_files_has_root(const char *path)
+{
+    static wchar_t full[WIDE_MAX / 2];
+
+    return find_root(path, full);
+}
+
+bool nacred_sftp_files_open_root(const char *path)
+{
+    static wchar_t full[WIDE_MAX / 2];
+
+    if (!find_root(path, full))
+        return false;
     set_root(full);
     return true;
 }
