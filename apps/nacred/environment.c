@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "system.h"
 #include "text.h"
 
 /* Stricter than the system: a name that no shell could use is more likely a trick than a wish. */
@@ -41,7 +42,7 @@ static size_t find_entry(const struct environment *environment, const char *name
     size_t len = strlen(name);
 
     for (size_t i = 0; i < environment->count; i++)
-        if (strncmp(environment->list[i], name, len) == 0 && environment->list[i][len] == '=')
+        if (nacred_variable_is(environment->list[i], name, len) && environment->list[i][len] == '=')
             return i;
     return environment->count;
 }

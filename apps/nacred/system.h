@@ -34,6 +34,9 @@ const char *nacred_option_refusal(const char *name, const char *value);
 /* Whether a path begins at a root. */
 bool nacred_path_is_absolute(const char *path);
 
+/* Whether the first `len` bytes of both name the same environment variable. */
+bool nacred_variable_is(const char *a, const char *b, size_t len);
+
 /* What --sftp starts when it names no program; NULL: it has to. */
 extern const char *const nacred_sftp_program;
 

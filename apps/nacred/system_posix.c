@@ -64,6 +64,11 @@ const char *nacred_option_refusal(const char *name, const char *value)
     return NULL;
 }
 
+bool nacred_variable_is(const char *a, const char *b, size_t len)
+{
+    return strncmp(a, b, len) == 0;
+}
+
 bool nacred_path_is_absolute(const char *path)
 {
     return *path == '/';

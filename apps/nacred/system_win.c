@@ -86,6 +86,12 @@ const char *nacred_option_refusal(const char *name, const char *value)
     return NULL;
 }
 
+/* Names have no case here. They are of letters that a C locale knows. */
+bool nacred_variable_is(const char *a, const char *b, size_t len)
+{
+    return _strnicmp(a, b, len) == 0;
+}
+
 static bool is_separator(char c)
 {
     return c == '\\' || c == '/';

@@ -100,6 +100,15 @@ dbclient_echo()
     DROPBEAR_PASSWORD=$PASSWORD timeout 300 dbclient -y -y -T -W 1048576 -p "$PORT" "$USER_NAME@127.0.0.1" echo
 }
 
+# Names of variables have no case there.
+own_variables()
+{
+    ssh_key -o SetEnv='nacred_user=eve Other=hello' 127.0.0.1 set >"$T/variables"
+    grep -i -e '^nacred_user=' -e '^other=' "$T/variables" | tr -d '\r' | sort >"$T/seen"
+    cat "$T/seen"
+    printf 'NACRED_USER=%s\nOther=hello\n' "$USER_NAME" | cmp - "$T/seen"
+}
+
 no_terminal()
 {
     LOG_LEVEL=INFO refused ssh_key -tt 127.0.0.1 'echo hello' >"$T/tty.out" 2>&1 </dev/null
@@ -113,6 +122,7 @@ clients()
     SSH_KEY=$T/stranger check "$1: a stranger is refused" refused ssh_key 127.0.0.1 'echo hello'
     check "$1: a wrong password is refused" refused ssh_password wrong 127.0.0.1 'echo hello'
     check "$1: exit status, stdout and stderr" streams_apart
+    check "$1: a client's variables replace none of ours" own_variables
     check "$1: no terminal, and it is said" no_terminal
     check "$1: ssh, $BYTES bytes there and back, with rekeys" echo_with_rekeys
     ! command -v plink >/dev/null || check "$1: plink" through "$T/fewer" plink_echo
@@ -141,7 +151,7 @@ check "a host key is made" makes_a_key
 far_end echo 0
 ECHO=$FAR
 for model in UseIOCP=True UseWindowsMessages=True UseWindowsMessages=False; do
-    start_server --exec --bench --tunnels --sftp-root "Z:$T/served" --set "$model" --set "KeyRenegotiationThreshold=$THRESHOLD"
+    start_server --exec --bench --tunnels --accept-env '*' --sftp-root "Z:$T/served" --set "$model" --set "KeyRenegotiationThreshold=$THRESHOLD"
     clients "$model"
     check "$model: the server ends when told to" stop_server
 done
