@@ -10,18 +10,35 @@
 #include "peers.h"
 #include "session.h"
 
-/* What is known of a connection, from its first event on; events of one connection never overlap. NULL: no connection,
- * or out of memory. */
-static struct peer *find_peer(struct app *app, nacre_connection_id id)
+static struct peer *kept_peer(struct app *app, nacre_connection_id id)
 {
     struct idmap_node *node = id == 0 ? NULL : nacred_idmap_find(&app->peers, id);
 
-    if (node)
-        return (struct peer *)((char *)node - offsetof(struct peer, node));
-    struct peer *peer = id == 0 ? NULL : nacred_peer_new(app->server, id);
+    return node ? (struct peer *)((char *)node - offsetof(struct peer, node)) : NULL;
+}
+
+/* What is known of a connection, from its first event on that is not just for the log; events of one connection never
+ * overlap. NULL: no connection, or out of memory. */
+static struct peer *find_peer(struct app *app, nacre_connection_id id)
+{
+    struct peer *peer = kept_peer(app, id);
+
+    if (peer || id == 0)
+        return peer;
+    peer = nacred_peer_new(app->server, id);
     if (peer)
         nacred_idmap_add(&app->peers, id, &peer->node);
     return peer;
+}
+
+/* Who a line of the log is about. A connection that is not let in has lines, but no end at which it would be forgotten:
+ * what is not known yet is kept for this line alone, as `*passing`, to be freed. */
+static const struct peer *peer_of_line(struct app *app, nacre_connection_id id, struct peer **passing)
+{
+    const struct peer *peer = kept_peer(app, id);
+
+    *passing = peer || id == 0 ? NULL : nacred_peer_new(app->server, id);
+    return peer ? peer : *passing;
 }
 
 static void on_disconnected(nacre_server *server, struct nacre_disconnected *event, void *context)
@@ -43,19 +60,23 @@ static void on_disconnected(nacre_server *server, struct nacre_disconnected *eve
 
 static void on_error(nacre_server *server, struct nacre_error_event *event, void *context)
 {
-    struct peer *peer = find_peer(context, event->connection_id);
+    struct peer *passing;
+    const struct peer *peer = peer_of_line(context, event->connection_id, &passing);
 
     (void)server;
     nacred_log(LOG_LEVEL_WARNING, peer, "error", "%d %s", event->error_code,
                event->description ? event->description : "");
+    nacred_peer_free(passing);
 }
 
 static void on_log(nacre_server *server, struct nacre_log *event, void *context)
 {
-    struct peer *peer = find_peer(context, event->connection_id);
+    struct peer *passing;
+    const struct peer *peer = peer_of_line(context, event->connection_id, &passing);
 
     (void)server;
     nacred_log(event->log_level > 1 ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO, peer, "log", "%s", event->message);
+    nacred_peer_free(passing);
 }
 
 static void on_user_auth_request(nacre_server *server, struct nacre_ssh_user_auth_request *event, void *context)

@@ -74,6 +74,27 @@ restart 'PerSourcePenalties=authfail:10m min:1s' PerSourceExemptList=127.0.0.0/8
 check "a wrong password" refused ssh_password wrong 127.0.0.1 true
 check "an address that is exempt" prints hello ssh_key 127.0.0.1 echo hello
 
+# turned_away N: so many connections, and all of them in the log.
+turned_away()
+{
+    local fd
+
+    for _ in $(seq "$1"); do
+        exec {fd}<>"/dev/tcp/127.0.0.1/$PORT" || return 1
+        exec {fd}>&-
+    done
+    settles has_lines "$1" 'not accepted'
+}
+has_lines()
+{
+    [ "$(grep -c "$2" "$T/server.log")" -eq "$1" ]
+}
+
+restart BlockedClients=127.0.0.1 LogLevel=1
+check "clients that are blocked are logged" turned_away 20
+check "the server ends when told to" stop_server
+check "and had nothing left of them" has_lines 1 'disconnecting 0 connections'
+
 restart MemoryLimit=67108864 MaxLoginPackets=200
 random_file megabyte 1048576
 check "1 MiB through cat within a budget" through "$T/megabyte" ssh_key 127.0.0.1 cat
