@@ -2,21 +2,15 @@
 /* Socket to connection and back. What the connection says is in client_events.c. */
 #include "client.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
-#include <sys/uio.h>
-#include <unistd.h>
 
 #include "base/plat.h"
 #include "client_events.h"
+#include "net.h"
+#include "system.h"
 
 enum {
-    OUTPUT_SPANS = 16,
     READS_PER_TURN = 4,
     ROUNDS_PER_TURN = 4
 };
@@ -28,8 +22,7 @@ static void end(struct client *c)
         return;
     c->stage = CLIENT_ENDING;
     nacre_timer_cancel(&c->shared->loop.timers, &c->timer);
-    if (c->watch.fd >= 0)
-        bench_loop_watch(&c->shared->loop, &c->watch, 0);
+    loop_watch(&c->shared->loop, &c->watch, 0);
     list_append(&c->shared->dead, &c->link);
 }
 
@@ -44,10 +37,10 @@ static void lose(struct client *c, enum failure kind, const char *reason)
     end(c);
 }
 
-static void lose_errno(struct client *c, enum failure kind, const char *what, int error)
+static void lose_by(struct client *c, enum failure kind, const char *what, int error)
 {
-    char reason[REASON_MAX];
-    snprintf(reason, sizeof reason, "%s: %s", what, strerror(error));
+    char why[REASON_MAX / 2], reason[REASON_MAX];
+    snprintf(reason, sizeof reason, "%s: %s", what, bench_system_text(error, why, sizeof why));
     lose(c, kind, reason);
 }
 
@@ -167,11 +160,11 @@ static void receive(struct client *c)
     for (unsigned i = 0; i < READS_PER_TURN && !c->deaf && c->stage != CLIENT_ENDING && nacre_conn_wants_input(c->conn);
          i++) {
         size_t kept = fetch_rest(c);
-        ssize_t got = recv(c->watch.fd, c->shared->scratch + kept, CLIENT_SCRATCH - kept, 0);
-        if (got < 0 && (errno == EAGAIN || errno == EINTR))
+        ptrdiff_t got = bench_net_receive(c->watch.fd, c->shared->scratch + kept, CLIENT_SCRATCH - kept);
+        if (got == NET_LATER)
             return;
-        if (got < 0) {
-            lose_errno(c, bench_client_failure(c), "connection lost", errno);
+        if (got == NET_FAILED) {
+            lose_by(c, bench_client_failure(c), "connection lost", bench_system_error());
             return;
         }
         if (got == 0) {
@@ -183,34 +176,31 @@ static void receive(struct client *c)
         c->progress_ns = c->shared->loop.now_ns;
         feed(c, kept + (size_t)got);
         if (kept + (size_t)got < CLIENT_SCRATCH)
-            return; /* the socket was most likely emptied; epoll tells otherwise */
+            return; /* the socket was most likely emptied; the loop tells otherwise */
     }
 }
 
 /* Sends until all is out or the socket is full. True when all is out. */
 static bool flush(struct client *c)
 {
-    struct span spans[OUTPUT_SPANS];
-    struct iovec parts[OUTPUT_SPANS];
-    for (size_t count; (count = nacre_conn_output(c->conn, spans, OUTPUT_SPANS)) != 0;) {
-        size_t used = 0, left = c->send_limit;
-        for (; used < count && left != 0; used++) {
-            size_t len = spans[used].len < left ? spans[used].len : left;
-            parts[used] = (struct iovec){(void *)(uintptr_t)spans[used].at, len};
-            left -= len;
+    struct span spans[NET_SPANS];
+    for (size_t count; (count = nacre_conn_output(c->conn, spans, NET_SPANS)) != 0;) {
+        unsigned used = 0;
+        for (size_t left = c->send_limit; used < count && left != 0; used++) {
+            spans[used].len = spans[used].len < left ? spans[used].len : left;
+            left -= spans[used].len;
         }
         if (used == 0) {
             if (c->shared->ops->cut != NULL)
                 c->shared->ops->cut(c);
             return true;
         }
-        struct msghdr m = {.msg_iov = parts, .msg_iovlen = used};
-        ssize_t sent = sendmsg(c->watch.fd, &m, MSG_NOSIGNAL);
-        if (sent < 0 && (errno == EAGAIN || errno == EINTR))
+        ptrdiff_t sent = bench_net_send(c->watch.fd, spans, used);
+        if (sent == NET_LATER)
             return false;
-        if (sent < 0) {
+        if (sent == NET_FAILED) {
             if (!nacre_conn_is_closing(c->conn))
-                lose_errno(c, bench_client_failure(c), "connection lost", errno);
+                lose_by(c, bench_client_failure(c), "connection lost", bench_system_error());
             return true;
         }
         c->progress_ns = c->shared->loop.now_ns;
@@ -240,9 +230,9 @@ void bench_client_pump(struct client *c)
         return;
     }
     bool reads = nacre_conn_wants_input(c->conn) && !c->deaf;
-    uint32_t events = (all_out && !more ? 0 : EPOLLOUT) | (reads ? EPOLLIN : 0);
-    if (!bench_loop_watch(&c->shared->loop, &c->watch, events))
-        lose_errno(c, FAILED_LOCAL, "epoll_ctl", errno);
+    uint32_t events = (all_out && !more ? 0U : READY_OUT) | (reads ? READY_IN : 0U);
+    if (!loop_watch(&c->shared->loop, &c->watch, events))
+        lose_by(c, FAILED_LOCAL, "wait for the socket", bench_system_error());
     else
         arm_timer(c);
 }
@@ -252,10 +242,10 @@ void bench_client_pump(struct client *c)
 static void connected(struct client *c)
 {
     int error = 0;
-    socklen_t len = sizeof error;
-    getsockopt(c->watch.fd, SOL_SOCKET, SO_ERROR, &error, &len);
+    sock_len len = sizeof error;
+    getsockopt(c->watch.fd, SOL_SOCKET, SO_ERROR, (void *)&error, &len);
     if (error != 0) {
-        lose_errno(c, FAILED_CONNECT, "connect", error);
+        lose_by(c, FAILED_CONNECT, "connect", error);
         return;
     }
     c->conn = nacre_conn_new(&c->shared->config, &bench_client_sink, c, &c->shared->pool);
@@ -272,30 +262,28 @@ static void on_ready(struct watch *w, uint32_t events)
     struct client *c = CONTAINER_OF(w, struct client, watch);
     if (c->stage == CLIENT_CONNECTING)
         connected(c);
-    else if ((events & EPOLLIN) != 0 || nacre_conn_wants_input(c->conn))
+    else if ((events & READY_IN) != 0 || nacre_conn_wants_input(c->conn))
         receive(c);
-    else if ((events & (EPOLLHUP | EPOLLERR)) != 0)
+    else if ((events & READY_LOST) != 0)
         lose(c, bench_client_failure(c), "connection lost");
     bench_client_pump(c);
 }
 
 /* RFC 1122: all of 127/8 is this host, so that each address brings its own set of ports. */
-static int bind_source(const struct client *c)
+static bool bind_source(const struct client *c)
 {
     const struct options *o = c->shared->options;
     if (o->source_addresses == 0)
-        return 0;
+        return true;
     struct sockaddr_in from = {.sin_family = AF_INET};
     from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + c->number % o->source_addresses);
-    int on = 1;
-    setsockopt(c->watch.fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
-    return bind(c->watch.fd, (const struct sockaddr *)&from, sizeof from);
+    return bench_net_bind(c->watch.fd, &from);
 }
 
 static void reset(struct client *c, struct client_shared *s, unsigned number)
 {
     memset(c, 0, sizeof *c);
-    c->watch.fd = -1;
+    c->watch.fd = IO_NO_SOCKET;
     c->watch.ready = on_ready;
     timer_init(&c->timer, on_timer);
     list_init(&c->link);
@@ -314,19 +302,17 @@ void bench_client_start(struct client *c, struct client_shared *s, unsigned numb
 {
     reset(c, s, number);
     const struct options *o = s->options;
-    c->watch.fd = socket(o->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (c->watch.fd < 0) {
-        lose_errno(c, FAILED_LOCAL, "socket", errno);
+    if (nacre_sock_make(o->address.ss_family, &c->watch.fd) != NACRE_OK) {
+        lose_by(c, FAILED_LOCAL, "socket", bench_system_error());
         return;
     }
-    int on = 1;
-    setsockopt(c->watch.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    if (bind_source(c) != 0)
-        lose_errno(c, FAILED_CONNECT, "bind to a source address", errno);
-    else if (connect(c->watch.fd, (const struct sockaddr *)&o->address, o->address_len) != 0 && errno != EINPROGRESS)
-        lose_errno(c, FAILED_CONNECT, "connect", errno);
-    else if (!bench_loop_watch(&s->loop, &c->watch, EPOLLOUT))
-        lose_errno(c, FAILED_LOCAL, "epoll_ctl", errno);
+    (void)nacre_sock_set_nodelay(c->watch.fd, true);
+    if (!bind_source(c))
+        lose_by(c, FAILED_CONNECT, "bind to a source address", bench_system_error());
+    else if (!bench_net_connect(c->watch.fd, (const struct sockaddr *)&o->address, o->address_len))
+        lose_by(c, FAILED_CONNECT, "connect", bench_system_error());
+    else if (!loop_watch(&s->loop, &c->watch, READY_OUT))
+        lose_by(c, FAILED_LOCAL, "wait for the socket", bench_system_error());
     else
         arm_timer(c);
 }
@@ -340,9 +326,8 @@ void bench_client_bury(struct client_shared *s)
             nacre_conn_free(c->conn);
         c->conn = NULL;
         nacre_buf_free(&c->rest);
-        if (c->watch.fd >= 0)
-            close(c->watch.fd);
-        c->watch.fd = -1;
+        nacre_sock_close(c->watch.fd);
+        c->watch.fd = IO_NO_SOCKET;
         c->stage = CLIENT_UNUSED;
         if (s->ops->gone != NULL)
             s->ops->gone(c);

@@ -19,13 +19,15 @@ static double cpu_between(const struct result *r, enum look from, enum look to)
 static void weigh(const struct result *r, struct figures *f)
 {
     enum look open = r->options->mode == MODE_IDLE ? LOOK_HELD : LOOK_PREPARED;
-    f->pss_per_connection = f->rss_per_connection = NAN;
+    f->pss_per_connection = f->private_per_connection = f->rss_per_connection = NAN;
     if (!r->looked[LOOK_BEFORE] || !r->looked[open] || r->looks[open].unreadable != 0 ||
         r->options->mode == MODE_HANDSHAKE)
         return;
     const double logins = (double)(r->total.logins - r->total.storm_logins);
     const struct procstat *before = &r->looks[LOOK_BEFORE], *now = &r->looks[open];
-    f->pss_per_connection = per((double)now->pss_bytes - (double)before->pss_bytes, logins);
+    if (now->pss_bytes != PROCSTAT_UNKNOWN)
+        f->pss_per_connection = per((double)now->pss_bytes - (double)before->pss_bytes, logins);
+    f->private_per_connection = per((double)now->private_bytes - (double)before->private_bytes, logins);
     f->rss_per_connection = per((double)now->rss_bytes - (double)before->rss_bytes, logins);
 }
 

@@ -15,7 +15,7 @@ struct figures {
     double server_cpu_per_gib;   /* both directions added */
     double server_cpu_per_login; /* while connecting before the measurement */
     double server_cpu_held;      /* while holding, per second */
-    double pss_per_connection, rss_per_connection;
+    double pss_per_connection, private_per_connection, rss_per_connection;
 };
 
 struct figures bench_figures(const struct result *r);

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include "options.h"
+#include "process.h"
 
 enum {
     LIMIT_CIPHERS = 3
@@ -34,6 +35,9 @@ void bench_limit_crypto(double seconds, struct limit_crypto *out);
 
 /* A server of our own in a child process, on loopback, for `seconds` a figure. */
 void bench_limit_tcp(const struct options *o, double seconds, struct limit_tcp *out);
+
+/* Is that server: what a process does whose duty is JOB_TCP. The exit status. */
+int bench_limit_serve(const struct duty *duty, void *context);
 
 /* The mode: measures all of it and reports. The exit status. */
 int bench_limit_run(const struct options *o);

@@ -1,35 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* TCP without SSH: a server as small as one can be, in a child process with one thread and epoll, and the load in this
- * process. What is measured is the CPU time of the child, so it contains what the kernel does for the server and
- * nothing of the load. Where there are two processors or more, the child has the lower half of them and the load the
- * upper. */
-#include <arpa/inet.h>
-#include <errno.h>
+/* TCP without SSH: a server as small as one can be, in a child process with one thread and one set of sockets, and the
+ * load in this process. What is measured is the CPU time of the child, so it contains what the kernel does for the
+ * server and nothing of the load. Where there are two processors or more, the child has the lower half of them and the
+ * load the upper. */
 #include <math.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <poll.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
+#include "base/list.h"
 #include "base/plat.h"
 #include "limit.h"
+#include "net.h"
+#include "ready.h"
 
 enum {
-    EVENTS = 256,
     BUFFER = 65536,
     BULK_CONNECTIONS = 2,
     LOGIN_CONNECTIONS = 16,
     STEPS = 4,
-    PATIENCE_MS = 5000 /* with a server of which nothing comes at all */
+    PATIENCE_MS = 60000 /* with a server of which nothing comes at all */
 };
 
 /* The bytes of an SSH login with curve25519, ed25519 and a password, as one side and the other write them: version and
@@ -48,40 +37,38 @@ static unsigned char buffer[BUFFER];
 /* ---- the server ------------------------------------------------------------------------------------------------ */
 
 struct served {
-    int fd;
+    struct watch watch;
     unsigned heard; /* parts of a login that have come */
     size_t got;     /* of the next one */
 };
 
 struct server {
     enum task task;
-    int epoll, listener;
+    struct ready *ready;
+    struct watch listener;
+    struct watch parent; /* ends when that does */
 };
 
-static void watch(int epoll, int fd, void *at, uint32_t events)
+/* What does not fit is not sent: nothing that matters here does not. */
+static void put(plat_socket s, size_t len)
 {
-    struct epoll_event e = {.events = events, .data.ptr = at};
-    epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &e);
+    (void)send(s, (const void *)buffer, (sock_bytes)len, SOCK_AT_ONCE);
 }
 
-static void set_nodelay(int fd)
+static bool accept_all(struct server *s)
 {
-    int one = 1;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-}
-
-static void accept_all(struct server *s)
-{
-    for (int fd; (fd = accept4(s->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0;) {
+    for (plat_socket fd; (fd = bench_net_accept(s->listener.fd)) != IO_NO_SOCKET;) {
         struct served *c = calloc(1, sizeof *c);
         if (c == NULL)
-            _exit(1);
-        c->fd = fd;
-        set_nodelay(fd);
+            return false;
+        c->watch.fd = fd;
+        (void)nacre_sock_set_nodelay(fd, true);
         if (s->task == TASK_LOGIN)
-            (void)send(fd, buffer, from_server[0], MSG_NOSIGNAL);
-        watch(s->epoll, fd, c, s->task == TASK_SOURCE ? EPOLLIN | EPOLLOUT : EPOLLIN);
+            put(fd, from_server[0]);
+        if (!bench_ready_watch(s->ready, &c->watch, s->task == TASK_SOURCE ? READY_IN | READY_OUT : READY_IN))
+            return false;
     }
+    return true;
 }
 
 /* The client's first part is answered by what accept_all() has sent already; each later one when it is there. */
@@ -91,40 +78,63 @@ static void step(struct served *c, size_t got)
     while (c->heard < STEPS && c->got >= from_client[c->heard]) {
         c->got -= from_client[c->heard];
         if (c->heard != 0)
-            (void)send(c->fd, buffer, from_server[c->heard], MSG_NOSIGNAL);
+            put(c->watch.fd, from_server[c->heard]);
         c->heard++;
     }
 }
 
 static void serve(struct server *s, struct served *c, uint32_t events)
 {
-    if ((events & EPOLLOUT) != 0)
-        (void)send(c->fd, buffer, BUFFER, MSG_NOSIGNAL);
-    if ((events & ~(uint32_t)EPOLLOUT) == 0)
+    if ((events & READY_OUT) != 0)
+        put(c->watch.fd, BUFFER);
+    if ((events & ~(uint32_t)READY_OUT) == 0)
         return;
-    ssize_t got = recv(c->fd, buffer, BUFFER, 0);
+    ptrdiff_t got = bench_net_receive(c->watch.fd, buffer, BUFFER);
     if (got > 0 && s->task == TASK_ECHO)
-        (void)send(c->fd, buffer, (size_t)got, MSG_NOSIGNAL);
+        put(c->watch.fd, (size_t)got);
     else if (got > 0 && s->task == TASK_LOGIN)
         step(c, (size_t)got);
-    if (got > 0 || (got < 0 && errno == EAGAIN))
+    if (got > 0 || got == NET_LATER)
         return;
-    close(c->fd);
+    bench_ready_forget(s->ready, &c->watch);
+    nacre_sock_close(c->watch.fd);
     free(c);
 }
 
-static void run_server(enum task task, int listener)
+/* Tells the parent where it listens. */
+static bool begin_to_serve(struct server *s, const struct duty *duty)
 {
-    struct epoll_event events[EVENTS];
-    struct server s = {.task = task, .epoll = epoll_create1(EPOLL_CLOEXEC), .listener = listener};
-    watch(s.epoll, listener, NULL, EPOLLIN);
+    const struct sock_listen here = {.host = "127.0.0.1", .exclusive = true};
+    s->task = (enum task)duty->number;
+    s->parent.fd = duty->channel;
+    s->ready = bench_ready_open();
+    if (s->ready == NULL || nacre_sock_listen(&here, &s->listener.fd) != NACRE_OK)
+        return false;
+    const uint16_t port = nacre_sock_port(s->listener.fd);
+    const struct span word = span_of(&port, sizeof port);
+    return bench_ready_watch(s->ready, &s->listener, READY_IN) && bench_ready_watch(s->ready, &s->parent, READY_IN) &&
+           bench_net_send(duty->channel, &word, 1) == sizeof port;
+}
+
+/* What it has is the system's to free: it ends with the process. */
+int bench_limit_serve(const struct duty *duty, void *context)
+{
+    struct ready_note notes[READY_BATCH];
+    struct server s = {0};
+    struct processors before;
+    (void)context;
+    bench_processors_halve(&before, false);
+    if (!begin_to_serve(&s, duty))
+        return EXIT_FAILURE;
     for (;;) {
-        int n = epoll_wait(s.epoll, events, EVENTS, -1);
-        for (int i = 0; i < n; i++) {
-            if (events[i].data.ptr == NULL)
-                accept_all(&s);
-            else
-                serve(&s, events[i].data.ptr, events[i].events);
+        unsigned n = bench_ready_wait(s.ready, notes, -1);
+        for (unsigned i = 0; i < n; i++) {
+            if (notes[i].watch == &s.parent)
+                return EXIT_SUCCESS;
+            if (notes[i].watch != &s.listener)
+                serve(&s, CONTAINER_OF(notes[i].watch, struct served, watch), notes[i].events);
+            else if (!accept_all(&s))
+                return EXIT_FAILURE;
         }
     }
 }
@@ -132,79 +142,49 @@ static void run_server(enum task task, int listener)
 /* ---- the child ------------------------------------------------------------------------------------------------- */
 
 struct child {
-    pid_t pid;
+    struct process process;
     struct sockaddr_in address;
-    cpu_set_t before; /* where this process may run */
+    struct processors before; /* where this process may run */
 };
 
-/* Half of the processors that this process may use. */
-static void take_half(const cpu_set_t *all, bool upper)
+/* True when it listens. */
+static bool hear_port(struct child *c)
 {
-    cpu_set_t half;
-    int count = CPU_COUNT(all), seen = 0;
-    CPU_ZERO(&half);
-    for (int i = 0; i < CPU_SETSIZE; i++) {
-        if (!CPU_ISSET((size_t)i, all))
-            continue;
-        if ((seen++ < count / 2) != upper)
-            CPU_SET((size_t)i, &half);
+    struct watch w = {.fd = c->process.channel};
+    struct ready_note note[READY_BATCH];
+    struct ready *r = bench_ready_open();
+    uint16_t port = 0;
+    bool heard = r != NULL && bench_ready_watch(r, &w, READY_IN) && bench_ready_wait(r, note, -1) == 1 &&
+                 bench_net_receive(w.fd, &port, sizeof port) == sizeof port;
+    if (r != NULL) {
+        bench_ready_forget(r, &w);
+        bench_ready_close(r);
     }
-    if (count >= 2)
-        sched_setaffinity(0, sizeof half, &half);
-}
-
-static bool start_child(struct child *c, enum task task)
-{
-    socklen_t len = sizeof c->address;
-    pid_t parent = getpid();
-    int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    c->address = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    bool ok = listener >= 0 && sched_getaffinity(0, sizeof c->before, &c->before) == 0 &&
-              bind(listener, (struct sockaddr *)&c->address, sizeof c->address) == 0 &&
-              listen(listener, SOMAXCONN) == 0 && getsockname(listener, (struct sockaddr *)&c->address, &len) == 0;
-    c->pid = ok ? fork() : -1;
-    if (c->pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (getppid() != parent)
-            _exit(1);
-        take_half(&c->before, false);
-        run_server(task, listener);
-    }
-    if (listener >= 0)
-        close(listener);
-    if (c->pid > 0)
-        take_half(&c->before, true);
-    return c->pid > 0;
+    c->address.sin_port = htons(port);
+    return heard;
 }
 
 static void end_child(struct child *c)
 {
-    kill(c->pid, SIGKILL);
-    while (waitpid(c->pid, NULL, 0) < 0 && errno == EINTR)
-        continue;
-    sched_setaffinity(0, sizeof c->before, &c->before);
+    double seconds = 0;
+    nacre_sock_close(c->process.channel); /* which it takes for the word to end */
+    c->process.channel = IO_NO_SOCKET;
+    (void)bench_process_finish(&c->process, &seconds);
+    bench_processors_restore(&c->before);
 }
 
-/* The child's user and system time, in nanoseconds' steps. */
-static double child_cpu(const struct child *c)
+static bool start_child(struct child *c, enum task task)
 {
-    clockid_t clock;
-    struct timespec t;
-    if (clock_getcpuclockid(c->pid, &clock) != 0 || clock_gettime(clock, &t) != 0)
-        return NAN;
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static int connect_to(const struct child *c, int flags)
-{
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
-    if (fd < 0)
-        return -1;
-    set_nodelay(fd);
-    if (connect(fd, (const struct sockaddr *)&c->address, sizeof c->address) == 0 || errno == EINPROGRESS)
-        return fd;
-    close(fd);
-    return -1;
+    const struct duty duty = {.job = JOB_TCP, .number = task};
+    c->address = (struct sockaddr_in){.sin_family = AF_INET};
+    c->address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (!bench_process_start(&c->process, &duty, bench_limit_serve, NULL))
+        return false;
+    bench_processors_halve(&c->before, true);
+    if (hear_port(c))
+        return true;
+    end_child(c);
+    return false;
 }
 
 static int64_t end_of(double seconds)
@@ -219,155 +199,189 @@ static double per_unit(double seconds, double units)
 
 /* ---- the loads ------------------------------------------------------------------------------------------------- */
 
-static double load_echo(const struct child *c, const struct options *o, double seconds)
-{
-    struct epoll_event events[EVENTS];
-    size_t size = o->size < BUFFER ? o->size : BUFFER;
-    int epoll = epoll_create1(EPOLL_CLOEXEC);
-    uint64_t done = 0;
-    size_t *got = calloc(o->connections, sizeof *got);
-    int *fds = calloc(o->connections, sizeof *fds);
-    if (got == NULL || fds == NULL)
-        return NAN;
-    for (unsigned i = 0; i < o->connections; i++) {
-        fds[i] = connect_to(c, 0);
-        struct epoll_event e = {.events = EPOLLIN, .data.u32 = i};
-        if (fds[i] < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, fds[i], &e) != 0)
-            return NAN;
-    }
-    double before = child_cpu(c);
-    for (unsigned i = 0; i < o->connections; i++)
-        (void)send(fds[i], buffer, size, MSG_NOSIGNAL);
-    const int64_t end = end_of(seconds);
-    for (int n = 1; nacre_clock_ns() < end || (done == 0 && n > 0);) {
-        n = epoll_wait(epoll, events, EVENTS, PATIENCE_MS);
-        for (int k = 0; k < n; k++) {
-            unsigned i = events[k].data.u32;
-            ssize_t part = recv(fds[i], buffer, size - got[i], MSG_DONTWAIT);
-            got[i] += part > 0 ? (size_t)part : 0;
-            if (got[i] < size)
-                continue;
-            got[i] = 0;
-            done++;
-            (void)send(fds[i], buffer, size, MSG_NOSIGNAL);
-        }
-    }
-    double taken = per_unit(child_cpu(c) - before, (double)done);
-    for (unsigned i = 0; i < o->connections; i++)
-        close(fds[i]);
-    close(epoll);
-    free(got);
-    free(fds);
-    return taken;
-}
-
-/* Bytes to or from the server on two connections. What was sent has been taken when the server closes. */
-static double load_bulk(const struct child *c, bool in, double seconds)
-{
-    struct pollfd polled[BULK_CONNECTIONS];
-    uint64_t bytes = 0;
-    for (unsigned i = 0; i < BULK_CONNECTIONS; i++)
-        polled[i] = (struct pollfd){.fd = connect_to(c, 0), .events = in ? POLLOUT : POLLIN};
-    double before = child_cpu(c);
-    const int64_t end = end_of(seconds);
-    while ((nacre_clock_ns() < end || bytes == 0) && poll(polled, BULK_CONNECTIONS, PATIENCE_MS) > 0) {
-        for (unsigned i = 0; i < BULK_CONNECTIONS; i++) {
-            if (polled[i].revents == 0)
-                continue;
-            ssize_t n = in ? send(polled[i].fd, buffer, BUFFER, MSG_DONTWAIT | MSG_NOSIGNAL)
-                           : recv(polled[i].fd, buffer, BUFFER, MSG_DONTWAIT);
-            if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
-                return NAN;
-            bytes += n > 0 ? (uint64_t)n : 0;
-        }
-    }
-    for (unsigned i = 0; in && i < BULK_CONNECTIONS; i++) {
-        shutdown(polled[i].fd, SHUT_WR);
-        (void)recv(polled[i].fd, buffer, BUFFER, 0);
-    }
-    double taken = child_cpu(c) - before;
-    for (unsigned i = 0; i < BULK_CONNECTIONS; i++)
-        close(polled[i].fd);
-    return per_unit(taken, (double)bytes / 1073741824.0);
-}
-
-struct login {
-    int fd;
-    unsigned step;
+/* A connection of the load, and what has come of the next answer. */
+struct caller {
+    struct watch watch;
+    unsigned step; /* of a login */
     size_t got;
 };
 
-static bool begin_login(const struct child *c, int epoll, struct login *l)
+static bool call(const struct child *c, struct ready *r, struct caller *at, uint32_t events)
 {
-    *l = (struct login){.fd = connect_to(c, 0)};
-    struct epoll_event e = {.events = EPOLLIN, .data.ptr = l};
-    return l->fd >= 0 && send(l->fd, buffer, from_client[0], MSG_NOSIGNAL) > 0 &&
-           epoll_ctl(epoll, EPOLL_CTL_ADD, l->fd, &e) == 0;
+    *at = (struct caller){.watch.fd = bench_net_dial(&c->address)};
+    return at->watch.fd != IO_NO_SOCKET && bench_ready_watch(r, &at->watch, events);
+}
+
+static void hang_up(struct ready *r, struct caller *at)
+{
+    bench_ready_forget(r, &at->watch);
+    nacre_sock_close(at->watch.fd);
+}
+
+/* All of it: the sockets of the load wait. */
+static bool say(const struct caller *at, size_t len)
+{
+    return send(at->watch.fd, (const void *)buffer, (sock_bytes)len, 0) > 0;
+}
+
+/* Calls `each` for whoever is ready, until the time is over and something was done. `each` gives how much was done, or
+ * less than 0 when there is no going on. */
+static double run_calls(struct ready *r, double seconds, int64_t (*each)(void *context, struct caller *at),
+                        void *context)
+{
+    struct ready_note notes[READY_BATCH];
+    const int64_t end = end_of(seconds);
+    double done = 0;
+    for (unsigned n = 1; nacre_clock_ns() < end || (done == 0 && n > 0);) {
+        n = bench_ready_wait(r, notes, PATIENCE_MS);
+        for (unsigned i = 0; i < n; i++) {
+            int64_t more = each(context, CONTAINER_OF(notes[i].watch, struct caller, watch));
+            if (more < 0)
+                return NAN;
+            done += (double)more;
+        }
+    }
+    return done;
+}
+
+static int64_t echo_one(void *context, struct caller *at)
+{
+    const size_t size = *(const size_t *)context;
+    ptrdiff_t part = bench_net_receive(at->watch.fd, buffer, size - at->got);
+    at->got += part > 0 ? (size_t)part : 0;
+    if (at->got < size)
+        return 0;
+    at->got = 0;
+    (void)say(at, size);
+    return 1;
+}
+
+static double load_echo(const struct child *c, struct ready *r, const struct options *o, double seconds)
+{
+    size_t size = o->size < BUFFER ? o->size : BUFFER;
+    struct caller *callers = calloc(o->connections, sizeof *callers);
+    unsigned count = 0;
+    double taken = NAN;
+    if (callers == NULL)
+        return NAN;
+    while (count < o->connections && call(c, r, &callers[count], READY_IN))
+        count++;
+    if (count == o->connections) {
+        double before = bench_process_cpu(&c->process);
+        for (unsigned i = 0; i < count; i++)
+            (void)say(&callers[i], size);
+        double done = run_calls(r, seconds, echo_one, &size);
+        taken = per_unit(bench_process_cpu(&c->process) - before, done);
+    }
+    for (unsigned i = 0; i < count; i++)
+        hang_up(r, &callers[i]);
+    free(callers);
+    return taken;
+}
+
+static int64_t move_one(void *context, struct caller *at)
+{
+    const bool in = *(const bool *)context;
+    const struct span all = span_of(buffer, BUFFER);
+    ptrdiff_t n = in ? bench_net_send(at->watch.fd, &all, 1) : bench_net_receive(at->watch.fd, buffer, BUFFER);
+    return n == NET_LATER ? 0 : n > 0 ? n : -1;
+}
+
+/* Bytes to or from the server on two connections. What was sent has been taken when the server closes. */
+static double load_bulk(const struct child *c, struct ready *r, bool in, double seconds)
+{
+    struct caller callers[BULK_CONNECTIONS];
+    unsigned count = 0;
+    double taken = NAN;
+    while (count < BULK_CONNECTIONS && call(c, r, &callers[count], in ? READY_OUT : READY_IN))
+        count++;
+    if (count == BULK_CONNECTIONS) {
+        double before = bench_process_cpu(&c->process), bytes = run_calls(r, seconds, move_one, &in);
+        for (unsigned i = 0; in && i < count; i++) {
+            shutdown(callers[i].watch.fd, SOCK_NO_MORE);
+            (void)recv(callers[i].watch.fd, (void *)buffer, BUFFER, 0);
+        }
+        taken = per_unit(bench_process_cpu(&c->process) - before, bytes / 1073741824.0);
+    }
+    for (unsigned i = 0; i < count; i++)
+        hang_up(r, &callers[i]);
+    return taken;
+}
+
+struct logins {
+    const struct child *child;
+    struct ready *ready;
+};
+
+static bool begin_login(const struct logins *l, struct caller *at)
+{
+    return call(l->child, l->ready, at, READY_IN) && say(at, from_client[0]);
 }
 
 /* True when the server's last part is there. */
-static bool go_on(struct login *l)
+static bool go_on(struct caller *at)
 {
-    ssize_t n = recv(l->fd, buffer, BUFFER, MSG_DONTWAIT);
-    l->got += n > 0 ? (size_t)n : 0;
-    if (l->got < from_server[l->step])
+    ptrdiff_t n = bench_net_receive(at->watch.fd, buffer, BUFFER);
+    at->got += n > 0 ? (size_t)n : 0;
+    if (at->got < from_server[at->step])
         return false;
-    l->got -= from_server[l->step++];
-    if (l->step < STEPS)
-        (void)send(l->fd, buffer, from_client[l->step], MSG_NOSIGNAL);
-    return l->step == STEPS;
+    at->got -= from_server[at->step++];
+    if (at->step < STEPS)
+        (void)say(at, from_client[at->step]);
+    return at->step == STEPS;
 }
 
-static double load_logins(const struct child *c, double seconds)
+static int64_t log_in_one(void *context, struct caller *at)
 {
-    struct login logins[LOGIN_CONNECTIONS];
-    struct epoll_event events[EVENTS];
-    int epoll = epoll_create1(EPOLL_CLOEXEC);
-    uint64_t done = 0;
-    double before = child_cpu(c);
-    for (unsigned i = 0; i < LOGIN_CONNECTIONS; i++) {
-        if (!begin_login(c, epoll, &logins[i]))
-            return NAN;
+    const struct logins *l = context;
+    if (!go_on(at))
+        return 0;
+    hang_up(l->ready, at);
+    return begin_login(l, at) ? 1 : -1;
+}
+
+static double load_logins(const struct child *c, struct ready *r, double seconds)
+{
+    struct caller callers[LOGIN_CONNECTIONS];
+    struct logins l = {c, r};
+    unsigned count = 0;
+    double taken = NAN, before = bench_process_cpu(&c->process);
+    while (count < LOGIN_CONNECTIONS && begin_login(&l, &callers[count]))
+        count++;
+    if (count == LOGIN_CONNECTIONS) {
+        double done = run_calls(r, seconds, log_in_one, &l);
+        taken = per_unit(bench_process_cpu(&c->process) - before, done);
     }
-    const int64_t end = end_of(seconds);
-    for (int n = 1; nacre_clock_ns() < end || (done == 0 && n > 0);) {
-        n = epoll_wait(epoll, events, EVENTS, PATIENCE_MS);
-        for (int k = 0; k < n; k++) {
-            struct login *l = events[k].data.ptr;
-            if (!go_on(l))
-                continue;
-            done++;
-            close(l->fd);
-            if (!begin_login(c, epoll, l))
-                return NAN;
-        }
-    }
-    double taken = per_unit(child_cpu(c) - before, (double)done);
-    for (unsigned i = 0; i < LOGIN_CONNECTIONS; i++)
-        close(logins[i].fd);
-    close(epoll);
+    for (unsigned i = 0; i < count; i++)
+        hang_up(r, &callers[i]);
     return taken;
 }
 
 static double measure_task(const struct options *o, enum task task, double seconds)
 {
     struct child c;
+    struct ready *r = bench_ready_open();
     double taken = NAN;
-    if (!start_child(&c, task))
+    if (r == NULL)
         return NAN;
+    if (!start_child(&c, task)) {
+        bench_ready_close(r);
+        return NAN;
+    }
     switch (task) {
     case TASK_ECHO:
-        taken = load_echo(&c, o, seconds);
+        taken = load_echo(&c, r, o, seconds);
         break;
     case TASK_SINK:
     case TASK_SOURCE:
-        taken = load_bulk(&c, task == TASK_SINK, seconds);
+        taken = load_bulk(&c, r, task == TASK_SINK, seconds);
         break;
     case TASK_LOGIN:
-        taken = load_logins(&c, seconds);
+        taken = load_logins(&c, r, seconds);
         break;
     }
     end_child(&c);
+    bench_ready_close(r);
     return taken;
 }
 

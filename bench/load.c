@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "load.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <unistd.h>
 
 #include "base/plat.h"
+#include "net.h"
+#include "system.h"
 
 enum {
     WINDOW_START = 2 << 20,
@@ -29,10 +27,9 @@ uint64_t bench_share_below(const struct options *o, unsigned n)
 
 static void say(struct load *l, char what)
 {
-    ssize_t written;
-    do
-        written = write(l->report_fd, &what, 1);
-    while (written < 0 && errno == EINTR);
+    const struct span word = span_of(&what, 1);
+    while (bench_net_send(l->channel.fd, &word, 1) == NET_LATER)
+        continue; /* a channel with room for two words is never full */
 }
 
 /* ---- connecting ------------------------------------------------------------------------------------------------ */
@@ -149,7 +146,6 @@ static void close_all(struct load *l)
 
 static void open_gate(struct load *l, enum gate gate)
 {
-    bench_loop_watch(&l->shared.loop, &l->gates[gate], 0);
     switch (gate) {
     case GATE_GO:
         go(l);
@@ -168,32 +164,18 @@ static void open_gate(struct load *l, enum gate gate)
     }
 }
 
-static void on_go(struct watch *w, uint32_t events)
+static void on_channel(struct watch *w, uint32_t events)
 {
+    struct load *l = CONTAINER_OF(w, struct load, channel);
+    uint8_t words[GATES];
     (void)events;
-    open_gate(CONTAINER_OF(w, struct load, gates[GATE_GO]), GATE_GO);
-}
-
-static void on_storm(struct watch *w, uint32_t events)
-{
-    (void)events;
-    open_gate(CONTAINER_OF(w, struct load, gates[GATE_STORM]), GATE_STORM);
-}
-
-static void on_close(struct watch *w, uint32_t events)
-{
-    (void)events;
-    open_gate(CONTAINER_OF(w, struct load, gates[GATE_CLOSE]), GATE_CLOSE);
-}
-
-static bool watch_gates(struct load *l, const int *fds)
-{
-    l->gates[GATE_GO] = (struct watch){.fd = fds[GATE_GO], .ready = on_go};
-    l->gates[GATE_STORM] = (struct watch){.fd = fds[GATE_STORM], .ready = on_storm};
-    l->gates[GATE_CLOSE] = (struct watch){.fd = fds[GATE_CLOSE], .ready = on_close};
-    return bench_loop_watch(&l->shared.loop, &l->gates[GATE_GO], EPOLLIN) &&
-           bench_loop_watch(&l->shared.loop, &l->gates[GATE_STORM], EPOLLIN) &&
-           bench_loop_watch(&l->shared.loop, &l->gates[GATE_CLOSE], EPOLLIN);
+    ptrdiff_t got = bench_net_receive(w->fd, words, sizeof words);
+    for (ptrdiff_t i = 0; i < got; i++)
+        open_gate(l, (enum gate)words[i]);
+    if (got == 0 || got == NET_FAILED) { /* a load without a parent would never end */
+        l->orphaned = true;
+        loop_stop(&l->shared.loop);
+    }
 }
 
 /* ---- life ------------------------------------------------------------------------------------------------------ */
@@ -242,7 +224,7 @@ static bool set_up(struct load *l, const struct load_start *start)
         l->count = o->storm;
     }
     l->share = bench_share_below(o, l->first + l->count) - bench_share_below(o, l->first);
-    l->report_fd = start->report_fd;
+    l->channel = (struct watch){.fd = start->channel, .ready = on_channel};
     l->clients = calloc(l->count, l->mode->client_size);
 
     struct client_shared *s = &l->shared;
@@ -256,7 +238,8 @@ static bool set_up(struct load *l, const struct load_start *start)
     list_init(&s->dead);
     nacre_pool_init(&s->pool, 0);
     configure(s);
-    return l->clients != NULL && s->scratch != NULL && bench_loop_init(&s->loop) && watch_gates(l, start->gate_fds);
+    return l->clients != NULL && s->scratch != NULL && bench_loop_init(&s->loop) &&
+           loop_watch(&s->loop, &l->channel, READY_IN);
 }
 
 static void after_batch(void *context)
@@ -268,7 +251,8 @@ int bench_load_run(const struct load_start *start)
 {
     static struct load l;
     if (!set_up(&l, start)) {
-        bench_tally_fail(start->tally, FAILED_LOCAL, strerror(errno));
+        char why[REASON_MAX];
+        bench_tally_fail(start->tally, FAILED_LOCAL, bench_system_text(bench_system_error(), why, sizeof why));
         return 1;
     }
     if (l.mode->connects_first)
@@ -277,9 +261,9 @@ int bench_load_run(const struct load_start *start)
         say(&l, LOAD_PREPARED);
     after_batch(&l.shared); /* what failed at once is not seen by any event */
     bench_loop_run(&l.shared.loop, after_batch, &l.shared);
-    close(l.shared.loop.epoll_fd);
+    bench_loop_free(&l.shared.loop);
     free(l.clients);
     free(l.shared.scratch);
     nacre_pool_destroy(&l.shared.pool);
-    return 0;
+    return l.orphaned ? 1 : 0;
 }

@@ -4,9 +4,9 @@
  *   connect ... prepared ->| GO |-> measured work ... done ->| CLOSE |-> close all, exit
  *                                 storm: ... | STORM | ...
  *
- * The parent opens a gate by closing its end of a pipe; a process says how far it is with one byte on a pipe of its
- * own. So what is measured starts in all processes at once, and the parent can look at the server while every
- * connection is still open. */
+ * The parent opens a gate by a byte on the process's channel (process.h), and a process says there how far it is. So
+ * what is measured starts in all processes at once, and the parent can look at the server while every connection is
+ * still open. */
 #ifndef BENCH_LOAD_H
 #define BENCH_LOAD_H
 
@@ -46,8 +46,8 @@ struct load {
     bool waits_for_storm;  /* not done before it opens */
     int64_t until_ns;      /* INT64_MAX: the total decides */
     struct timer deadline; /* attack */
-    int report_fd;
-    struct watch gates[GATES];
+    struct watch channel;  /* to the parent */
+    bool orphaned;         /* which has ended */
 };
 
 extern const struct mode bench_handshake, bench_echo, bench_bulk, bench_idle, bench_storm_logins, bench_attack;
@@ -60,8 +60,7 @@ struct load_start {
     struct tally *tally;
     unsigned process;
     bool storms; /* the process that logs in beside the others */
-    int report_fd;
-    int gate_fds[GATES];
+    plat_socket channel;
 };
 
 /* Runs the process to its end; returns its exit status. */

@@ -1,35 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Level-triggered epoll; a watch is registered only while something is waited for. */
 #include "loop.h"
 
 #include <stddef.h>
-#include <sys/epoll.h>
 
 #include "base/plat.h"
-
-enum {
-    BATCH = 256
-};
 
 bool bench_loop_init(struct loop *l)
 {
     l->now_ns = nacre_clock_ns();
     l->stopped = false;
     nacre_timers_init(&l->timers, l->now_ns);
-    l->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    return l->epoll_fd >= 0;
+    l->ready = bench_ready_open();
+    return l->ready != NULL;
 }
 
-bool bench_loop_watch(struct loop *l, struct watch *w, uint32_t events)
+void bench_loop_free(struct loop *l)
 {
-    if (w->events == events)
-        return true;
-    int op = w->events == 0 ? EPOLL_CTL_ADD : events == 0 ? EPOLL_CTL_DEL : EPOLL_CTL_MOD;
-    struct epoll_event e = {.events = events, .data.ptr = w};
-    if (epoll_ctl(l->epoll_fd, op, w->fd, &e) != 0)
-        return false;
-    w->events = events;
-    return true;
+    bench_ready_close(l->ready);
 }
 
 static int wait_ms(const struct loop *l)
@@ -45,15 +32,15 @@ static int wait_ms(const struct loop *l)
 
 void bench_loop_run(struct loop *l, void (*after)(void *context), void *context)
 {
-    struct epoll_event events[BATCH];
+    struct ready_note notes[READY_BATCH];
     l->stopped = false;
     while (!l->stopped) {
-        int count = epoll_wait(l->epoll_fd, events, BATCH, wait_ms(l));
+        unsigned count = bench_ready_wait(l->ready, notes, wait_ms(l));
         l->now_ns = nacre_clock_ns();
-        for (int i = 0; i < count; i++) {
-            struct watch *w = events[i].data.ptr;
+        for (unsigned i = 0; i < count; i++) {
+            struct watch *w = notes[i].watch;
             if (w->events != 0) /* an earlier event of this batch may have ended it */
-                w->ready(w, events[i].events);
+                w->ready(w, notes[i].events);
         }
         nacre_timers_advance(&l->timers, l->now_ns);
         after(context);

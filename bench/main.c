@@ -1,20 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* nacre-bench: puts load on an SSH server and measures it. This file is the parent process: it reads the options,
- * starts the load processes, looks at the server between their steps, and reports. */
-#include <errno.h>
-#include <signal.h>
+ * starts the load processes, looks at the server between their steps, and reports; and it is the beginning of those. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "base/plat.h"
 #include "fleet.h"
 #include "keys/store.h"
 #include "limit.h"
 #include "report.h"
+#include "system.h"
 
 enum {
     EXIT_USAGE = 2,
@@ -98,39 +94,61 @@ static bool check_algorithms(const struct run *r)
 /* Each process has a descriptor table of its own, so the limit is one a process. */
 static bool make_room(const struct options *o)
 {
-    struct rlimit limit;
-    rlim_t wanted = (o->connections + o->processes - 1) / o->processes + o->processes + OWN_DESCRIPTORS;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return true;
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-    if (wanted <= limit.rlim_max)
+    uint64_t wanted = (o->connections + o->processes - 1) / o->processes + o->processes + OWN_DESCRIPTORS;
+    uint64_t most = bench_system_descriptors();
+    if (wanted <= most)
         return true;
     fprintf(stderr,
             "nacre-bench: %u connections in %u processes need %llu descriptors each, and %llu are allowed: use more "
             "processes (-j)\n",
-            o->connections, o->processes, (unsigned long long)wanted, (unsigned long long)limit.rlim_max);
+            o->connections, o->processes, (unsigned long long)wanted, (unsigned long long)most);
     return false;
 }
 
 static bool prepare(struct run *r)
 {
-    r->result.options = &r->options;
     r->crypto = nacre_crypto_open(true);
     if (r->crypto == NULL) {
         fprintf(stderr, "nacre-bench: the cryptographic library does not start\n");
         return false;
     }
-    return load_key(r) && check_algorithms(r) && make_room(&r->options);
+    return load_key(r) && check_algorithms(r);
+}
+
+/* ---- a process that makes load --------------------------------------------------------------------------------- */
+
+static int run_load(const struct duty *duty, void *context)
+{
+    struct run *r = context;
+    bench_fleet_leave(&r->fleet);
+    const struct load_start start = {
+        .options = &r->options,
+        .crypto = r->crypto,
+        .key = r->key,
+        .tally = (struct tally *)duty->shared + duty->number,
+        .process = duty->number,
+        .storms = duty->number == r->options.processes,
+        .channel = duty->channel,
+    };
+    return bench_load_run(&start);
+}
+
+/* For one that has begun at main(). */
+static int do_duty(struct run *r, const struct duty *duty)
+{
+    if (duty->job == JOB_TCP)
+        return bench_limit_serve(duty, &r->options);
+    return prepare(r) ? run_load(duty, r) : EXIT_FAILURE;
 }
 
 /* ---- during the load ------------------------------------------------------------------------------------------- */
 
+/* Nobody wakes it up. */
 static void sleep_ms(unsigned ms)
 {
-    struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
-    while (nanosleep(&t, &t) != 0 && errno == EINTR)
-        continue;
+    plat_park place;
+    nacre_park_init(&place);
+    (void)nacre_park_wait(&place, nacre_clock_ns() + ms * INT64_C(1000000));
 }
 
 static void show_progress(void *context)
@@ -185,8 +203,10 @@ static void storm(struct run *r)
 static bool drive(struct run *r)
 {
     look(r, LOOK_BEFORE, false);
-    if (!bench_fleet_start(&r->fleet, &r->options, r->crypto, r->key)) {
-        fprintf(stderr, "nacre-bench: cannot start %u processes: %s\n", r->options.processes, strerror(errno));
+    if (!bench_fleet_start(&r->fleet, &r->options, run_load, r)) {
+        char why[128];
+        fprintf(stderr, "nacre-bench: cannot start %u processes: %s\n", r->options.processes,
+                bench_system_text(bench_system_error(), why, sizeof why));
         return false;
     }
     bench_fleet_wait(&r->fleet, LOAD_PREPARED, show_progress, r);
@@ -207,12 +227,9 @@ static bool drive(struct run *r)
 
 static void add_up(struct run *r)
 {
-    struct rusage u;
     for (unsigned i = 0; i < r->fleet.count; i++)
         bench_tally_merge(&r->result.total, &r->fleet.tallies[i]);
-    if (getrusage(RUSAGE_CHILDREN, &u) == 0)
-        r->result.client_cpu_seconds =
-            (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) + (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+    r->result.client_cpu_seconds = r->fleet.cpu_seconds;
 }
 
 static int report(struct run *r)
@@ -229,9 +246,32 @@ static int report(struct run *r)
     return well && written && looked ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+/* The process that was called. */
+static int run_all(struct run *r)
+{
+    if (r->options.mode == MODE_LIMIT)
+        return bench_limit_run(&r->options);
+    if (!prepare(r) || !make_room(&r->options))
+        return EXIT_USAGE;
+    if (!drive(r))
+        return EXIT_FAILURE;
+    add_up(r);
+    int status = report(r);
+    nacre_key_unref(r->key);
+    nacre_crypto_unref(r->crypto);
+    return status;
+}
+
 int main(int argc, char **argv)
 {
     static struct run r; /* large: two histograms */
+    struct duty duty;
+    enum process_kind kind =
+        bench_system_start(&argc, &argv) ? bench_process_begin(&argc, &argv, &duty) : PROCESS_BROKEN;
+    if (kind == PROCESS_BROKEN) {
+        fprintf(stderr, "nacre-bench: cannot start\n");
+        return EXIT_FAILURE;
+    }
     switch (bench_options_read(&r.options, argc, argv)) {
     case OPTIONS_RUN:
         break;
@@ -240,16 +280,6 @@ int main(int argc, char **argv)
     case OPTIONS_WRONG:
         return EXIT_USAGE;
     }
-    signal(SIGPIPE, SIG_IGN);
-    if (r.options.mode == MODE_LIMIT)
-        return bench_limit_run(&r.options);
-    if (!prepare(&r))
-        return EXIT_USAGE;
-    if (!drive(&r))
-        return EXIT_FAILURE;
-    add_up(&r);
-    int status = report(&r);
-    nacre_key_unref(r.key);
-    nacre_crypto_unref(r.crypto);
-    return status;
+    r.result.options = &r.options;
+    return kind == PROCESS_STARTED ? do_duty(&r, &duty) : run_all(&r);
 }

@@ -2,12 +2,13 @@
 /* The mode limit: needs no server. The report is one object of its own, since nothing in it is about connections to a
  * target. */
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "limit.h"
+#include "measured.h"
+#include "system.h"
 
 enum {
     SHARES = 14 /* measurements that divide the time among them */
@@ -36,7 +37,7 @@ static void print_text(const struct options *o, const struct limit *l)
 
 static void put(FILE *f, const char *name, double value, const char *end)
 {
-    if (isnan(value))
+    if (!is_measured(value))
         fprintf(f, "\"%s\": null%s\n", name, end);
     else
         fprintf(f, "\"%s\": %.9g%s\n", name, value, end);
@@ -70,7 +71,7 @@ static void write_json(FILE *f, const struct options *o, const struct limit *l)
 static bool report_json(const struct options *o, const struct limit *l)
 {
     bool to_stdout = strcmp(o->json_file, "-") == 0;
-    FILE *f = to_stdout ? stdout : fopen(o->json_file, "we");
+    FILE *f = to_stdout ? stdout : bench_system_create(o->json_file);
     if (f == NULL) {
         fprintf(stderr, "nacre-bench: %s: %s\n", o->json_file, strerror(errno));
         return false;
@@ -91,8 +92,8 @@ int bench_limit_run(const struct options *o)
     bench_limit_tcp(o, share, &l.tcp);
     if (o->json_file == NULL || strcmp(o->json_file, "-") != 0)
         print_text(o, &l);
-    bool measured = !isnan(l.crypto.login_key) && !isnan(l.tcp.echo) && !isnan(l.tcp.in) && !isnan(l.tcp.out) &&
-                    !isnan(l.tcp.login);
+    bool measured = is_measured(l.crypto.login_key) && is_measured(l.tcp.echo) && is_measured(l.tcp.in) &&
+                    is_measured(l.tcp.out) && is_measured(l.tcp.login);
     if (!measured)
         fprintf(stderr, "nacre-bench: not everything could be measured\n");
     bool written = o->json_file == NULL || report_json(o, &l);

@@ -4,7 +4,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,8 +23,8 @@
 enum kind {
     TEXT,
     COUNT,
-    SIZE64,
-    SIZE,
+    BYTES64,
+    BYTES,
     PID,
     DIRECTION,
     SET,
@@ -54,7 +53,7 @@ static const struct option_row rows[] = {
     {"key",                SSH, TEXT, AT(key_file), 0, 0, "FILE", "or with the private key in FILE"},
     {"key-password",       SSH, TEXT, AT(key_password), 0, 0, "P", "what FILE is encrypted with"},
     {"c",                  ALL, COUNT, AT(connections), 1, 1000000, "CONNECTIONS", "at once, over all processes (1)"},
-    {"n",                  HANDSHAKE | BULK | ATTACK, SIZE64, AT(total), 1, UINT64_MAX, "TOTAL", "handshakes or attacks, or bytes each way, over all connections"},
+    {"n",                  HANDSHAKE | BULK | ATTACK, BYTES64, AT(total), 1, UINT64_MAX, "TOTAL", "handshakes or attacks, or bytes each way, over all connections"},
     {"d",                  ALL, COUNT, AT(seconds), 1, 864000, "SECONDS", "how long (10, unless -n is given)"},
     {"j",                  SSH, COUNT, AT(processes), 1, 1024, "PROCESSES", "that make the load, one thread each (1)"},
     {"kex",                SSH, TEXT, AT(kex), 0, 0, "LIST", "key exchange methods to offer"},
@@ -62,14 +61,14 @@ static const struct option_row rows[] = {
     {"mac",                SSH, TEXT, AT(mac), 0, 0, "LIST", "MACs to offer"},
     {"host-key-algorithm", SSH, TEXT, AT(host_key), 0, 0, "LIST", "host key algorithms to offer"},
     {"comp",               SSH, TEXT, AT(comp), 0, 0, "LIST", "compression methods to offer (none)"},
-    {"size",               ECHO | BULK | IDLE | STORM | LIMIT, SIZE, AT(size), 1, 16777216, "BYTES", "of one message or one write (64; bulk: 32768)"},
+    {"size",               ECHO | BULK | IDLE | STORM | LIMIT, BYTES, AT(size), 1, 16777216, "BYTES", "of one message or one write (64; bulk: 32768)"},
     {"direction",          BULK, DIRECTION, AT(direction), 0, 0, "in|out|both", "as the server sees it (in)"},
     {"command",            ECHO | BULK | IDLE | STORM | ATTACK, TEXT, AT(command), 0, 0, "TEXT", "to run (echo; bulk: sink, \"source {bytes}\", echo)"},
     {"exec-late",          IDLE, SET, AT(exec_late), 0, 0, NULL, "hold the channels without a command; run it for the check"},
     {"verify",             BULK, SET, AT(verify), 0, 0, NULL, "direction both: check every byte that comes back"},
     {"source-addresses",   SSH, COUNT, AT(source_addresses), 1, 254, "N", "connect from 127.0.0.1 to 127.0.0.N in turn"},
     {"server-pid",         SSH, PID, AT(server_pid), 1, INT32_MAX, "PID", "measure this process and its descendants"},
-    {"rekey",              SSH, SIZE64, AT(rekey_bytes), 4096, UINT64_MAX, "BYTES", "exchange keys anew after so many bytes (never)"},
+    {"rekey",              SSH, BYTES64, AT(rekey_bytes), 4096, UINT64_MAX, "BYTES", "exchange keys anew after so many bytes (never)"},
     {"logins",             ECHO | BULK | IDLE | STORM, COUNT, AT(logins), 1, 100000, "N", "logins under way at once in each process (32)"},
     {"storm",              STORM, COUNT, AT(storm), 1, 100000, "N", "connections that log in at once during the second half (16)"},
     {"kind",               ATTACK, TEXT, AT(kind), 0, 0, "KIND", "of attack: see below"},
@@ -191,7 +190,7 @@ static bool store(struct options *o, const struct option_row *row, const char *v
 {
     void *at = (char *)o + row->offset;
     uint64_t number = 0;
-    bool is_number = row->kind == COUNT || row->kind == SIZE || row->kind == SIZE64 || row->kind == PID;
+    bool is_number = row->kind == COUNT || row->kind == BYTES || row->kind == BYTES64 || row->kind == PID;
     if (is_number && !read_number(value, row->min, row->max, &number))
         return false;
     switch (row->kind) {
@@ -201,14 +200,14 @@ static bool store(struct options *o, const struct option_row *row, const char *v
     case COUNT:
         *(unsigned *)at = (unsigned)number;
         return true;
-    case SIZE:
+    case BYTES:
         *(size_t *)at = (size_t)number;
         return true;
-    case SIZE64:
+    case BYTES64:
         *(uint64_t *)at = number;
         return true;
     case PID:
-        *(pid_t *)at = (pid_t)number;
+        *(int32_t *)at = (int32_t)number;
         return true;
     case DIRECTION:
         return read_direction(value, (enum bench_direction *)at);
@@ -289,7 +288,7 @@ static bool read_target(struct options *o)
         return false;
     }
     memcpy(&o->address, found->ai_addr, found->ai_addrlen);
-    o->address_len = found->ai_addrlen;
+    o->address_len = (sock_len)found->ai_addrlen;
     freeaddrinfo(found);
     return true;
 }

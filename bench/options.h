@@ -7,8 +7,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/socket.h>
-#include <sys/types.h>
+
+#include "engine/sock_sys.h"
 
 enum bench_mode {
     MODE_HANDSHAKE,
@@ -52,7 +52,7 @@ struct options {
     enum bench_mode mode;
     const char *target; /* as given */
     struct sockaddr_storage address;
-    socklen_t address_len;
+    sock_len address_len;
     const char *user;
     const char *password; /* NULL: log in with the key */
     const char *key_file; /* NULL: log in with the password */
@@ -68,7 +68,7 @@ struct options {
     bool exec_late;      /* idle: the command starts only when the connections are checked */
     bool verify;
     unsigned source_addresses;
-    pid_t server_pid; /* 0: not measured */
+    int32_t server_pid; /* 0: not measured */
     uint64_t rekey_bytes;
     const char *kind; /* attack: as given */
     enum bench_attack_kind attack;

@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "figures.h"
+#include "measured.h"
+#include "system.h"
 
 struct json {
     FILE *f;
@@ -51,16 +53,26 @@ static void count(struct json *j, const char *name, uint64_t value)
     fprintf(j->f, "%" PRIu64, value);
 }
 
+static void count_known(struct json *j, const char *name, uint64_t value)
+{
+    if (value != PROCSTAT_UNKNOWN) {
+        count(j, name, value);
+        return;
+    }
+    put_name(j, name);
+    fputs("null", j->f);
+}
+
 static void number(struct json *j, const char *name, double value)
 {
     put_name(j, name);
-    if (isnan(value))
+    if (!is_measured(value))
         fputs("null", j->f);
     else
         fprintf(j->f, "%.9g", value);
 }
 
-static void boolean(struct json *j, const char *name, bool value)
+static void flag(struct json *j, const char *name, bool value)
 {
     put_name(j, name);
     fputs(value ? "true" : "false", j->f);
@@ -94,8 +106,8 @@ static void put_settings(struct json *j, const struct options *o)
     count(j, "size", o->size);
     text(j, "direction", o->mode == MODE_BULK ? bench_direction_name(o->direction) : NULL);
     text(j, "command", o->mode == MODE_HANDSHAKE ? NULL : o->command);
-    boolean(j, "exec_late", o->exec_late);
-    boolean(j, "verify", o->verify);
+    flag(j, "exec_late", o->exec_late);
+    flag(j, "verify", o->verify);
     text(j, "kex", o->kex);
     text(j, "cipher", o->cipher);
     text(j, "mac", o->mac);
@@ -147,8 +159,10 @@ static void put_looks(struct json *j, const struct result *r)
             continue;
         open_object(j, names[i]);
         number(j, "cpu_seconds", r->looks[i].cpu_seconds);
-        count(j, "pss_bytes", r->looks[i].pss_bytes);
+        count_known(j, "pss_bytes", r->looks[i].pss_bytes);
+        count(j, "private_bytes", r->looks[i].private_bytes);
         count(j, "rss_bytes", r->looks[i].rss_bytes);
+        count_known(j, "handles", r->looks[i].handles);
         count(j, "processes", r->looks[i].processes);
         count(j, "threads", r->looks[i].threads);
         count(j, "unreadable", r->looks[i].unreadable);
@@ -193,6 +207,7 @@ static void put_figures(struct json *j, const struct result *r)
     number(j, "server_cpu_seconds_per_login", f.server_cpu_per_login);
     number(j, "server_cpu_while_held", f.server_cpu_held);
     number(j, "pss_bytes_per_connection", f.pss_per_connection);
+    number(j, "private_bytes_per_connection", f.private_per_connection);
     number(j, "rss_bytes_per_connection", f.rss_per_connection);
     count(j, "failures_total", bench_tally_failures(&r->total));
 }
@@ -200,7 +215,7 @@ static void put_figures(struct json *j, const struct result *r)
 bool bench_report_json(const struct result *r, const char *file)
 {
     bool to_stdout = strcmp(file, "-") == 0;
-    struct json j = {.f = to_stdout ? stdout : fopen(file, "we"), .first = true};
+    struct json j = {.f = to_stdout ? stdout : bench_system_create(file), .first = true};
     if (j.f == NULL) {
         fprintf(stderr, "nacre-bench: %s: %s\n", file, strerror(errno));
         return false;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 
 #include "figures.h"
+#include "measured.h"
 
 static void print_latency(const char *title, const struct histogram *h)
 {
@@ -28,8 +28,20 @@ static void print_failures(const struct tally *t)
 
 static void print_if(const char *title, double value, double scale, const char *unit)
 {
-    if (!isnan(value))
+    if (is_measured(value))
         printf("%-14s %.3f %s\n", title, value * scale, unit);
+}
+
+/* The first of these says what a connection takes, where the system knows it. */
+static void print_look(const char *when, const struct procstat *s)
+{
+    bool shares = s->pss_bytes != PROCSTAT_UNKNOWN;
+    printf("  %-12s %s %.1f MiB, RSS %.1f MiB, %u processes, %u threads", when, shares ? "PSS" : "private",
+           (double)(shares ? s->pss_bytes : s->private_bytes) / 1048576.0, (double)s->rss_bytes / 1048576.0,
+           s->processes, s->threads);
+    if (s->handles != PROCSTAT_UNKNOWN)
+        printf(", %" PRIu64 " handles", s->handles);
+    printf("%s\n", s->unreadable != 0 ? "; memory not readable" : "");
 }
 
 static void print_server(const struct result *r, const struct figures *f)
@@ -40,14 +52,13 @@ static void print_server(const struct result *r, const struct figures *f)
     print_if("  a login", f->server_cpu_per_login, 1e6, "us");
     print_if("  holding", f->server_cpu_held, 1e3, "ms a second");
     print_if("PSS/connection", f->pss_per_connection, 1.0 / 1024, "KiB");
+    if (!is_measured(f->pss_per_connection))
+        print_if("private/conn.", f->private_per_connection, 1.0 / 1024, "KiB");
     print_if("RSS/connection", f->rss_per_connection, 1.0 / 1024, "KiB");
     for (unsigned i = 0; i < LOOKS; i++) {
         static const char *const when[LOOKS] = {"before", "connected", "held", "done"};
-        const struct procstat *s = &r->looks[i];
         if (r->looked[i])
-            printf("  %-12s PSS %.1f MiB, RSS %.1f MiB, %u processes, %u threads%s\n", when[i],
-                   (double)s->pss_bytes / 1048576.0, (double)s->rss_bytes / 1048576.0, s->processes, s->threads,
-                   s->unreadable != 0 ? "; memory not readable" : "");
+            print_look(when[i], &r->looks[i]);
     }
 }
 
@@ -57,7 +68,7 @@ static void print_rates(const struct result *r, const struct figures *f)
         "handshakes", "round trips", "transfers", "connections checked", "round trips", "", "acts"};
     const struct tally *t = &r->total;
     printf("%-14s %" PRIu64 " in %.3f s", units[r->options->mode], tally_get(&t->operations), f->seconds);
-    if (r->options->mode != MODE_BULK && r->options->mode != MODE_IDLE && !isnan(f->operations_per_second))
+    if (r->options->mode != MODE_BULK && r->options->mode != MODE_IDLE && is_measured(f->operations_per_second))
         printf(": %.1f a second", f->operations_per_second);
     printf("\n");
     if (r->options->mode != MODE_BULK)

@@ -20,6 +20,7 @@ endfunction()
 
 nacre_view(errors nacre/errors.h=include/nacre/errors.h nacre/errors.def=include/nacre/errors.def)
 nacre_view(io engine/io.h=src/core/engine/io.h engine/sock.h=src/core/engine/sock.h)
+nacre_view(sock engine/sock_sys.h=src/core/engine/sock_sys.h)
 nacre_view(public nacre=include/nacre)
 
 # nacre_layer(<name> <folder> USES <layer>... [LINKS <library>...])

@@ -15,6 +15,7 @@ static enum options_result read_line(struct options *o, const char *line)
     char *argv[ARGUMENTS_MAX] = {(char *)"nacre-bench"}, *rest = copy;
     int argc = 1;
     cr_assert(strlen(line) < sizeof copy);
+    cr_assert_eq(nacre_sock_start(), NACRE_OK);
     memcpy(copy, line, strlen(line) + 1);
     for (char *word; (word = strtok_r(rest, " ", &rest)) != NULL;)
         argv[argc++] = word;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/types.h>
 #include <unistd.h>
 
 struct process {
@@ -120,6 +121,8 @@ static void add_memory(pid_t pid, struct procstat *out)
             out->pss_bytes += (uint64_t)kib * 1024;
         else if (sscanf(line, "Rss: %lu", &kib) == 1)
             out->rss_bytes += (uint64_t)kib * 1024;
+        else if (sscanf(line, "Private_Clean: %lu", &kib) == 1 || sscanf(line, "Private_Dirty: %lu", &kib) == 1)
+            out->private_bytes += (uint64_t)kib * 1024;
     }
     if (f != NULL)
         fclose(f);
@@ -127,10 +130,10 @@ static void add_memory(pid_t pid, struct procstat *out)
         out->unreadable++;
 }
 
-bool bench_procstat_read(pid_t pid, bool with_memory, struct procstat *out)
+bool bench_procstat_read(int32_t pid, bool with_memory, struct procstat *out)
 {
     struct processes all = {0};
-    memset(out, 0, sizeof *out);
+    *out = (struct procstat){.handles = PROCSTAT_UNKNOWN};
     bool ok = read_all(&all);
     if (ok)
         qsort(all.at, all.count, sizeof *all.at, by_pid);
