@@ -67,14 +67,14 @@ public class MatrixJsch {
         }
         for (String setting : settings)
             session.setConfig(setting, name);
-        session.setTimeout(20000);
-        session.connect(20000);
+        session.setTimeout(200000);
+        session.connect(200000);
         try {
             ChannelExec channel = (ChannelExec) session.openChannel("exec");
             channel.setCommand("cat");
             InputStream in = channel.getInputStream();
             OutputStream out = channel.getOutputStream();
-            channel.connect(20000);
+            channel.connect(200000);
             out.write(some, 0, some.length / 2);
             out.flush();
             session.rekey();

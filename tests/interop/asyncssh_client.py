@@ -28,14 +28,14 @@ class Answers(asyncssh.SSHClient):
 
 def connect(**options):
     settings = {"username": USER, "known_hosts": None, "client_keys": [os.path.join(FOLDER, "ed25519")], "config": None,
-                "agent_path": None, "login_timeout": 20}
+                "agent_path": None, "login_timeout": 200}
     settings.update(options)
     return asyncssh.connect("127.0.0.1", PORT, **settings)
 
 
 async def says_hello(**options):
     async with connect(**options) as c:
-        done = await asyncio.wait_for(c.run("echo hello"), 20)
+        done = await asyncio.wait_for(c.run("echo hello"), 200)
         same((done.stdout, done.exit_status), ("hello\n", 0))
 
 
@@ -57,22 +57,22 @@ async def through_cat(**options):
 
 async def streams_and_status():
     async with connect() as c:
-        done = await asyncio.wait_for(c.run("echo out; echo err >&2; exit 7"), 20)
+        done = await asyncio.wait_for(c.run("echo out; echo err >&2; exit 7"), 200)
         same((done.stdout, done.stderr, done.exit_status), ("out\n", "err\n", 7))
 
 
 async def exit_signal():
     async with connect() as c:
-        done = await asyncio.wait_for(c.run("kill -9 $$"), 20)
+        done = await asyncio.wait_for(c.run("kill -9 $$"), 200)
         same(done.exit_signal[0] if done.exit_signal else None, "KILL")
 
 
 async def signal():
     async with connect() as c:
         process = await c.create_process("trap 'echo caught; exit 3' TERM; echo ready; while :; do sleep 0.1; done")
-        same(await asyncio.wait_for(process.stdout.readline(), 20), "ready\n")
+        same(await asyncio.wait_for(process.stdout.readline(), 200), "ready\n")
         process.send_signal("TERM")
-        same(await asyncio.wait_for(process.stdout.read(), 20), "caught\n")
+        same(await asyncio.wait_for(process.stdout.read(), 200), "caught\n")
         await process.wait()
         same(process.exit_status, 3)
 
@@ -80,15 +80,15 @@ async def signal():
 async def signal_ends():
     async with connect() as c:
         process = await c.create_process("echo ready; exec sleep 60")
-        same(await asyncio.wait_for(process.stdout.readline(), 20), "ready\n")
+        same(await asyncio.wait_for(process.stdout.readline(), 200), "ready\n")
         process.terminate()
-        await asyncio.wait_for(process.wait(), 20)
+        await asyncio.wait_for(process.wait(), 200)
         same(process.exit_signal[0] if process.exit_signal else None, "TERM")
 
 
 async def environment():
     async with connect() as c:
-        done = await asyncio.wait_for(c.run('echo "$NACRE_TEST"', env={"NACRE_TEST": "a value"}), 20)
+        done = await asyncio.wait_for(c.run('echo "$NACRE_TEST"', env={"NACRE_TEST": "a value"}), 200)
         same(done.stdout, "a value\n")
 
 
@@ -97,10 +97,10 @@ async def window_change():
         process = await c.create_process("read a; stty size; read b; stty size", term_type="vt100", term_size=(80, 24),
                                          term_modes={asyncssh.PTY_ECHO: 0})
         process.stdin.write("\n")
-        same((await asyncio.wait_for(process.stdout.readline(), 20)).strip(), "24 80")
+        same((await asyncio.wait_for(process.stdout.readline(), 200)).strip(), "24 80")
         process.change_terminal_size(132, 43)
         process.stdin.write("\n")
-        same((await asyncio.wait_for(process.stdout.readline(), 20)).strip(), "43 132")
+        same((await asyncio.wait_for(process.stdout.readline(), 200)).strip(), "43 132")
         await process.wait()
         same(process.exit_status, 0)
 

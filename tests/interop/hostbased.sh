@@ -42,7 +42,7 @@ start_server --exec --user root:irrelevant --trusted-hosts "$T/hosts"
 # asyncssh KEY HOST HOST-USER [USER]
 asyncssh()
 {
-    timeout 90 /usr/bin/python3 "$here/hostbased_client.py" "$PORT" "${4:-$USER_NAME}" "$T/$1" "$2" "$3" 'echo hello' 2>&1
+    timeout 300 /usr/bin/python3 "$here/hostbased_client.py" "$PORT" "${4:-$USER_NAME}" "$T/$1" "$2" "$3" 'echo hello' 2>&1
 }
 
 stays_out()
@@ -74,7 +74,7 @@ openssh()
     rm -rf "$T/etc" && mkdir "$T/etc" && printf 'Host *\nEnableSSHKeysign yes\n' >"$T/etc/ssh_config" || return 1
     cp "$T/$1" "$T/etc/ssh_host_${2}_key" && cp "$T/$1.pub" "$T/etc/ssh_host_${2}_key.pub" || return 1
     # shellcheck disable=SC2016,SC2086 # for the shell inside; a list of options
-    timeout 60 unshare -m sh -c 'mount --make-rprivate / && mount --bind "$1" /etc/ssh && shift && exec "$@"' sh "$T/etc" \
+    timeout 300 unshare -m sh -c 'mount --make-rprivate / && mount --bind "$1" /etc/ssh && shift && exec "$@"' sh "$T/etc" \
         ssh $SSH_COMMON -o "LogLevel=${LOG_LEVEL:-ERROR}" -o BatchMode=yes -o HostbasedAuthentication=yes \
         -o PreferredAuthentications=hostbased -p "$PORT" -l root 127.0.0.1 echo hello
 }
@@ -95,7 +95,7 @@ check "the server ends when told to" stop_server
 refuses_to_start()
 {
     cp "$T/hosts" "$T/wrong" && printf '%s\n' "$1" >>"$T/wrong" && chmod "${2:-644}" "$T/wrong" || return 1
-    ! timeout 20 "$NACRED" --listen 127.0.0.1:0 --trusted-hosts "$T/wrong" >"$T/start.out" 2>&1 </dev/null &&
+    ! timeout 300 "$NACRED" --listen 127.0.0.1:0 --trusted-hosts "$T/wrong" >"$T/start.out" 2>&1 </dev/null &&
         grep -q "hosts in '$T/wrong'\|keys in '$T/wrong'" "$T/start.out"
 }
 check "a line that is not understood" refuses_to_start 'client nonsense'

@@ -7,10 +7,10 @@ need ssh ssh-keygen openssl
 start_server --exec --bench
 random_file megabyte 1048576
 
-# speaks FILE: sends it raw and waits for the server to hang up, at most 20 seconds.
+# speaks FILE: sends it raw and waits for the server to hang up, at most two minutes.
 speaks()
 {
-    timeout 20 bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$1" && cat "$2" >&3 && cat <&3 >/dev/null' - "$PORT" "$1"
+    timeout 120 bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$1" && cat "$2" >&3 && cat <&3 >/dev/null' - "$PORT" "$1"
     # Closed by reset is closed too; 124 is not.
     [ $? -ne 124 ] || {
         echo "the server holds the connection"
@@ -38,7 +38,7 @@ named_since()
 
     while [ "$(log_lines)" -le "$1" ]; do
         tries=$((tries + 1))
-        [ $tries -lt 50 ] || {
+        [ $tries -lt 1200 ] || {
             echo "the log does not name the peer:"
             tail -n 5 "$T/server.log"
             return 1

@@ -20,8 +20,8 @@ public_of()
 # learn [OPTION]...: ssh that trusts known_hosts alone, and learns.
 learn()
 {
-    timeout 60 ssh -F none -o UserKnownHostsFile="$T/known" -o GlobalKnownHostsFile=/dev/null -o StrictHostKeyChecking=yes \
-        -o UpdateHostKeys="${LEARN:-yes}" -o BatchMode=yes -o IdentitiesOnly=yes -o ConnectTimeout=20 -o LogLevel="${LOG_LEVEL:-ERROR}" \
+    timeout 300 ssh -F none -o UserKnownHostsFile="$T/known" -o GlobalKnownHostsFile=/dev/null -o StrictHostKeyChecking=yes \
+        -o UpdateHostKeys="${LEARN:-yes}" -o BatchMode=yes -o IdentitiesOnly=yes -o ConnectTimeout=120 -o LogLevel="${LOG_LEVEL:-ERROR}" \
         -i "$T/ed25519" -p "$PORT" -l "$USER_NAME" "$@"
 }
 
@@ -188,7 +188,7 @@ starts_not()
     local what=$1
 
     shift
-    timeout 60 "$NACRED" --listen 127.0.0.1:0 "$@" >"$T/refused.log" 2>&1 </dev/null && return 1
+    timeout 300 "$NACRED" --listen 127.0.0.1:0 "$@" >"$T/refused.log" 2>&1 </dev/null && return 1
     cat "$T/refused.log"
     grep -qF -- "$what" "$T/refused.log"
 }

@@ -71,7 +71,7 @@ idle=$!
 PIDS="$PIDS $idle"
 check "$CONNECTIONS connections are there" wait_for_all $idle
 check "one process holds them" is_one_process
-check "200 others echo" bench echo -c 200 -d 8
+check "200 others echo" bench echo -c 200 -d 4
 check "the $CONNECTIONS were there all the while" all_there
 check "they leave in order" wait $idle
 cat "$T/idle.out"

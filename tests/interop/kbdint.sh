@@ -20,7 +20,7 @@ esac
 SCRIPT
     chmod 700 "$T/askpass"
     # shellcheck disable=SC2086 # a list of options
-    SSH_ASKPASS=$T/askpass SSH_ASKPASS_REQUIRE=force timeout 60 ssh $SSH_COMMON -o NumberOfPasswordPrompts=1 \
+    SSH_ASKPASS=$T/askpass SSH_ASKPASS_REQUIRE=force timeout 300 ssh $SSH_COMMON -o NumberOfPasswordPrompts=1 \
         -o PreferredAuthentications=keyboard-interactive -p "$PORT" -l "$USER_NAME" 127.0.0.1 anything </dev/null
 }
 
@@ -31,13 +31,13 @@ check "the second wrong" refused answers red green
 check "swapped" refused answers blue red
 check "empty" refused answers '' ''
 if /usr/bin/python3 -c 'import asyncssh, paramiko' 2>/dev/null; then
-    check "AsyncSSH and Paramiko" timeout 100 /usr/bin/python3 "$here/kbdint_client.py" "$PORT"
+    check "AsyncSSH and Paramiko" timeout 300 /usr/bin/python3 "$here/kbdint_client.py" "$PORT"
 fi
 
 # by_terminal FIRST SECOND CLIENT...: a client that asks on a terminal.
 by_terminal()
 {
-    HOME=$T timeout 100 /usr/bin/python3 "$here/kbdint_pty.py" "$@"
+    HOME=$T timeout 300 /usr/bin/python3 "$here/kbdint_pty.py" "$@"
 }
 
 # both_ways NAME FUNCTION: right answers let in, others do not.
@@ -60,14 +60,14 @@ with_plink()
 
 with_libssh()
 {
-    ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0 timeout 60 "$LIBSSH_CLIENT" kbdint "$PORT" "$1" "$2"
+    ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0 timeout 300 "$LIBSSH_CLIENT" kbdint "$PORT" "$1" "$2"
 }
 
 if command -v dbclient >/dev/null; then
     both_ways "Dropbear" with_dbclient
 fi
 if command -v plink >/dev/null && command -v ssh-keyscan >/dev/null; then
-    HOST_KEY=$(timeout 30 ssh-keyscan -p "$PORT" -t ed25519 127.0.0.1 2>/dev/null | ssh-keygen -lf - | awk '{ print $2 }')
+    HOST_KEY=$(timeout 300 ssh-keyscan -p "$PORT" -t ed25519 127.0.0.1 2>/dev/null | ssh-keygen -lf - | awk '{ print $2 }')
     both_ways "PuTTY" with_plink
 fi
 if [ -x "${LIBSSH_CLIENT:-}" ]; then

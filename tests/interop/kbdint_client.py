@@ -33,7 +33,7 @@ class Client(asyncssh.SSHClient):
 
 async def with_asyncssh(replies):
     async with asyncssh.connect("127.0.0.1", PORT, username="alice", known_hosts=None, client_keys=None, config=None,
-                                agent_path=None, login_timeout=20, preferred_auth="keyboard-interactive",
+                                agent_path=None, login_timeout=200, preferred_auth="keyboard-interactive",
                                 client_factory=lambda: Client(replies)) as c:
         same((await c.run("anything")).stdout, "welcome\n")
 
@@ -47,9 +47,9 @@ async def refused_asyncssh(replies):
 
 
 def with_paramiko(replies):
-    transport = paramiko.Transport(socket.create_connection(("127.0.0.1", PORT), 20))
+    transport = paramiko.Transport(socket.create_connection(("127.0.0.1", PORT), 200))
     try:
-        transport.start_client(timeout=20)
+        transport.start_client(timeout=200)
         transport.auth_interactive("alice", lambda title, text, prompts: answers(prompts, replies) if prompts else [])
         assert transport.is_authenticated()
     finally:

@@ -16,14 +16,14 @@ def with_paramiko():
     import paramiko
 
     off = {"strict_kex": False} if "strict_kex" in inspect.signature(paramiko.Transport).parameters else {}
-    transport = paramiko.Transport(socket.create_connection(("127.0.0.1", PORT), 20), **off)
+    transport = paramiko.Transport(socket.create_connection(("127.0.0.1", PORT), 200), **off)
     try:
         transport.get_security_options().ciphers = (CIPHER,)
         transport.get_security_options().digests = (MAC,)
-        transport.start_client(timeout=20)
+        transport.start_client(timeout=200)
         transport.auth_publickey(USER, paramiko.Ed25519Key.from_private_key_file(KEY))
-        channel = transport.open_session(timeout=20)
-        channel.settimeout(20)
+        channel = transport.open_session(timeout=200)
+        channel.settimeout(200)
         channel.exec_command("echo hello")
         return channel.recv(100)
     finally:
@@ -39,7 +39,7 @@ async def with_asyncssh():
         a for a in whole(self) if not a.startswith(b"kex-strict")]
     connection.SSHConnection._strict_kex = property(lambda self: False, lambda self, on: None)
     async with asyncssh.connect("127.0.0.1", PORT, username=USER, known_hosts=None, client_keys=[KEY], config=None,
-                                agent_path=None, login_timeout=20, encryption_algs=[CIPHER], mac_algs=[MAC]) as c:
+                                agent_path=None, login_timeout=200, encryption_algs=[CIPHER], mac_algs=[MAC]) as c:
         return (await c.run("echo hello", encoding=None)).stdout
 
 

@@ -108,8 +108,8 @@ stop_server()
     kill "-${STOP_SIGNAL:-TERM}" "$pid" || return 1
     while kill -0 "$pid" 2>/dev/null; do
         tries=$((tries + 1))
-        [ $tries -lt 300 ] || {
-            echo "it is still there 30 seconds after SIGTERM"
+        [ $tries -lt 1200 ] || {
+            echo "it is still there two minutes after SIGTERM"
             kill -9 "$pid"
             return 1
         }
@@ -157,7 +157,7 @@ wait_for_port()
     local tries=0
 
     PORT=""
-    while [ $tries -lt 1200 ]; do
+    while [ $tries -lt 6000 ]; do
         PORT=$(sed -n 's/.*127\.0\.0\.1:\([0-9][0-9]*\).*/\1/p' "$1" | head -n 1)
         [ -z "$PORT" ] || return 0
         kill -0 "$2" 2>/dev/null || break
@@ -213,12 +213,12 @@ serve()
 
 # OpenSSH, told to read no file but ours. SSH_KEY chooses the key.
 SSH_COMMON="-F none -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o GlobalKnownHostsFile=/dev/null
-    -o ConnectTimeout=20 -o IdentitiesOnly=yes"
+    -o ConnectTimeout=120 -o IdentitiesOnly=yes"
 
 ssh_key()
 {
     # shellcheck disable=SC2086 # a list of options
-    timeout "${LIMIT:-60}" ssh $SSH_COMMON -o "LogLevel=${LOG_LEVEL:-ERROR}" -o BatchMode=yes -i "${SSH_KEY:-$T/ed25519}" -p "$PORT" -l "${WHO:-$USER_NAME}" "$@"
+    timeout "${LIMIT:-300}" ssh $SSH_COMMON -o "LogLevel=${LOG_LEVEL:-ERROR}" -o BatchMode=yes -i "${SSH_KEY:-$T/ed25519}" -p "$PORT" -l "${WHO:-$USER_NAME}" "$@"
 }
 
 # ssh_password PASSWORD OPTION...: logs in by typing it; BatchMode would not ask.
@@ -231,7 +231,7 @@ ssh_password()
     printf '%s\n' "$password" >"$T/typed"
     chmod 700 "$T/askpass"
     # shellcheck disable=SC2086 # a list of options
-    SSH_ASKPASS=$T/askpass SSH_ASKPASS_REQUIRE=force timeout "${LIMIT:-60}" ssh $SSH_COMMON -o "LogLevel=${LOG_LEVEL:-ERROR}" -o NumberOfPasswordPrompts=1 \
+    SSH_ASKPASS=$T/askpass SSH_ASKPASS_REQUIRE=force timeout "${LIMIT:-300}" ssh $SSH_COMMON -o "LogLevel=${LOG_LEVEL:-ERROR}" -o NumberOfPasswordPrompts=1 \
         -o "PreferredAuthentications=${METHOD:-password}" -o PubkeyAuthentication=no -p "$PORT" -l "${WHO:-$USER_NAME}" "$@"
 }
 
@@ -302,7 +302,7 @@ scripted()
 {
     local status good bad
 
-    timeout "${LIMIT:-150}" "$@" >"$T/scripted.out" 2>&1
+    timeout "${LIMIT:-600}" "$@" >"$T/scripted.out" 2>&1
     status=$?
     cat "$T/scripted.out"
     good=$(grep -c '^ok ' "$T/scripted.out")
@@ -315,14 +315,14 @@ scripted()
     FAILED=$((FAILED + bad))
 }
 
-# settles COMMAND...: becomes true within a minute.
+# settles COMMAND...: becomes true within minutes.
 settles()
 {
     local tries=0
 
     while ! "$@" >"$T/settles.out" 2>&1; do
         tries=$((tries + 1))
-        [ $tries -lt 600 ] || {
+        [ $tries -lt 1800 ] || {
             cat "$T/settles.out"
             return 1
         }

@@ -32,7 +32,7 @@ static void report(const char *what, bool good)
 static ssh_session connected(const char *as)
 {
     ssh_session s = ssh_new();
-    long timeout = 20;
+    long timeout = 200;
     bool no = false;
     ssh_options_set(s, SSH_OPTIONS_HOST, "127.0.0.1");
     ssh_options_set(s, SSH_OPTIONS_PORT, &port);
@@ -123,7 +123,7 @@ static size_t read_all(ssh_channel c, bool err, char *to, size_t size)
 {
     size_t used = 0;
     while (used < size) {
-        int n = ssh_channel_read_timeout(c, to + used, (uint32_t)(size - used), err, 20000);
+        int n = ssh_channel_read_timeout(c, to + used, (uint32_t)(size - used), err, 200000);
         if (n <= 0)
             break;
         used += (size_t)n;

@@ -23,7 +23,7 @@ half_open()
 
     for _ in $(seq "$1"); do
         exec {fd}<>"/dev/tcp/127.0.0.1/$PORT" || return 1
-        read -r -t 20 line <&"$fd" || return 1
+        read -r -t 120 line <&"$fd" || return 1
         HELD+=("$fd")
     done
 }
@@ -40,7 +40,7 @@ close_all()
 # comes_in: a login works again, after a moment.
 comes_in()
 {
-    for _ in $(seq 100); do
+    for _ in $(seq 300); do
         prints hello ssh_key 127.0.0.1 echo hello && return 0
         sleep 0.2
     done
@@ -67,7 +67,8 @@ close_all
 
 restart 'PerSourcePenalties=authfail:10m min:1s'
 check "a wrong password" refused ssh_password wrong 127.0.0.1 true
-check "PerSourcePenalties: told so" told 'kept out for a while' ssh_password "$PASSWORD" 127.0.0.1 true
+# It counts from when the server has seen the connection end.
+check "PerSourcePenalties: told so" settles told 'kept out for a while' ssh_password "$PASSWORD" 127.0.0.1 true
 check "another address" prints hello ssh_key -b 127.0.0.8 127.0.0.1 echo hello
 
 restart 'PerSourcePenalties=authfail:10m min:1s' PerSourceExemptList=127.0.0.0/8

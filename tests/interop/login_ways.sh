@@ -12,7 +12,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 nothing()
 {
     # shellcheck disable=SC2086 # a list of options
-    timeout 60 ssh $SSH_COMMON -o LogLevel=ERROR -o BatchMode=yes -o PubkeyAuthentication=no -p "$PORT" -l "$1" 127.0.0.1 x
+    timeout 300 ssh $SSH_COMMON -o LogLevel=ERROR -o BatchMode=yes -o PubkeyAuthentication=no -p "$PORT" -l "$1" 127.0.0.1 x
 }
 serve "$program"
 check "a guest needs nothing" prints welcome nothing guest
@@ -35,7 +35,7 @@ esac
 SCRIPT
     chmod 700 "$T/askpass"
     # shellcheck disable=SC2086 # a list of options
-    SSH_ASKPASS=$T/askpass SSH_ASKPASS_REQUIRE=force timeout 60 ssh $SSH_COMMON -o NumberOfPasswordPrompts=1 \
+    SSH_ASKPASS=$T/askpass SSH_ASKPASS_REQUIRE=force timeout 300 ssh $SSH_COMMON -o NumberOfPasswordPrompts=1 \
         -o PubkeyAuthentication=no -o PreferredAuthentications=password -p "$PORT" -l "$1" 127.0.0.1 anything \
         </dev/null 2>"$T/ssh.err"
 }
@@ -60,7 +60,7 @@ check "a change that the server refuses" refused changes berta old 'a new passwo
 if /usr/bin/python3 -W ignore -c 'import asyncssh' 2>/dev/null; then
     asyncssh()
     {
-        timeout 90 /usr/bin/python3 "$here/change_client.py" "$PORT" "$@"
+        timeout 300 /usr/bin/python3 "$here/change_client.py" "$PORT" "$@"
     }
     serve "$program"
     check "AsyncSSH: declined" status_is 3 asyncssh anna old

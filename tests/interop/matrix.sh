@@ -183,7 +183,7 @@ openssh_certificates()
 
 with_dropbear()
 {
-    timeout 60 dbclient -y -y -T -p "$PORT" -i "$T/db" "$@" "$USER_NAME@127.0.0.1" cat <"$T/some" >"$T/out" 2>"$T/err" &&
+    timeout 300 dbclient -y -y -T -p "$PORT" -i "$T/db" "$@" "$USER_NAME@127.0.0.1" cat <"$T/some" >"$T/out" 2>"$T/err" &&
         cmp "$T/some" "$T/out"
 }
 
@@ -220,7 +220,7 @@ with_putty()
         printf '%s\n' "$1"
     } >"$T/.putty/sessions/cell"
     # shellcheck disable=SC2086 # a list of options
-    timeout 60 plink -batch -no-antispoof -load cell $FINGERPRINTS -i "${PUTTY_KEY:-$T/ed25519.ppk}" -l "$USER_NAME" cat <"$T/some" \
+    timeout 300 plink -batch -no-antispoof -load cell $FINGERPRINTS -i "${PUTTY_KEY:-$T/ed25519.ppk}" -l "$USER_NAME" cat <"$T/some" \
         >"$T/out" 2>"$T/err" && cmp "$T/some" "$T/out"
 }
 
@@ -231,7 +231,7 @@ putty()
     need plink puttygen ssh-keyscan
     start_whole_server
     puttygen "$T/ed25519" -o "$T/ed25519.ppk" </dev/null >/dev/null 2>&1
-    FINGERPRINTS=$(timeout 30 ssh-keyscan -p "$PORT" -t ed25519,ecdsa,rsa 127.0.0.1 2>/dev/null | ssh-keygen -lf - |
+    FINGERPRINTS=$(timeout 120 ssh-keyscan -p "$PORT" -t ed25519,ecdsa,rsa 127.0.0.1 2>/dev/null | ssh-keygen -lf - |
         awk '{ print "-hostkey", $2 }' | tr '\n' ' ')
     for a in aes:aes256-ctr 3des:3des-ctr blowfish:blowfish-cbc arcfour:arcfour256 chacha20:chacha20-poly1305@openssh.com; do
         try cipher "${a#*:}" with_putty "Cipher=${a%%:*},WARN"
@@ -260,7 +260,7 @@ run()
 {
     local status good bad
 
-    timeout "${LIMIT:-500}" "$@" >"$T/scripted.out" 2>"$T/scripted.err"
+    timeout "${LIMIT:-2400}" "$@" >"$T/scripted.out" 2>"$T/scripted.err"
     status=$?
     cat "$T/scripted.out"
     grep '^ok ' "$T/scripted.out" >>"$CELLS"
@@ -383,7 +383,7 @@ jsch()
 
 bench()
 {
-    timeout 60 "$NACRE_BENCH" bulk --no-progress --target "127.0.0.1:$PORT" --user "${BENCH_USER:-$(id -un)}" --key "$T/ed25519" \
+    timeout 300 "$NACRE_BENCH" bulk --no-progress --target "127.0.0.1:$PORT" --user "${BENCH_USER:-$(id -un)}" --key "$T/ed25519" \
         --direction both --verify --command cat -n 256K "$@"
 }
 
@@ -429,23 +429,46 @@ make_peer_keys()
     chmod 711 "$T"
 }
 
-free_port()
+# on_free_port FUNCTION: a peer that cannot be told to take any port; FUNCTION starts it on PORT, below the range that outgoing
+# connections take theirs from. Where somebody was faster, another one is tried.
+on_free_port()
 {
-    /usr/bin/python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+    local _
+
+    for _ in 1 2 3 4 5; do
+        PORT=$(/usr/bin/python3 "$here/tunnel_ends.py" free_port)
+        "$1"
+        PIDS="$PIDS $!"
+        ! peer_listens $! || return 0
+    done
+    cat "$T/peer.log"
+    exit 1
 }
 
-wait_for_peer()
+# peer_listens PID: false when it has ended before.
+peer_listens()
 {
     local tries=0
 
     until (exec 3<>"/dev/tcp/127.0.0.1/$PORT") 2>/dev/null; do
         tries=$((tries + 1))
-        [ $tries -lt 100 ] && kill -0 "$1" 2>/dev/null || {
-            cat "$T/peer.log"
-            exit 1
-        }
+        [ $tries -lt 1200 ] && kill -0 "$1" 2>/dev/null || return 1
         sleep 0.1
     done
+    kill -0 "$1" 2>/dev/null
+}
+
+start_sshd()
+{
+    "$program" -D -e -f "$T/sshd_config" -o "ListenAddress=127.0.0.1:$PORT" >"$T/peer.log" 2>&1 </dev/null &
+}
+
+start_dropbear()
+{
+    # shellcheck disable=SC2016 # the inner shell's variables
+    unshare -m sh -c 'mount --bind "$1" "$2" && shift 2 && exec "$@"' sh "$T/home" "$home" "$program" -F -E -m -s \
+        -P "$T/dropbear.pid" -p "127.0.0.1:$PORT" -r "$T/peer_ed25519" -r "$T/peer_ecdsa" -r "$T/peer_rsa" \
+        >"$T/peer.log" 2>&1 </dev/null &
 }
 
 sshd()
@@ -455,12 +478,10 @@ sshd()
     # sshd wants its folder, which only the init system's unit makes.
     [ -x $program ] && [ "$(id -u)" -eq 0 ] && mkdir -p -m 0755 /run/sshd || skip "sshd cannot be run here"
     make_peer_keys
-    PORT=$(free_port)
     {
         for key in ed25519 ecdsa256 ecdsa384 ecdsa521 rsa dsa; do
             [ ! -f "$T/peer_$key" ] || echo "HostKey $T/peer_$key"
         done
-        echo "ListenAddress 127.0.0.1:$PORT"
         echo "AuthorizedKeysFile $T/authorized_keys"
         echo "StrictModes no"
         echo "PidFile none"
@@ -473,9 +494,7 @@ sshd()
         echo "HostKeyAlgorithms $(ssh -Q key-sig | paste -sd,)"
         echo "LogLevel DEBUG1"
     } >"$T/sshd_config"
-    $program -D -e -f "$T/sshd_config" >"$T/peer.log" 2>&1 </dev/null &
-    PIDS=$!
-    wait_for_peer $!
+    on_free_port start_sshd
     bench_cells "$(ssh -Q kex)" "$(ssh -Q cipher)" "$(ssh -Q mac)" "none zlib@openssh.com" "$(ssh -Q key-sig)"
     # Our client signs for the host key where the server takes that: 8.9 and newer.
     case $(ssh -V 2>&1) in
@@ -500,13 +519,7 @@ dropbear_server()
         dropbearkey -t $key -f "$T/peer_$key" >/dev/null 2>&1
     done
     home=$(getent passwd "$(id -un)" | cut -d: -f6)
-    PORT=$(free_port)
-    # shellcheck disable=SC2016 # the inner shell's variables
-    unshare -m sh -c 'mount --bind "$1" "$2" && shift 2 && exec "$@"' sh "$T/home" "$home" "$program" -F -E -m -s \
-        -P "$T/dropbear.pid" -p "127.0.0.1:$PORT" -r "$T/peer_ed25519" -r "$T/peer_ecdsa" -r "$T/peer_rsa" \
-        >"$T/peer.log" 2>&1 </dev/null &
-    PIDS=$!
-    wait_for_peer $!
+    on_free_port start_dropbear
     bench_cells "curve25519-sha256 curve25519-sha256@libssh.org ecdh-sha2-nistp256 ecdh-sha2-nistp384 ecdh-sha2-nistp521
         diffie-hellman-group14-sha256" \
         "$(dbclient -c help 2>&1 | sed -n 's/.*Available ciphers: //p')" \

@@ -28,10 +28,10 @@ def known(names):
 
 async def through_cat(**options):
     settings = {"username": USER, "known_hosts": None, "client_keys": [path("ed25519")], "config": None,
-                "agent_path": None, "login_timeout": 20, "x509_trusted_certs": None}
+                "agent_path": None, "login_timeout": 200, "x509_trusted_certs": None}
     settings.update(options)
     async with asyncssh.connect("127.0.0.1", PORT, **settings) as c:
-        done = await asyncio.wait_for(c.run("cat", input=SOME, encoding=None), 30)
+        done = await asyncio.wait_for(c.run("cat", input=SOME, encoding=None), 200)
         assert done.stdout == SOME, "other bytes came back"
         same(done.exit_status, 0)
 

@@ -17,7 +17,7 @@
 enum {
     CELLS_FILE_MAX = 1 << 20,
     CELLS_NAME_MAX = 80,
-    CELLS_TIMEOUT = 20 /* seconds */
+    CELLS_TIMEOUT = 200 /* seconds */
 };
 
 struct cells {

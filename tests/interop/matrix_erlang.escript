@@ -3,7 +3,7 @@
 %% Erlang/OTP ssh, each algorithm alone: PORT USER FOLDER KEX CIPHERS MACS COMPRESSIONS HOST-KEY-ALGORITHMS.
 %% FOLDER/erlang.NAME holds the key NAME alone, under the file name that OTP looks for.
 
--define(LIMIT, 20000).
+-define(LIMIT, 200000).
 
 main([Port, User, Folder, Kex, Ciphers, Macs, Comps, HostKeys]) ->
     {ok, _} = application:ensure_all_started(ssh),

@@ -61,7 +61,7 @@ func throughCat(config *ssh.ClientConfig, key string) error {
 	config.User = os.Args[2]
 	config.Auth = []ssh.AuthMethod{ssh.PublicKeys(s)}
 	config.HostKeyCallback = ssh.InsecureIgnoreHostKey()
-	config.Timeout = 20 * time.Second
+	config.Timeout = 200 * time.Second
 	config.RekeyThreshold = 16384
 	client, err := ssh.Dial("tcp", "127.0.0.1:"+os.Args[1], config)
 	if err != nil {

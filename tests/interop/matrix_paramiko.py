@@ -18,16 +18,16 @@ KEY = paramiko.Ed25519Key.from_private_key_file(os.path.join(FOLDER, "ed25519"))
 
 
 def through_cat(kind, name, key=KEY):
-    transport = paramiko.Transport(socket.create_connection(("127.0.0.1", PORT), 20))
+    transport = paramiko.Transport(socket.create_connection(("127.0.0.1", PORT), 200))
     try:
         if kind is not None:
             setattr(transport.get_security_options(), kind, (name,))
         if kind == "digests":
             transport.get_security_options().ciphers = ("aes128-cbc",)
-        transport.start_client(timeout=20)
+        transport.start_client(timeout=200)
         transport.auth_publickey(USER, key)
-        channel = transport.open_session(timeout=20)
-        channel.settimeout(20)
+        channel = transport.open_session(timeout=200)
+        channel.settimeout(200)
         channel.exec_command("cat")
         channel.sendall(SOME[:20000])
         transport.renegotiate_keys()
@@ -47,7 +47,7 @@ def through_cat(kind, name, key=KEY):
 
 def main():
     checks = Checks()
-    has = paramiko.Transport(socket.create_connection(("127.0.0.1", PORT), 20))
+    has = paramiko.Transport(socket.create_connection(("127.0.0.1", PORT), 200))
     options = has.get_security_options()
     sets = (("kex", "kex", KEX, options.kex), ("cipher", "ciphers", CIPHERS, options.ciphers),
             ("mac", "digests", MACS, options.digests), ("comp", "compression", COMPS, options.compression),

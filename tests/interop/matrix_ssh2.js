@@ -31,7 +31,7 @@ function throughCat(algorithms, key) {
       });
     });
     client.connect({
-      host: '127.0.0.1', port: Number(port), username: user, readyTimeout: 20000, algorithms,
+      host: '127.0.0.1', port: Number(port), username: user, readyTimeout: 200000, algorithms,
       privateKey: fs.readFileSync(path.join(folder, key)),
     });
   });

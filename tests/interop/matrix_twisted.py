@@ -97,7 +97,7 @@ class Factory(protocol.ClientFactory):
 async def cell(kind, algorithm, settings, key="ed25519"):
     what = "%-16s %-10s %s" % ("twisted", kind, algorithm)
     over = defer.Deferred()
-    over.addTimeout(20, reactor)
+    over.addTimeout(200, reactor)
     there = reactor.connectTCP("127.0.0.1", PORT, Factory(settings, key_of(key), over))
     try:
         got = await over

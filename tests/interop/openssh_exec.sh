@@ -22,7 +22,7 @@ big_stderr()
 # The client's own terminal is made by script(1), so that it has a size to tell and a line to send.
 on_terminal()
 {
-    timeout 60 script -qec "stty rows 33 cols 101; ssh $(echo $SSH_COMMON) -tt -i $T/ed25519 -p $PORT $USER_NAME@127.0.0.1 '$1'" \
+    timeout 300 script -qec "stty rows 33 cols 101; ssh $(echo $SSH_COMMON) -tt -i $T/ed25519 -p $PORT $USER_NAME@127.0.0.1 '$1'" \
         /dev/null </dev/null
 }
 
@@ -35,7 +35,7 @@ terminal_size()
 # RFC 4254 section 8: modes that the client sends arrive at the terminal. ssh reads them from its own.
 terminal_modes()
 {
-    timeout 60 script -qec "stty rows 5 cols 20 intr ^X -echoe; ssh $(echo $SSH_COMMON) -tt -i $T/ed25519 -p $PORT \
+    timeout 300 script -qec "stty rows 5 cols 20 intr ^X -echoe; ssh $(echo $SSH_COMMON) -tt -i $T/ed25519 -p $PORT \
         $USER_NAME@127.0.0.1 'stty -a; echo TERM=\$TERM'" /dev/null </dev/null | tr -d '\r' | tee "$T/terminal"
     grep -q 'intr = ^X;' "$T/terminal" && grep -q -- '-echoe' "$T/terminal"
 }
@@ -48,12 +48,12 @@ shell_session()
 
 eof_ends()
 {
-    printf 'abc' | LIMIT=20 ssh_key 127.0.0.1 'wc -c' | grep -qw 3
+    printf 'abc' | ssh_key 127.0.0.1 'wc -c' | grep -qw 3
 }
 
 early_end()
 {
-    LIMIT=30 ssh_key 127.0.0.1 'head -c 10 >/dev/null; exit 3' <"$T/megabyte"
+    ssh_key 127.0.0.1 'head -c 10 >/dev/null; exit 3' <"$T/megabyte"
     [ $? -eq 3 ]
 }
 

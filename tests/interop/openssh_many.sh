@@ -13,7 +13,7 @@ ten_sessions()
 
     ssh_key -o ControlMaster=yes -o ControlPath="$T/mux" -o ControlPersist=60 -fN 127.0.0.1 || return 1
     for i in 1 2 3 4 5 6 7 8 9 10; do
-        (timeout 60 ssh -F none -S "$T/mux" 127.0.0.1 "cat; exit $i" <"$T/megabyte" >"$T/mux.$i"
+        (timeout 300 ssh -F none -S "$T/mux" 127.0.0.1 "cat; exit $i" <"$T/megabyte" >"$T/mux.$i"
             echo $? >"$T/mux.$i.status") &
         pids="$pids $!"
     done
@@ -26,7 +26,7 @@ ten_sessions()
             bad=1
         }
     done
-    timeout 10 ssh -F none -S "$T/mux" -O exit 127.0.0.1
+    timeout 300 ssh -F none -S "$T/mux" -O exit 127.0.0.1
     return $bad
 }
 
@@ -35,7 +35,7 @@ fifty_logins()
     local i good=0 pids=""
 
     for i in $(seq 50); do
-        (LIMIT=120 ssh_key 127.0.0.1 "echo $i" >"$T/login.$i" 2>"$T/login.$i.err") &
+        (ssh_key 127.0.0.1 "echo $i" >"$T/login.$i" 2>"$T/login.$i.err") &
         pids="$pids $!"
     done
     # shellcheck disable=SC2086 # a list of pids
@@ -53,15 +53,15 @@ fifty_logins()
     }
 }
 
-# Six seconds without an answer would end the client.
+# Twelve seconds without an answer would end the client.
 keeps_alive()
 {
     local pid
 
-    LIMIT=60 ssh_key -N -o ServerAliveInterval=1 -o ServerAliveCountMax=6 127.0.0.1 &
+    ssh_key -N -o ServerAliveInterval=1 -o ServerAliveCountMax=12 127.0.0.1 &
     pid=$!
     PIDS="$PIDS $pid"
-    sleep 10
+    sleep 16
     kill -0 $pid || return 1
     ends $pid
 }

@@ -11,7 +11,7 @@ mkdir "$T/remote"
 sftp_key()
 {
     # shellcheck disable=SC2086 # a list of options
-    timeout 120 sftp $SSH_COMMON -o BatchMode=yes -i "$T/ed25519" -P "$PORT" "$@" "$USER_NAME@127.0.0.1"
+    timeout 500 sftp $SSH_COMMON -o BatchMode=yes -i "$T/ed25519" -P "$PORT" "$@" "$USER_NAME@127.0.0.1"
 }
 
 put_and_get()
@@ -36,7 +36,7 @@ many_small()
 copy()
 {
     # shellcheck disable=SC2086 # a list of options
-    timeout 120 scp -s $SSH_COMMON -o BatchMode=yes -i "$T/ed25519" -P "$PORT" "$T/here" "$USER_NAME@127.0.0.1:$T/remote/copied" &&
+    timeout 500 scp -s $SSH_COMMON -o BatchMode=yes -i "$T/ed25519" -P "$PORT" "$T/here" "$USER_NAME@127.0.0.1:$T/remote/copied" &&
         cmp "$T/here" "$T/remote/copied"
 }
 

@@ -27,7 +27,7 @@ with open(os.path.join(FOLDER, "megabyte"), "rb") as f:
 def client(**options):
     c = paramiko.SSHClient()
     c.set_missing_host_key_policy(paramiko.AutoAddPolicy())
-    c.connect("127.0.0.1", PORT, username=options.pop("username", USER), look_for_keys=False, allow_agent=False, timeout=20,
+    c.connect("127.0.0.1", PORT, username=options.pop("username", USER), look_for_keys=False, allow_agent=False, timeout=200,
               **options)
     return c
 
@@ -42,7 +42,7 @@ def key(name):
 
 def says_hello(c):
     with c:
-        _, out, _ = c.exec_command("echo hello", timeout=20)
+        _, out, _ = c.exec_command("echo hello", timeout=200)
         same(out.read(), b"hello\n")
         same(out.channel.recv_exit_status(), 0)
 
@@ -56,9 +56,9 @@ def refused(**options):
 
 
 def interactive():
-    transport = paramiko.Transport(socket.create_connection(("127.0.0.1", PORT), 20))
+    transport = paramiko.Transport(socket.create_connection(("127.0.0.1", PORT), 200))
     try:
-        transport.start_client(timeout=20)
+        transport.start_client(timeout=200)
         transport.auth_interactive(USER, lambda title, text, prompts: [PASSWORD] * len(prompts))
         assert transport.is_authenticated()
     finally:
@@ -67,7 +67,7 @@ def interactive():
 
 def through_cat():
     with key_client() as c:
-        stdin, out, _ = c.exec_command("cat", timeout=60)
+        stdin, out, _ = c.exec_command("cat", timeout=200)
 
         def write():
             stdin.channel.sendall(MEGABYTE)
@@ -83,14 +83,14 @@ def through_cat():
 
 def streams_and_status():
     with key_client() as c:
-        _, out, err = c.exec_command("echo out; echo err >&2; exit 7", timeout=20)
+        _, out, err = c.exec_command("echo out; echo err >&2; exit 7", timeout=200)
         same((out.read(), err.read()), (b"out\n", b"err\n"))
         same(out.channel.recv_exit_status(), 7)
 
 
 def environment():
     with key_client() as c:
-        channel = c.get_transport().open_session(timeout=20)
+        channel = c.get_transport().open_session(timeout=200)
         channel.set_environment_variable("NACRE_TEST", "a value")
         channel.exec_command('echo "$NACRE_TEST"')
         same(channel.makefile("rb").read(), b"a value\n")
@@ -99,7 +99,7 @@ def environment():
 def read_until(channel, wanted):
     """What a terminal shows, up to and with `wanted`."""
     got = ""
-    end = time.monotonic() + 20
+    end = time.monotonic() + 200
     while wanted not in got:
         if time.monotonic() > end:
             raise AssertionError("no %r in %r" % (wanted, got))
@@ -137,7 +137,7 @@ def sftp():
 def rekeys():
     with key_client() as c:
         transport = c.get_transport()
-        channel = transport.open_session(timeout=20)
+        channel = transport.open_session(timeout=200)
         channel.exec_command("cat")
         for i in range(4):
             transport.renegotiate_keys()
@@ -150,7 +150,7 @@ def rekeys():
 
 def channels_apart():
     with key_client() as c:
-        channels = [c.exec_command("cat", timeout=30) for _ in range(20)]
+        channels = [c.exec_command("cat", timeout=200) for _ in range(20)]
         for number, (stdin, _, _) in enumerate(channels):
             stdin.write("channel %d\n" % number)
             stdin.channel.shutdown_write()

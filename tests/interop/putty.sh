@@ -8,7 +8,7 @@ start_server --exec --shell --sftp --keyboard-interactive
 random_file megabyte 1048576
 mkdir "$T/remote"
 
-timeout 30 ssh-keyscan -p "$PORT" -t ed25519,ecdsa,rsa 127.0.0.1 >"$T/scanned" 2>/dev/null
+timeout 300 ssh-keyscan -p "$PORT" -t ed25519,ecdsa,rsa 127.0.0.1 >"$T/scanned" 2>/dev/null
 HOST_KEYS=""
 for fingerprint in $(ssh-keygen -lf "$T/scanned" | awk '{ print $2 }'); do
     HOST_KEYS="$HOST_KEYS -hostkey $fingerprint"
@@ -40,7 +40,7 @@ put_and_get()
 {
     printf 'put %s %s/there\nget %s/there %s/back\n' "$T/megabyte" "$T/remote" "$T/remote" "$T" >"$T/batch"
     # shellcheck disable=SC2086 # a list of options
-    timeout 60 psftp -batch $HOST_KEYS -P "$PORT" -i "$T/ed25519.ppk" -b "$T/batch" "$USER_NAME@127.0.0.1" &&
+    timeout 300 psftp -batch $HOST_KEYS -P "$PORT" -i "$T/ed25519.ppk" -b "$T/batch" "$USER_NAME@127.0.0.1" &&
         cmp "$T/megabyte" "$T/back"
 }
 

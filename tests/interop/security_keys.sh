@@ -70,7 +70,7 @@ random_file some 65536
 login()
 {
     # shellcheck disable=SC2086 # a list of options
-    timeout 60 ssh $SSH_COMMON -o LogLevel=ERROR -o "SecurityKeyProvider=$SECURITY_KEY" -o PreferredAuthentications=publickey \
+    timeout 300 ssh $SSH_COMMON -o LogLevel=ERROR -o "SecurityKeyProvider=$SECURITY_KEY" -o PreferredAuthentications=publickey \
         -i "$T/$1" -p "$PORT" -l "$USER_NAME" 127.0.0.1 "${@:2}" 2>"$T/login.err"
 }
 

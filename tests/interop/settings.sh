@@ -5,7 +5,7 @@
 need ssh ssh-keygen
 OPTIONS+=(--keyboard-interactive)
 
-restart 'UserAuthBanner=Authorized use only' 'BlockedClients=127.0.0.9' 'DefaultIdleTimeout=2'
+restart 'UserAuthBanner=Authorized use only' 'BlockedClients=127.0.0.9' 'DefaultIdleTimeout=5'
 banner()
 {
     LOG_LEVEL=INFO ssh_key 127.0.0.1 true 2>&1 | grep -q 'Authorized use only'
@@ -18,8 +18,8 @@ idle()
 {
     local begun=$SECONDS
 
-    ! LIMIT=110 ssh_key 127.0.0.1 sleep 100 || return 1
-    [ $((SECONDS - begun)) -ge 1 ] && [ $((SECONDS - begun)) -lt 100 ]
+    ! LIMIT=310 ssh_key 127.0.0.1 sleep 300 || return 1
+    [ $((SECONDS - begun)) -ge 4 ] && [ $((SECONDS - begun)) -lt 300 ]
 }
 check "an idle client is dropped on time" idle
 
@@ -30,8 +30,8 @@ check "strict key exchange where the client has it" prints hello ssh_key 127.0.0
 restart 'MaxAuthAttempts=1'
 check "one wrong password is the last" refused ssh_password wrong 127.0.0.1 true
 check "the right one" prints hello ssh_password "$PASSWORD" 127.0.0.1 echo hello
-restart 'SSHKeepAliveInterval=1' 'SSHKeepAliveCountMax=6'
-check "a client that answers keep-alives stays" prints hello ssh_key 127.0.0.1 'sleep 10; echo hello'
+restart 'SSHKeepAliveInterval=1' 'SSHKeepAliveCountMax=12'
+check "a client that answers keep-alives stays" prints hello ssh_key 127.0.0.1 'sleep 16; echo hello'
 
 # logged PASSWORD: it stands in the log, in the hexadecimal of a payload.
 logged()

@@ -39,7 +39,7 @@ ssh_as_ever()
 
 lenient()
 {
-    timeout 60 /usr/bin/python3 -W ignore "$here/lenient_client.py" "$1" "$PORT" "$USER_NAME" "$T/ed25519" "${2%%:*}" "${2#*:}"
+    timeout 300 /usr/bin/python3 -W ignore "$here/lenient_client.py" "$1" "$PORT" "$USER_NAME" "$T/ed25519" "${2%%:*}" "${2#*:}"
 }
 
 # may_in SETTING CELL: whether a client without strict key exchange is let in.

@@ -4,7 +4,7 @@
 
 ends_py()
 {
-    timeout "${LIMIT:-60}" /usr/bin/python3 "$HERE/tunnel_ends.py" "$@"
+    timeout "${LIMIT:-300}" /usr/bin/python3 "$HERE/tunnel_ends.py" "$@"
 }
 
 # far_end NAME [ARGUMENT]...: something that listens; its port in FAR, its pid in FAR_PID.
@@ -16,7 +16,7 @@ far_end()
     /usr/bin/python3 "$HERE/tunnel_ends.py" "$@" >"$T/far.$1" 2>&1 &
     FAR_PID=$!
     PIDS="$PIDS $FAR_PID"
-    until [ -s "$T/far.$1" ] || [ $tries -gt 200 ]; do
+    until [ -s "$T/far.$1" ] || [ $tries -gt 2400 ]; do
         sleep 0.05
         tries=$((tries + 1))
     done
@@ -80,14 +80,13 @@ remote_port()
     settles takes_connections "$NEAR" || return 1
     ends_py passes "$NEAR" 3000000 || return 1
     end_tunnel
-    refused settles_once "$NEAR"
+    settles leads_nowhere "$NEAR"
 }
 
 # The listener goes with the connection, soon.
-settles_once()
+leads_nowhere()
 {
-    sleep 1
-    ends_py asks "$1" "" 2>/dev/null
+    ! ends_py asks "$1" "" 2>/dev/null
 }
 
 remote_port_of_the_servers_choice()

@@ -15,7 +15,7 @@ logs_in()
     printf '#!/bin/sh\necho "%s"\n' "$3" >"$T/askpass"
     chmod 700 "$T/askpass"
     # shellcheck disable=SC2086 # a list of options
-    SSH_ASKPASS=$T/askpass SSH_ASKPASS_REQUIRE=force timeout 60 ssh $SSH_COMMON -o LogLevel=ERROR \
+    SSH_ASKPASS=$T/askpass SSH_ASKPASS_REQUIRE=force timeout 300 ssh $SSH_COMMON -o LogLevel=ERROR \
         -o NumberOfPasswordPrompts=1 -o "PreferredAuthentications=$2" -i "$T/$4" -p "$PORT" -l "$1" 127.0.0.1 </dev/null
 }
 

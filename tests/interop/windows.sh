@@ -17,14 +17,14 @@ fi
 
 plink_echo()
 {
-    timeout 60 ssh-keyscan -p "$PORT" -t ed25519 127.0.0.1 >"$T/scanned" 2>/dev/null
-    timeout 60 plink -ssh -batch -no-antispoof -hostkey "$(ssh-keygen -lf "$T/scanned" | awk '{ print $2; exit }')" -P "$PORT" -pw guest \
+    timeout 300 ssh-keyscan -p "$PORT" -t ed25519 127.0.0.1 >"$T/scanned" 2>/dev/null
+    timeout 300 plink -ssh -batch -no-antispoof -hostkey "$(ssh-keygen -lf "$T/scanned" | awk '{ print $2; exit }')" -P "$PORT" -pw guest \
         guest@127.0.0.1 anything
 }
 
 dbclient_echo()
 {
-    DROPBEAR_PASSWORD=guest timeout 60 dbclient -y -y -T -p "$PORT" guest@127.0.0.1 anything
+    DROPBEAR_PASSWORD=guest timeout 300 dbclient -y -y -T -p "$PORT" guest@127.0.0.1 anything
 }
 
 # Several at once, and one that says nothing meanwhile.

@@ -18,7 +18,7 @@ NUMBER=$(cat "$T/display")
 draw()
 {
     # shellcheck disable=SC2086 # a list of options
-    DISPLAY=127.0.0.1:$NUMBER timeout 60 ssh $SSH_COMMON -o LogLevel=ERROR -o PreferredAuthentications=none -p "$PORT" \
+    DISPLAY=127.0.0.1:$NUMBER timeout 300 ssh $SSH_COMMON -o LogLevel=ERROR -o PreferredAuthentications=none -p "$PORT" \
         -l "$USER_NAME" "$@" 127.0.0.1 anything </dev/null
 }
 

@@ -39,7 +39,7 @@ static void pause_first(nacre_server *n, struct nacre_ssh_channel_opened *e, voi
                        .type = EVENT_SSH_CHANNEL_OPENED, .connection = e->connection_id, .channel = e->channel_id});
 }
 
-/* Sends on all channels until nothing moves for a second, or the connection has ended. */
+/* Sends on all channels until nothing moves for two seconds, or the connection has ended. */
 static void send_all_it_may(struct client *c, const int *channels, size_t count)
 {
     static uint8_t junk[CHUNK];
@@ -50,7 +50,7 @@ static void send_all_it_may(struct client *c, const int *channels, size_t count)
             (void)client_send(c, channels[i], junk, sizeof junk);
         client_pump(c, 20);
         if (c->sent_bytes == before)
-            client_pump(c, 1000);
+            client_pump(c, 2000);
     } while (!c->ended && c->sent_bytes != before);
 }
 
