@@ -13,7 +13,8 @@
 enum {
     MESSAGE_MAX = 1024,
     LINE_MAX_BYTES = 4096,
-    LINE_TAIL = 8
+    LINE_TAIL = 8,    /* for what ends a line: the quote of its last field, a brace, a newline */
+    JSON_AROUND = 16, /* of a field, without its name and value */
 };
 
 /* A line being built. What does not fit is left out; room for the end of the line is kept. */
@@ -49,17 +50,19 @@ bool nacred_log_level_of(const char *name, enum log_level *level)
     return false;
 }
 
-static void line_bytes(struct line *line, const char *bytes, size_t len)
+/* False: it does not fit, and is left out. */
+static bool line_bytes(struct line *line, const char *bytes, size_t len)
 {
-    if (len > sizeof line->text - LINE_TAIL - line->len)
-        return;
+    if (line->len + len > sizeof line->text - LINE_TAIL)
+        return false;
     memcpy(line->text + line->len, bytes, len);
     line->len += len;
+    return true;
 }
 
-static void line_text(struct line *line, const char *text)
+static bool line_text(struct line *line, const char *text)
 {
-    line_bytes(line, text, strlen(text));
+    return line_bytes(line, text, strlen(text));
 }
 
 /* Bytes of the UTF-8 character that `at` begins with; 0 when it begins none that may stand (RFC 3629). A lone NUL ends
@@ -100,27 +103,33 @@ static unsigned code_of(const unsigned char *at, size_t len)
     return len == 3 ? 0x2000U | (at[1] & 0x3fU) << 6 | (at[2] & 0x3fU) : len == 2 ? at[1] : at[0];
 }
 
-/* `also`: a character to escape as well, 0 for none. */
+/* Writes what stands in the log for the character at `at`, of `len` bytes; 0: a byte that begins none. `also` is
+ * escaped like a control character; 0 for none. */
+static size_t make_piece(char piece[16], const unsigned char *at, size_t len, char also)
+{
+    if (len == 0 || is_control(at, len) || (also && *at == (unsigned char)also)) {
+        unsigned code = code_of(at, len);
+        bool is_wide = log_format == LOG_JSON || code > 0xff;
+        return (size_t)snprintf(piece, 16, is_wide ? "\\u%04x" : "\\x%02x", code);
+    }
+    size_t made = *at == '\\' || (*at == '"' && log_format == LOG_JSON) ? 1 : 0;
+    piece[0] = '\\';
+    memcpy(piece + made, at, len);
+    return made + len;
+}
+
+/* Up to the first character that does not fit. */
 static void line_escaped(struct line *line, const char *text, char also)
 {
     const unsigned char *at = (const unsigned char *)text;
+    bool fits = true;
 
-    while (*at) {
+    while (*at && fits) {
         size_t len = utf8_len(at);
-        char escaped[16];
+        char piece[16];
 
-        if (len == 0 || is_control(at, len) || (also && *at == (unsigned char)also)) {
-            unsigned code = code_of(at, len);
-            bool is_wide = log_format == LOG_JSON || code > 0xff;
-            snprintf(escaped, sizeof escaped, is_wide ? "\\u%04x" : "\\x%02x", code);
-            line_text(line, escaped);
-            at += len == 0 ? 1 : len;
-            continue;
-        }
-        if (*at == '\\' || (*at == '"' && log_format == LOG_JSON))
-            line_text(line, "\\");
-        line_bytes(line, (const char *)at, len);
-        at += len;
+        fits = line_bytes(line, piece, make_piece(piece, at, len, also));
+        at += len == 0 ? 1 : len;
     }
 }
 
@@ -147,13 +156,23 @@ static void line_time(struct line *line)
     line_bytes(line, behind, sizeof behind);
 }
 
+/* Behind everything else. */
+static void line_end(struct line *line, const char *text)
+{
+    memcpy(line->text + line->len, text, strlen(text));
+    line->len += strlen(text);
+}
+
+/* Left out where there is no room to begin it. Where the value does not fit, as much of it as does. */
 static void line_json_field(struct line *line, const char *name, const char *value)
 {
+    if (line->len + strlen(name) + JSON_AROUND > sizeof line->text - LINE_TAIL)
+        return;
     line_text(line, line->len > 1 ? ",\"" : "\"");
     line_text(line, name);
     line_text(line, "\":\"");
     line_escaped(line, value, 0);
-    line_text(line, "\"");
+    line_end(line, "\"");
 }
 
 static void build_json(struct line *line, enum log_level level, const struct peer *peer, const char *event,
@@ -172,7 +191,7 @@ static void build_json(struct line *line, enum log_level level, const struct pee
     if (peer && peer->user)
         line_json_field(line, "user", peer->user);
     line_json_field(line, "message", message);
-    line_text(line, "}");
+    line_end(line, "}");
 }
 
 static void build_text(struct line *line, enum log_level level, const struct peer *peer, const char *event,
@@ -212,6 +231,6 @@ void nacred_log(enum log_level level, const struct peer *peer, const char *event
         build_json(&line, level, peer, event, message);
     else
         build_text(&line, level, peer, event, message);
-    line.text[line.len++] = '\n';
+    line_end(&line, "\n");
     nacred_standard_error(line.text, line.len);
 }

@@ -35,6 +35,22 @@ static void expect(enum log_format format, const char *text, const char *wanted)
     cr_assert_eq(strcspn(line, "\n"), strlen(line) - 1);
 }
 
+/* One object of texts, as far as quotes, escapes and braces go. */
+static void expect_json(const char *line)
+{
+    bool inside = false;
+    const char *at = line + 1;
+
+    cr_assert_eq(*line, '{');
+    for (; *at && (inside || *at != '}'); at++) {
+        inside = inside != (*at == '"');
+        if (*at == '\\' && at[1])
+            at++;
+    }
+    cr_assert_str_eq(at, "}\n", "%s", line);
+    cr_assert_eq(at[-1], '"');
+}
+
 Test(nacred_log, control_characters_are_escaped)
 {
     expect(LOG_TEXT, "a\nb\x1b[31m\xc2\x9b\xff", "a\\x0ab\\x1b[31m\\x9b\\xff\n");
@@ -62,6 +78,27 @@ Test(nacred_log, a_name_of_a_user_is_one_field)
     cr_assert(strstr(line, " peer=127.0.0.1:50000 user=eve\\x20peer=10.0.0.1:\\x20login: x\n") != NULL, "%s", line);
     said(LOG_JSON, &peer, "x", line, sizeof line);
     cr_assert(strstr(line, "\"user\":\"eve peer=10.0.0.1: login\"") != NULL, "%s", line);
+}
+
+/* Each takes more bytes than it has, so that a line is full before its message ends: at any place of what stands for a
+ * character. */
+Test(nacred_log, a_line_that_is_full_is_still_json)
+{
+    static const char signs[] = "\x01\"\\";
+    char text[1024], user[800], line[8192];
+    struct peer peer = {.address = "127.0.0.1:50000", .user = user};
+
+    for (size_t sign = 0; sign < 3; sign++) {
+        for (size_t len = 0; len < sizeof user; len++) {
+            memset(text, signs[sign], sizeof text - 1);
+            text[sizeof text - 1] = '\0';
+            memset(user, 1, len);
+            memset(user, 'a', len % 7);
+            user[len] = '\0';
+            said(LOG_JSON, &peer, text, line, sizeof line);
+            expect_json(line);
+        }
+    }
 }
 
 Test(nacred_log, other_text_stands_as_it_is)
