@@ -69,7 +69,7 @@ struct nacre_event {
  * sends one is refused before an event is made. */
 
 /* A client has connected by TCP and has not been heard yet. A connection that is not accepted ends without a further
- * event. */
+ * event, but for lines of on_log: what is kept for a connection_id only seen there is never given back. */
 struct nacre_connection_request {
     struct nacre_event event;
     const char *address; /* numeric */
