@@ -26,7 +26,7 @@ static bool is_readable(struct server *s, int ms)
 /* Handles events until that type was seen and nothing waits any more. */
 static void turn_until_quiet(struct server *s, enum event_type type)
 {
-    for (int i = 0; i < 500; i++) {
+    for (int i = 0; i < SERVER_WAIT_MS / 20; i++) {
         if (!is_readable(s, 20) && server_count(s, type) != 0)
             return;
         cr_assert_eq(nacre_do_events(s->nacre), 0);
