@@ -154,6 +154,31 @@ Test(pair, new_keys_are_not_used_past_their_threshold_while_the_peer_still_has_o
     pair_free(p);
 }
 
+/* CVE-2016-2183: blocks of 64 bits repeat. */
+Test(pair, a_cipher_of_short_blocks_has_a_limit_of_its_own)
+{
+    static const char *const ciphers[] = {"3des-cbc", "3des-ctr", "aes256-ctr", "chacha20-poly1305@openssh.com"};
+
+    for (size_t i = 0; i < sizeof ciphers / sizeof *ciphers; i++) {
+        for (int inward = 0; inward < 2; inward++) {
+            struct pair *p = pair_new();
+            p->client.config.algorithms.cipher = ciphers[i];
+            p->server.config.rekey_bytes = 0;
+            pair_login(p);
+            struct conn *c = p->server.conn;
+            struct direction *d = inward != 0 ? &c->in : &c->out;
+            d->bytes = (UINT64_C(1) << 30) - 1;
+            cr_expect_not(nacre_kex_is_due(c), "%s", ciphers[i]);
+            d->bytes++;
+            cr_expect_eq(nacre_kex_is_due(c), i < 2, "%s", ciphers[i]);
+            nacre_conn_tick(c, p->now_ns);
+            pair_run(p);
+            cr_expect_eq(side_count(&p->client, CONN_KEX_DONE), i < 2 ? 2 : 1, "%s", ciphers[i]);
+            pair_free(p);
+        }
+    }
+}
+
 Test(pair, both_sides_may_rekey_at_once)
 {
     struct pair *p = pair_new();

@@ -61,7 +61,7 @@ struct conn_config {
     const char
         *version_pattern;   /* accepted peers, '*' and '?' patterns, comma-separated; NULL: SSH-2.0-* and SSH-1.99-* */
     unsigned strict_kex;    /* UseStrictKeyExchange, 0 to 3 */
-    uint64_t rekey_bytes;   /* 0: never; in either direction */
+    uint64_t rekey_bytes;   /* in either direction; 0: never, but for ciphers with blocks of 64 bits after 2^30 */
     uint64_t rekey_packets; /* 0: 2^31 */
     int64_t rekey_ns;       /* 0: never */
     int64_t rekey_timeout_ns;     /* a rekey has to finish in this time (rule R15); 0: never given up */
