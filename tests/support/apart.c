@@ -150,7 +150,8 @@ bool apart_names_begin(void)
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(53)};
     const struct timeval patience = {.tv_usec = 50000};
     at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (mount("none", "/etc", "tmpfs", 0, NULL) != 0 || !write_file("/etc/resolv.conf", "nameserver 127.0.0.1\n") ||
+    if (mount("none", "/etc", "tmpfs", 0, NULL) != 0 ||
+        !write_file("/etc/resolv.conf", "options timeout:30\nnameserver 127.0.0.1\n") ||
         !write_file("/etc/nsswitch.conf", "hosts: files dns\n") || !write_file("/etc/hosts", ""))
         return false;
     names.socket = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
