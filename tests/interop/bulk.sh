@@ -17,7 +17,7 @@ bulk()
 {
     local rekeys
 
-    timeout "${LIMIT:-600}" "$NACRE_BENCH" bulk --target "127.0.0.1:$PORT" --user "$USER_NAME" --password "$PASSWORD" \
+    timeout "${LIMIT:-2400}" "$NACRE_BENCH" bulk --target "127.0.0.1:$PORT" --user "$USER_NAME" --password "$PASSWORD" \
         -c 1 -n "$BYTES" --direction both --verify --no-progress --json "$T/bulk.json" "$@" || return 1
     rekeys=$(sed -n 's/^"rekeys": \([0-9]*\),*$/\1/p' "$T/bulk.json")
     echo "$rekeys key exchanges, at least $LEAST wanted"

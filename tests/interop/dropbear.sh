@@ -11,7 +11,7 @@ mkdir -p "$T/.ssh"
 db()
 {
     # -y twice: any host key; the known hosts are below HOME, which is ours.
-    timeout "${LIMIT:-60}" dbclient -y -y -T -p "$PORT" "$@"
+    timeout "${LIMIT:-300}" dbclient -y -y -T -p "$PORT" "$@"
 }
 
 db_key()

@@ -13,7 +13,7 @@ rekeys()
     local least=$1 seen
 
     shift
-    LIMIT=240 LOG_LEVEL=DEBUG1 ssh_key "$@" 127.0.0.1 cat <"$T/big" >"$T/out" 2>"$T/debug" || {
+    LIMIT=2400 LOG_LEVEL=DEBUG1 ssh_key "$@" 127.0.0.1 cat <"$T/big" >"$T/out" 2>"$T/debug" || {
         tail -n 5 "$T/debug"
         return 1
     }

@@ -17,7 +17,7 @@ done
 link()
 {
     # shellcheck disable=SC2086 # a list of options
-    timeout "${LIMIT:-60}" plink -ssh -batch -no-antispoof $HOST_KEYS -P "$PORT" "$@"
+    timeout "${LIMIT:-300}" plink -ssh -batch -no-antispoof $HOST_KEYS -P "$PORT" "$@"
 }
 
 link_key()

@@ -47,7 +47,7 @@ five_hundred()
 {
     NEAR=$(ends_py free_port)
     tunnel -L "127.0.0.1:$NEAR:127.0.0.1:$ECHO"
-    LIMIT=240 ends_py many "$NEAR" 500 || return 1
+    LIMIT=900 ends_py many "$NEAR" 500 || return 1
     end_tunnel
 }
 
@@ -74,7 +74,7 @@ stalled()
     far_end stalls 0 "$STALL"
     NEAR=$(ends_py free_port)
     tunnel -L "127.0.0.1:$NEAR:127.0.0.1:$FAR"
-    LIMIT=900 stays_small ends_py bulk "$NEAR" "$BYTES" "$STALL" || return 1
+    LIMIT=2400 stays_small ends_py bulk "$NEAR" "$BYTES" "$STALL" || return 1
     end_tunnel
 }
 
@@ -83,7 +83,7 @@ stalled_near()
     far_end floods 0 "$BYTES"
     NEAR=$(ends_py free_port)
     tunnel -L "127.0.0.1:$NEAR:127.0.0.1:$FAR"
-    LIMIT=900 stays_small ends_py drinks "$NEAR" "$BYTES" "$STALL" || return 1
+    LIMIT=2400 stays_small ends_py drinks "$NEAR" "$BYTES" "$STALL" || return 1
     end_tunnel
 }
 

@@ -19,7 +19,7 @@ NACRED=$RUNNER
 NACRED_OPTIONS=$NACRED_EXE
 # Wine makes a Ctrl+C of it.
 STOP_SIGNAL=INT
-LIMIT=300
+LIMIT=900
 random_file many "$BYTES"
 random_file fewer "$FEWER"
 mkdir "$T/served" "$T/raw" "$T/raw/root"
@@ -78,7 +78,7 @@ echo_with_rekeys()
 {
     local seen
 
-    LIMIT=900 LOG_LEVEL=DEBUG1 ssh_key -o RekeyLimit=64M 127.0.0.1 echo <"$T/many" >"$T/out" 2>"$T/debug" || {
+    LIMIT=2400 LOG_LEVEL=DEBUG1 ssh_key -o RekeyLimit=64M 127.0.0.1 echo <"$T/many" >"$T/out" 2>"$T/debug" || {
         tail -n 5 "$T/debug"
         return 1
     }
@@ -158,6 +158,6 @@ done
 start_server --sftp-root "Z:$T/raw/root"
 check "exec is not open when only sftp is" refused ssh_key 127.0.0.1 'echo hello'
 # shellcheck disable=SC2086 # a list of options
-LIMIT=900 scripted /usr/bin/python3 "$HERE/sftp_raw.py" windows "$T/raw/root" ssh $SSH_COMMON -o LogLevel=ERROR -o BatchMode=yes -i "$T/ed25519" \
+LIMIT=2400 scripted /usr/bin/python3 "$HERE/sftp_raw.py" windows "$T/raw/root" ssh $SSH_COMMON -o LogLevel=ERROR -o BatchMode=yes -i "$T/ed25519" \
     -p "$PORT" -l "$USER_NAME" -s 127.0.0.1 sftp
 finish
