@@ -46,6 +46,9 @@ struct rig {
     struct rig_side server, client;
 };
 
+/* The application's side of a connection: its context is a rig_side. */
+extern const struct conn_sink rig_sink;
+
 void rig_init(struct rig *r, struct input *in);
 void rig_free(struct rig *r);
 

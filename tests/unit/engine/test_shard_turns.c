@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The engine over the scripted back end: whose turn it is in a worker, and for how long. */
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "unit/engine/memory.h"
+
+/* ---- MaxReadTime ----------------------------------------------------------------------------------------------- */
+
+/* The worker that is looked at, and the most that one connection's input held at the end of a turn. Of the worker,
+ * until it is gone. */
+static _Atomic(const struct shard *) watched;
+static size_t held_most;
+
+static void look_at_inputs(void)
+{
+    const struct shard *s = atomic_load(&watched);
+    for (uint32_t n = 0; s != NULL && n < s->connections.made; n++) {
+        const struct connection *c = nacre_table_at(&s->connections, n);
+        if (c != NULL && c->input != NULL && c->input->len > held_most)
+            held_most = c->input->len;
+    }
+}
+
+/* Everything there is in one turn: the scripted back end itself gives a block a turn. */
+static unsigned wait_for_all(struct io *io, int64_t until_ns, struct io_done *out, unsigned max)
+{
+    look_at_inputs();
+    unsigned more = fake_io.wait(io, until_ns, out, max), count = more;
+    while (more != 0 && count < max) {
+        more = fake_io.wait(io, 0, out + count, max - count);
+        count += more;
+    }
+    return count;
+}
+
+/* Gives to the server in one piece what the client has to say. */
+static void feed_at_once(struct memory_client *c)
+{
+    struct buf all;
+    struct span s;
+    nacre_buf_init(&all, MEMORY_MAX);
+    while (nacre_conn_output(c->conn, &s, 1) != 0) {
+        cr_assert(nacre_buf_append(&all, s.at, s.len));
+        nacre_conn_output_take(c->conn, s.len, nacre_clock_ns());
+    }
+    cr_assert(fake_feed(c->peer, all.at, all.len));
+    nacre_buf_free(&all);
+}
+
+static size_t bytes_in(struct server *s)
+{
+    size_t sum = 0;
+    pthread_mutex_lock(&s->lock);
+    for (size_t i = 0; i < s->seen_count; i++)
+        sum += s->seen[i].type == EVENT_SSH_CHANNEL_DATA_IN ? s->seen[i].len : 0;
+    pthread_mutex_unlock(&s->lock);
+    return sum;
+}
+
+/* A client floods with what takes long to decrypt; gives the most that had to wait for another turn. */
+static size_t held_with(const char *setting)
+{
+    enum {
+        CHUNKS = 16
+    };
+    struct io_backend greedy = fake_io;
+    struct engine e;
+    struct memory_client c;
+    greedy.wait = wait_for_all;
+    held_most = 0;
+    engine_start_on(&e, &greedy, setting);
+    e.server->echo = false;
+    memory_begin_with(&c, e.listener, "3des-cbc");
+    cr_assert(memory_log_in(&c));
+    uint32_t channel = memory_open_session(&c);
+    for (int i = 0; i < CHUNKS; i++) {
+        struct block *b = nacre_pool_alloc(&c.pool, MEMORY_CHUNK);
+        b->start = 0;
+        b->len = MEMORY_CHUNK;
+        memset(b->at, 'r', MEMORY_CHUNK);
+        cr_assert_eq(nacre_chan_send(c.conn, channel, 0, b, nacre_clock_ns()), NACRE_OK);
+    }
+    atomic_store(&watched, &e.server->nacre->shards[0]);
+    feed_at_once(&c);
+    for (int i = 0; i < MEMORY_WAIT_MS && bytes_in(e.server) < (size_t)CHUNKS * MEMORY_CHUNK; i++)
+        usleep(1000);
+    cr_assert_eq(bytes_in(e.server), (size_t)CHUNKS * MEMORY_CHUNK);
+    fake_fin(c.peer);
+    cr_assert(server_wait_empty(e.server));
+    memory_end(&c);
+    engine_stop(&e);
+    return held_most;
+}
+
+Test(shard_fake, max_read_time_leaves_the_rest_of_a_flood_for_another_turn, .timeout = 240)
+{
+    size_t briefly = held_with("MaxReadTime=1");
+    atomic_store(&watched, NULL);
+    size_t at_once = held_with("MaxReadTime=60000");
+    cr_expect_gt(briefly, 3U * MEMORY_CHUNK, "%zu bytes", briefly);
+    cr_expect_lt(at_once, 3U * MEMORY_CHUNK, "%zu bytes", at_once);
+}
+
+/* ---- a storm of logins ------------------------------------------------------------------------------------------ */
+
+enum {
+    STORM = 64,
+    STORM_A_TURN = 8
+};
+
+/* Seen by the worker at the end of each turn; read by the test when the worker is idle. `storm_on` hands them over. */
+static atomic_bool storm_on;
+static const struct shard *storm_shard;
+static int64_t storm_known; /* the connection that has logged in */
+static uint64_t storm_known_bytes;
+static unsigned storm_served, storm_most, storm_before_known;
+static bool storm_known_served;
+
+static unsigned served(const struct shard *s)
+{
+    unsigned count = 0;
+    for (uint32_t n = 0; n < s->connections.made; n++) {
+        const struct connection *c = nacre_table_at(&s->connections, n);
+        struct conn_info info;
+        if (c == NULL || c->conn == NULL || c->slot.id == storm_known)
+            continue;
+        nacre_conn_info(c->conn, &info);
+        count += info.bytes_in != 0;
+    }
+    return count;
+}
+
+static uint64_t known_bytes(const struct shard *s)
+{
+    const struct connection *c = nacre_table_find(&s->connections, storm_known);
+    struct conn_info info;
+    nacre_conn_info(c->conn, &info);
+    return info.bytes_in;
+}
+
+static unsigned wait_and_look(struct io *io, int64_t until_ns, struct io_done *out, unsigned max)
+{
+    if (atomic_load(&storm_on)) {
+        unsigned now = served(storm_shard);
+        unsigned more = now - storm_served;
+        storm_most = more > storm_most ? more : storm_most;
+        storm_served = now;
+        if (!storm_known_served && known_bytes(storm_shard) != storm_known_bytes) {
+            storm_known_served = true;
+            storm_before_known = now;
+        }
+    }
+    unsigned more = fake_io.wait(io, until_ns, out, max), count = more;
+    while (more != 0 && count < max) {
+        more = fake_io.wait(io, 0, out + count, max - count);
+        count += more;
+    }
+    return count;
+}
+
+/* Sixty-four clients have sent their part of a key exchange, and then one who has logged in sends data: it is served in
+ * the worker's next turn. In that, in the one under way and in every later one, no more than eight of them are. */
+Test(shard_fake, r47_in_a_storm_of_logins_data_goes_first, .timeout = 240)
+{
+    struct io_backend looked_at = fake_io;
+    struct engine e;
+    static struct memory_client known, storm[STORM];
+    looked_at.wait = wait_and_look;
+    engine_start_on(&e, &looked_at, "MaxReadTime=50");
+    struct shard *s = &e.server->nacre->shards[0];
+    memory_begin(&known, e.listener);
+    cr_assert(memory_log_in(&known));
+    uint32_t channel = memory_open_session(&known);
+    memory_echo(&known, channel, 100);
+    struct server_seen seen;
+    cr_assert(server_wait(e.server, EVENT_CONNECTED, 0, &seen));
+    for (int i = 0; i < STORM; i++)
+        memory_begin(&storm[i], e.listener);
+    cr_assert(server_wait(e.server, EVENT_CONNECTED, STORM, NULL));
+    for (int i = 0; i < STORM; i++) {
+        int64_t until = nacre_clock_ns() + MEMORY_WAIT_MS * INT64_C(1000000);
+        cr_assert(fake_wait(storm[i].peer, until), "it has been greeted");
+    }
+
+    /* The worker cannot pass its inbox while all of them speak. */
+    nacre_mutex_lock(&s->inbox_lock);
+    storm_shard = s;
+    storm_known = seen.connection;
+    storm_known_bytes = known_bytes(s);
+    atomic_store(&storm_on, true);
+    for (int i = 0; i < STORM; i++)
+        feed_at_once(&storm[i]);
+    struct block *b = nacre_pool_alloc(&known.pool, 100);
+    b->start = 0;
+    b->len = 100;
+    memset(b->at, 'd', 100);
+    cr_assert_eq(nacre_chan_send(known.conn, channel, 0, b, nacre_clock_ns()), NACRE_OK);
+    feed_at_once(&known);
+    nacre_mutex_unlock(&s->inbox_lock);
+
+    for (int i = 0; i < STORM; i++)
+        cr_assert(memory_carry_until(&storm[i], &storm[i].ready), "%d", i);
+    atomic_store(&storm_on, false);
+    cr_expect(storm_known_served);
+    cr_expect_leq(storm_before_known, 2 * STORM_A_TURN, "%u were served before", storm_before_known);
+    cr_expect_leq(storm_most, STORM_A_TURN, "%u in one turn", storm_most);
+    fake_fin(known.peer);
+    for (int i = 0; i < STORM; i++)
+        fake_fin(storm[i].peer);
+    cr_assert(server_wait_empty(e.server));
+    memory_end(&known);
+    for (int i = 0; i < STORM; i++)
+        memory_end(&storm[i]);
+    engine_stop(&e);
+}
