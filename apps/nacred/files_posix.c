@@ -12,12 +12,39 @@
 
 FILE *nacred_file_open(const char *path)
 {
-    return fopen(path, "re");
+    FILE *file;
+
+    do
+        file = fopen(path, "re");
+    while (!file && errno == EINTR);
+    return file;
 }
 
 bool nacred_file_is_missing(const char *path)
 {
     return access(path, F_OK) != 0 && errno == ENOENT;
+}
+
+/* It changes the name, also when it fails. */
+static int make_temporary(char *name, size_t size, const char *path)
+{
+    int fd;
+
+    do {
+        snprintf(name, size, "%s.XXXXXX", path);
+        fd = mkostemp(name, O_CLOEXEC);
+    } while (fd < 0 && errno == EINTR);
+    return fd;
+}
+
+static bool sync_file(int fd)
+{
+    int result;
+
+    do
+        result = fsync(fd);
+    while (result != 0 && errno == EINTR);
+    return result == 0;
 }
 
 /* A name of its own first, then link(). mkostemp() makes the mode 0600. */
@@ -28,9 +55,8 @@ bool nacred_file_make(const char *path, const char *text)
 
     if (!temporary)
         return false;
-    snprintf(temporary, size, "%s.XXXXXX", path);
-    int fd = mkostemp(temporary, O_CLOEXEC);
-    bool written = fd >= 0 && nacred_write_all(fd, text, strlen(text)) && fsync(fd) == 0;
+    int fd = make_temporary(temporary, size, path);
+    bool written = fd >= 0 && nacred_write_all(fd, text, strlen(text)) && sync_file(fd);
     written = written && link(temporary, path) == 0;
     int failed = errno;
     if (fd >= 0) {

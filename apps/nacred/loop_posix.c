@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "loop.h"
 
+#include <errno.h>
 #include <stddef.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -62,16 +63,16 @@ void nacred_loop_wake(struct loop *loop)
     static const uint64_t one = 1;
 
     /* The counter cannot be full. */
-    if (write(loop->wake_fd, &one, sizeof one) < 0)
-        return;
+    while (write(loop->wake_fd, &one, sizeof one) < 0 && errno == EINTR)
+        ;
 }
 
 static void clear_wake(struct loop *loop)
 {
     uint64_t count;
 
-    if (read(loop->wake_fd, &count, sizeof count) < 0)
-        return;
+    while (read(loop->wake_fd, &count, sizeof count) < 0 && errno == EINTR)
+        ;
 }
 
 void nacred_loop_wait(struct loop *loop, int wait_ms)

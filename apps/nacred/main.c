@@ -17,16 +17,14 @@
 #include "ending.h"
 #include "files.h"
 #include "handlers.h"
-#include "host_key.h"
 #include "key_files.h"
-#include "settings.h"
+#include "setup.h"
 #include "sftp.h"
 #include "sftp_files.h"
 #include "system.h"
 
 enum {
     EXIT_USAGE = 2,
-    BACKLOG = 1024,    /* the class's 5 would drop clients of a burst, who try again a second later */
     ROUND_MS = 20,     /* while ending, how often to look whether all is done */
     HANG_UP_MS = 2000, /* from then on, children that are left are killed */
     END_MS = 5000,     /* from then on, nobody is waited for */
@@ -77,82 +75,6 @@ static bool make_demo_user(struct app *app, char password[25])
     const char *wrong =
         nacred_users_set_password(&app->options.users, app->options.demo_user, password, strlen(password));
     return wrong ? complain("--demo-user", wrong) : true;
-}
-
-static bool is_about_keys(const char *setting)
-{
-    return nacred_setting_begins(setting, "ssh_cert_") || nacred_setting_begins(setting, "AltSSHCert");
-}
-
-/* Those about the server's keys, or the others, in order. */
-static bool apply_settings(struct app *app, bool about_keys)
-{
-    const struct strings *settings = &app->options.settings;
-
-    for (size_t i = 0; i < settings->count; i++) {
-        if (is_about_keys(settings->list[i]) != about_keys)
-            continue;
-        const char *why;
-
-        if (nacred_setting_set(app->server, settings->list[i], &why) != 0) {
-            settings->list[i][strcspn(settings->list[i], "=")] = 0; /* the value may be a password */
-            fprintf(stderr, "nacred: --set %s: %s\n", settings->list[i], why);
-            return false;
-        }
-    }
-    return true;
-}
-
-static void keep_timeout(struct app *app)
-{
-    int timeout = 0;
-
-    if (nacre_get_default_timeout(app->server, &timeout) != 0 || timeout == 0)
-        return;
-    nacred_log(LOG_LEVEL_WARNING, NULL, "settings", "default_timeout stays 0: nacred never waits in a send");
-    nacre_set_default_timeout(app->server, 0);
-}
-
-static bool setting_is_given(const struct app *app, const char *name)
-{
-    for (size_t i = 0; i < app->options.settings.count; i++)
-        if (nacred_setting_begins(app->options.settings.list[i], name))
-            return true;
-    return false;
-}
-
-/* Our own defaults first, so that --set has the last word; but a key that was named in any way is kept. */
-static bool set_up_server(struct app *app)
-{
-    nacre_server *server = app->server;
-    int result = nacre_config(server, "AlgorithmProfile=modern", NULL, 0);
-
-    if (!result)
-        result = nacre_config(server, "MaxStartups=90%:30:100%", NULL, 0);
-    if (!result)
-        result =
-            nacre_config(server, "TcpNoDelay=True", NULL, 0); /* small answers follow each other in every session */
-    if (!result)
-        result = nacre_set_default_timeout(server, 0);
-    if (!result)
-        result = nacre_set_connection_backlog(server, BACKLOG);
-    if (!result && strchr(app->options.host, ':'))
-        result = nacre_config(server, "UseIPv6=1", NULL, 0);
-    if (!result)
-        result = nacre_set_local_host(server, app->options.host);
-    if (!result)
-        result = nacre_set_local_port(server, app->options.port);
-    if (!result)
-        result = nacred_auth_offer(app);
-    if (!result)
-        result = nacred_handlers_set(app, setting_is_given(app, "LogLevel="));
-    if (result)
-        return server_complain(app, "cannot set up the server", result);
-    bool others = setting_is_given(app, "ssh_cert_") || setting_is_given(app, "AltSSHCert");
-    if (!apply_settings(app, true) || !nacred_host_keys_set(app, others) || !apply_settings(app, false))
-        return false;
-    keep_timeout(app);
-    return true;
 }
 
 static bool has_folder(const struct options *options)
@@ -280,8 +202,7 @@ static int serve(struct app *app)
         complain("cannot start", strerror(errno));
     else if (has_folder(&app->options) && make_demo_user(app, demo_password) &&
              nacred_key_files_read(&app->options, app->account.name) &&
-             nacred_trusted_hosts_read(&app->options, &app->trusted_hosts) && set_up_server(app) &&
-             nacred_user_cas_read(&app->options, app->server)) {
+             nacred_trusted_hosts_read(&app->options, &app->trusted_hosts) && nacred_server_set_up(app)) {
         warn_of_closed_doors(app);
         if (start_listening(app, demo_password))
             status = run(app, &ending);

@@ -157,7 +157,9 @@ bool nacred_pty_open(struct pty *pty, const struct terminal *terminal)
         ptsname_r(pty->master, pty->path, sizeof pty->path) != 0)
         goto out;
     /* Kept open until the child has its own: a terminal that nobody has open reads as hung up. */
-    pty->slave = open(pty->path, O_RDWR | O_NOCTTY | O_CLOEXEC);
+    do
+        pty->slave = open(pty->path, O_RDWR | O_NOCTTY | O_CLOEXEC);
+    while (pty->slave < 0 && errno == EINTR);
     if (pty->slave < 0)
         goto out;
     apply_modes(pty->slave, terminal);
@@ -193,5 +195,11 @@ bool nacred_pty_type_end(struct watch *master)
 {
     struct termios modes;
 
-    return tcgetattr(master->fd, &modes) != 0 || write(master->fd, &modes.c_cc[VEOF], 1) > 0;
+    if (tcgetattr(master->fd, &modes) != 0)
+        return true;
+    ssize_t n;
+    do
+        n = write(master->fd, &modes.c_cc[VEOF], 1);
+    while (n < 0 && errno == EINTR);
+    return n > 0;
 }

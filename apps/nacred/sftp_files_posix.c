@@ -76,6 +76,26 @@ static enum sftp_status result(bool good)
     return status_of(good ? 0 : errno);
 }
 
+static int open_at(int folder, const char *name, int flags, mode_t mode)
+{
+    int fd;
+
+    do
+        fd = openat(folder, name, flags | O_NOFOLLOW | O_CLOEXEC, mode);
+    while (fd < 0 && errno == EINTR);
+    return fd;
+}
+
+static bool set_size(int fd, uint64_t size)
+{
+    int result;
+
+    do
+        result = ftruncate(fd, (off_t)size);
+    while (result != 0 && errno == EINTR);
+    return result == 0;
+}
+
 /* The folder that holds the last name, which `*name` points to: "." for "/". -1 with errno. */
 static int walk(const char *path, const char **name)
 {
@@ -85,7 +105,7 @@ static int walk(const char *path, const char **name)
     path++;
     for (const char *slash = strchr(path, '/'); fd >= 0 && slash; slash = strchr(path, '/')) {
         snprintf(part, sizeof part, "%.*s", (int)(slash - path), path);
-        int next = openat(fd, part, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        int next = open_at(fd, part, O_PATH | O_DIRECTORY, 0);
         int failed = errno;
         close(fd);
         errno = failed;
@@ -125,7 +145,7 @@ static enum sftp_status set_attributes(int fd, const struct sftp_attributes *a)
     if ((a->flags & SFTP_ATTR_SIZE) && a->size > INT64_MAX)
         return SFTP_FAILURE;
     if (a->flags & SFTP_ATTR_SIZE)
-        good = ftruncate(fd, (off_t)a->size) == 0;
+        good = set_size(fd, a->size);
     if (good && (a->flags & SFTP_ATTR_PERMISSIONS))
         good = fchmod(fd, a->permissions & MODE_BITS) == 0;
     if (good && (a->flags & SFTP_ATTR_UIDGID))
@@ -157,7 +177,7 @@ static int open_beneath(const char *path, int flags, mode_t mode)
 {
     const char *name;
     int folder = walk(path, &name);
-    int fd = folder < 0 ? -1 : openat(folder, name, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, mode);
+    int fd = folder < 0 ? -1 : open_at(folder, name, flags | O_NONBLOCK | O_NOCTTY, mode);
     int failed = errno;
 
     if (folder >= 0)
@@ -200,7 +220,11 @@ enum sftp_status nacred_sftp_file_read(struct sftp_file *file, uint64_t offset, 
 {
     if (offset > INT64_MAX - size)
         return SFTP_EOF;
-    ssize_t n = pread(file->fd, at, size, (off_t)offset);
+    ssize_t n;
+
+    do
+        n = pread(file->fd, at, size, (off_t)offset);
+    while (n < 0 && errno == EINTR);
     *len = n > 0 ? (size_t)n : 0;
     return n < 0 ? status_of(errno) : n == 0 && size > 0 ? SFTP_EOF : SFTP_OK;
 }
@@ -214,6 +238,8 @@ enum sftp_status nacred_sftp_file_write(struct sftp_file *file, uint64_t offset,
     while (len > 0) {
         ssize_t n = pwrite(file->fd, bytes, len, (off_t)offset);
 
+        if (n < 0 && errno == EINTR)
+            continue;
         if (n < 0)
             return status_of(errno);
         bytes += n;
@@ -240,7 +266,12 @@ enum sftp_status nacred_sftp_file_set(struct sftp_file *file, const struct sftp_
 
 enum sftp_status nacred_sftp_file_sync(struct sftp_file *file)
 {
-    return result(fsync(file->fd) == 0);
+    int done;
+
+    do
+        done = fsync(file->fd);
+    while (done != 0 && errno == EINTR);
+    return result(done == 0);
 }
 
 /* ---- folders ---- */
@@ -313,8 +344,8 @@ enum sftp_status nacred_sftp_stat(const char *path, bool follow, struct sftp_att
 
 static bool set_size_beneath(int folder, const char *name, uint64_t size)
 {
-    int fd = openat(folder, name, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-    bool good = fd >= 0 && size <= INT64_MAX && ftruncate(fd, (off_t)size) == 0;
+    int fd = open_at(folder, name, O_WRONLY | O_NONBLOCK | O_NOCTTY, 0);
+    bool good = fd >= 0 && size <= INT64_MAX && set_size(fd, size);
     int failed = errno;
 
     if (fd >= 0)

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "system.h"
+#include "write_posix.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
@@ -11,14 +13,24 @@
 const char *const nacred_sftp_program = "/usr/lib/openssh/sftp-server";
 
 /* Pipes and sockets must never become descriptor 0, 1 or 2. */
+static int open_null(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd < 0 && errno == EINTR);
+    return fd;
+}
+
 bool nacred_system_start(int *argc, char ***argv)
 {
-    int fd = open("/dev/null", O_RDWR);
+    int fd = open_null();
 
     (void)argc;
     (void)argv;
     while (fd >= 0 && fd <= 2)
-        fd = open("/dev/null", O_RDWR);
+        fd = open_null();
     if (fd >= 0)
         close(fd);
     signal(SIGPIPE, SIG_IGN);
@@ -43,7 +55,7 @@ unsigned nacred_ip_read(const char *text, uint8_t bytes[16])
 void nacred_standard_error(const char *text, size_t len)
 {
     /* A log that cannot be written has nowhere to say so. */
-    if (write(STDERR_FILENO, text, len) < 0)
+    if (!nacred_write_all(STDERR_FILENO, text, len))
         return;
 }
 

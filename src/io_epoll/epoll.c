@@ -148,7 +148,7 @@ static enum nacre_error epoll_connect(struct io *io, io_socket s, const struct i
     bool pending = false;
     enum nacre_error refused = NACRE_OK;
     if (connect(s, (const struct sockaddr *)(const void *)to->bytes, to->len) != 0) {
-        pending = errno == EINPROGRESS;
+        pending = errno == EINPROGRESS || errno == EINTR; /* interrupted, it goes on by itself */
         refused = pending ? NACRE_OK : nacre_error_from_errno(errno);
     }
     enum nacre_error error =

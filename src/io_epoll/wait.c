@@ -23,9 +23,13 @@ void nacre_epoll_wake(struct io *io)
     static const uint64_t one = 1;
     if (atomic_exchange_explicit(&io->wake_sent, true, memory_order_acq_rel))
         return;
-    /* Cannot fail: the counter would have to reach 2^64 - 1. */
-    ssize_t written = write(io->event, &one, sizeof one);
-    (void)written;
+    ssize_t written;
+    do {
+        written = write(io->event, &one, sizeof one);
+    } while (written < 0 && errno == EINTR);
+    /* The counter cannot be full. Should the system have other reasons, the next one tries again. */
+    if (written < 0)
+        atomic_store_explicit(&io->wake_sent, false, memory_order_release);
 }
 
 static void note_stream(struct epoll_slot *s, uint32_t events)

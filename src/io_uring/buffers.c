@@ -48,11 +48,16 @@ enum nacre_error nacre_uring_buffers_open(struct io *io)
 /* The ring is gone: the kernel writes to none of it any more. */
 void nacre_uring_buffers_close(struct io *io)
 {
-    for (unsigned i = 0; i < BIG_COUNT; i++)
+    for (unsigned i = 0; i < BIG_COUNT; i++) {
         nacre_block_release(io->big[i]);
+        io->big[i] = NULL;
+    }
     free(io->big_ring);
     free(io->landing_ring);
     free(io->landing);
+    io->big_ring = io->landing_ring = NULL;
+    io->landing = NULL;
+    io->landing_free = io->big_free = 0;
 }
 
 void nacre_uring_landing_return(struct io *io, unsigned number)

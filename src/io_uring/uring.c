@@ -50,10 +50,30 @@ static enum nacre_error open_ring(struct io *io)
     if (result < 0)
         return nacre_error_from_errno(-result);
     io->files = files;
-    io->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (io->event < 0)
-        return nacre_error_from_errno(errno);
     return nacre_uring_buffers_open(io);
+}
+
+static enum nacre_error open_all(struct io *io)
+{
+    io->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    return io->event < 0 ? nacre_error_from_errno(errno) : open_ring(io);
+}
+
+enum nacre_error nacre_uring_have_ring(struct io *io)
+{
+    if (io->have_ring)
+        return NACRE_OK;
+    nacre_uring_buffers_close(io);
+    io->enabled = io->woken_armed = io->sweep = false;
+    io->hungry_until = 0;
+    io->big_users = io->big_flying = 0;
+    io->arena_used = 0;
+    enum nacre_error error = open_ring(io);
+    if (error != NACRE_OK && io->have_ring) {
+        io_uring_queue_exit(&io->ring);
+        io->have_ring = false;
+    }
+    return error;
 }
 
 static enum nacre_error uring_open(struct io **out, const struct io_options *options)
@@ -74,7 +94,7 @@ static enum nacre_error uring_open(struct io **out, const struct io_options *opt
     atomic_init(&io->wake_sent, false);
     enum nacre_error error = NACRE_E_NOBUFS;
     if (nacre_slots_init(&io->slots, sizeof(struct uring_slot), offsetof(struct uring_slot, next), options->max_slots))
-        error = open_ring(io);
+        error = open_all(io);
     if (error != NACRE_OK) {
         uring_close(io);
         return error;
@@ -87,7 +107,9 @@ static enum nacre_error uring_open(struct io **out, const struct io_options *opt
 
 static enum nacre_error slot_take(struct io *io, uint64_t owner, enum uring_kind kind, uint32_t *slot)
 {
-    enum nacre_error error = nacre_slots_take(&io->slots, slot);
+    enum nacre_error error = nacre_uring_have_ring(io);
+    if (error == NACRE_OK)
+        error = nacre_slots_take(&io->slots, slot);
     if (error != NACRE_OK)
         return error;
     struct uring_slot *s = uring_slot_at(io, *slot);
@@ -123,6 +145,8 @@ static void submit(struct io *io)
 
 bool nacre_uring_have_room(struct io *io, size_t bytes)
 {
+    if (!io->have_ring)
+        return false;
     if (io_uring_sq_space_left(&io->ring) == 0 || io->arena_used + bytes > ARENA_BYTES)
         submit(io);
     return io_uring_sq_space_left(&io->ring) != 0 && io->arena_used + bytes <= ARENA_BYTES;
@@ -229,9 +253,9 @@ static enum nacre_error uring_attach(struct io *io, io_socket fd, uint64_t owner
 static enum nacre_error uring_connect(struct io *io, io_socket fd, const struct io_address *to, uint64_t owner,
                                       uint32_t *slot)
 {
-    if (!nacre_uring_have_room(io, sizeof *to))
-        return NACRE_E_NOBUFS;
-    enum nacre_error error = uring_attach(io, fd, owner, slot);
+    enum nacre_error error = nacre_uring_have_ring(io);
+    if (error == NACRE_OK)
+        error = nacre_uring_have_room(io, sizeof *to) ? uring_attach(io, fd, owner, slot) : NACRE_E_NOBUFS;
     if (error != NACRE_OK)
         return error;
     struct io_address *at = (struct io_address *)(void *)(io->arena + io->arena_used);

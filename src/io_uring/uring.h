@@ -85,7 +85,7 @@ struct uring_slot {
     uint16_t parked_first, parked_last; /* landing buffers that wait for memory, after what is kept: number + 1 */
     uint8_t kind;
     uint8_t accepts; /* in flight */
-    uint8_t runs;    /* receives in a row that speak for the other kind of buffer */
+    uint8_t runs;    /* receives in a row that speak for the other kind of buffer; a listener's accepts that failed */
 };
 
 _Static_assert(sizeof(struct uring_slot) <= 72, "a slot is about one cache line");
@@ -100,10 +100,10 @@ struct io {
     struct io_options options;
     struct io_uring ring;
     int event;
-    bool have_ring, enabled;
-    bool woken_armed; /* the poll of `event` is in flight */
-    bool sweep;       /* a starved slot was detached: the lists of the starved are gone through */
-    uint32_t files;   /* slots below this have a place in the ring's table of files */
+    bool have_ring, enabled; /* without a ring: lost.c */
+    bool woken_armed;        /* the poll of `event` is in flight */
+    bool sweep;              /* a starved slot was detached: the lists of the starved are gone through */
+    uint32_t files;          /* slots below this have a place in the ring's table of files */
     struct slots slots;
     struct slot_queue work;
     struct slot_queue resting; /* listeners that failed, soonest first */
@@ -119,6 +119,7 @@ struct io {
     struct block *big[BIG_COUNT];
 
     bool in_trouble; /* the kernel could not be asked the last time */
+    int64_t trouble_since;
     size_t arena_used;
     _Alignas(16) uint8_t arena[ARENA_BYTES];
     _Alignas(64) atomic_bool wake_sent; /* a wake-up is under way; the only member other threads touch */
@@ -238,6 +239,14 @@ void nacre_uring_work_listener(struct io *io, uint32_t slot, struct uring_out *o
 void nacre_uring_accepted(struct io *io, uint32_t slot, const struct io_uring_cqe *cqe, struct uring_out *out);
 /* Lets listeners that have rested go on. */
 void nacre_uring_end_rest(struct io *io, int64_t now_ns);
+
+/* A ring that the kernel cannot be asked by. */
+/* Gives it up when that has lasted and nobody is left who could go on. */
+void nacre_uring_look_after(struct io *io);
+/* Makes another for who comes next, where there is none. */
+enum nacre_error nacre_uring_have_ring(struct io *io);
+/* Waits for nothing but a wake-up; `out` is empty. */
+void nacre_uring_sleep_without(struct io *io, int64_t until_ns, struct uring_out *out);
 
 /* Waiting. */
 unsigned nacre_uring_wait(struct io *io, int64_t until_ns, struct io_done *out, unsigned max);

@@ -20,9 +20,13 @@ void nacre_uring_wake(struct io *io)
     static const uint64_t one = 1;
     if (atomic_exchange_explicit(&io->wake_sent, true, memory_order_acq_rel))
         return;
-    /* Cannot fail: the counter would have to reach 2^64 - 1. */
-    ssize_t written = write(io->event, &one, sizeof one);
-    (void)written;
+    ssize_t written;
+    do {
+        written = write(io->event, &one, sizeof one);
+    } while (written < 0 && errno == EINTR);
+    /* The counter cannot be full. Should the system have other reasons, the next one tries again. */
+    if (written < 0)
+        atomic_store_explicit(&io->wake_sent, false, memory_order_release);
 }
 
 /* Each write is told once, and the counter never has to be read. */
@@ -66,13 +70,14 @@ static int enter(struct io *io, int64_t until_ns)
     return result;
 }
 
-/* Time that is up, a signal, and completions that have to be taken first are no trouble. Trouble costs a pause, not a
- * processor. */
+/* Time that is up, a signal, and completions that have to be taken first, if there are any, are no trouble. Trouble
+ * costs a pause, not a processor. */
 static void look_for_trouble(struct io *io, int result, struct uring_out *out)
 {
     static const struct timespec pause = {.tv_nsec = TROUBLE_NS};
     bool before = io->in_trouble;
-    io->in_trouble = result < 0 && result != -ETIME && result != -EINTR && result != -EBUSY && result != -EAGAIN;
+    bool later = (result == -EBUSY || result == -EAGAIN) && io_uring_cq_ready(&io->ring) != 0;
+    io->in_trouble = result < 0 && result != -ETIME && result != -EINTR && !later;
     if (!io->in_trouble || uring_out_is_full(out))
         return;
     if (!before)
@@ -166,13 +171,22 @@ unsigned nacre_uring_wait(struct io *io, int64_t until_ns, struct io_done *out, 
     struct uring_out o = {.at = out, .max = max};
     if (max == 0)
         return 0;
+    while (!io->have_ring) {
+        work_once(io, &o);
+        if (o.count == 0)
+            nacre_uring_sleep_without(io, until_ns, &o);
+        if (o.count != 0 || until_ns <= 0 || (until_ns != INT64_MAX && nacre_clock_ns() >= until_ns))
+            return o.count;
+    }
     start(io);
     for (;;) {
         prepare(io, &o);
         look_for_trouble(io, enter(io, o.count != 0 ? 0 : sleep_until(io, until_ns)), &o);
         reap(io, &o);
         work_once(io, &o);
-        if (o.count != 0 || io->in_trouble || until_ns <= 0 || (until_ns != INT64_MAX && nacre_clock_ns() >= until_ns))
+        nacre_uring_look_after(io);
+        if (o.count != 0 || io->in_trouble || !io->have_ring || until_ns <= 0 ||
+            (until_ns != INT64_MAX && nacre_clock_ns() >= until_ns))
             return o.count;
     }
 }

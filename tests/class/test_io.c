@@ -99,13 +99,19 @@ static bool others_rest(void)
     return cpu_ns(CLOCK_PROCESS_CPUTIME_ID) - all - worked < worked / 4;
 }
 
+enum {
+    TOO_LONG_S = 110 /* the test ends a little later */
+};
+
 enum outcome {
     AS_IT_SHOULD,
     NOT_PERMITTED,
     NO_CLIENT,
     NOT_TOLD,
     TOLD_AGAIN,
-    SPINS
+    SPINS,
+    NOT_CLOSED,
+    LEFT_OPEN,
 };
 
 /* Not every processor has that call. */
@@ -143,6 +149,84 @@ static enum outcome live_without_epoll(void)
     client_free(&c);
     server_free(s);
     return AS_IT_SHOULD;
+}
+
+static bool refuse_ring(void)
+{
+    return apart_refuse(SYS_io_uring_enter, -1, EAGAIN);
+}
+
+static bool refuse_ring_for_good(void)
+{
+    return apart_refuse(SYS_io_uring_enter, -1, ENOMEM);
+}
+
+/* With clients of every kind: one that is logged in with bytes on their way both ways, one that has said nothing. */
+static enum outcome live_without_uring(bool (*refuse)(void))
+{
+    static uint8_t much[4 << 20];
+    size_t before = server_descriptors();
+    struct server *s = server_new();
+    struct client c, quiet;
+    struct server_seen seen;
+    server_set(s, "IOBackend=io_uring");
+    server_set(s, "WorkerThreads=1");
+    server_start(s, 1);
+    int ch = client_start(&c, s->port) ? client_open(&c, "session") : -1;
+    client_init(&quiet);
+    if (ch < 0 || !server_wait(s, EVENT_SSH_CHANNEL_OPENED, 0, &seen) || !client_dial(&quiet, "127.0.0.1", s->port))
+        return NO_CLIENT;
+    (void)nacre_send_bytes(s->nacre, seen.channel, much, sizeof much); /* more than goes out */
+    if (!refuse())
+        return NOT_PERMITTED;
+    if (!client_send(&c, ch, "x", 1) || !client_turn(&c, 10)) /* the last that the worker hears */
+        return NO_CLIENT;
+    if (!server_wait(s, EVENT_ERROR, 0, &seen) || seen.code == 0)
+        return NOT_TOLD;
+    if (!others_rest())
+        return SPINS;
+    if (server_count(s, EVENT_ERROR) != 1)
+        return TOLD_AGAIN;
+    server_free(s);
+    while (client_turn(&c, 100))
+        ;
+    if (!c.fin)
+        return NOT_CLOSED;
+    client_free(&c);
+    client_free(&quiet);
+    return server_descriptors() == before ? AS_IT_SHOULD : LEFT_OPEN;
+}
+
+static void expect_survival(bool (*refuse)(void))
+{
+    const char *why_not = "this build is without liburing";
+    int status = 0;
+    if (nacre_io_uring.open == NULL || !nacre_io_uring.usable(&why_not))
+        cr_skip_test("%s", why_not);
+    pid_t child = fork();
+    if (child == 0) {
+        (void)alarm(TOO_LONG_S);
+        _exit((int)live_without_uring(refuse));
+    }
+    cr_assert(child > 0 && waitpid(child, &status, 0) == child);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == NOT_PERMITTED)
+        cr_skip_test("no system call may be refused here");
+    cr_expect(WIFEXITED(status));
+    cr_expect_eq(WEXITSTATUS(status), AS_IT_SHOULD);
+}
+
+/* As for epoll. A ring's requests end only by the ring, or with it: without that, server_free() waits for ever for
+ * connections to be gone. */
+Test(class_io, a_ring_that_fails_for_ever_is_told_once_costs_little_and_can_be_ended, .timeout = 120)
+{
+    expect_survival(refuse_ring_for_good);
+}
+
+/* EAGAIN and EBUSY ask to take completions first. Where there are none, it is trouble, and no reason to go in circles.
+ */
+Test(class_io, a_ring_that_is_busy_for_ever_is_trouble, .timeout = 120)
+{
+    expect_survival(refuse_ring);
 }
 
 /* Fails when the failure is not told, is told again and again, or costs a processor; and for ever in server_free() when

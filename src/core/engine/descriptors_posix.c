@@ -59,7 +59,8 @@ enum nacre_error nacre_descriptors_seclude(const io_socket *keep, unsigned count
     /* A socket must never get a number that somebody writes messages to. */
     for (int fd = 0; fd < STANDARD; fd++)
         if (next_kept(keep, count, fd) != fd)
-            (void)dup2(keep[0], fd);
+            while (dup2(keep[0], fd) < 0 && errno == EINTR)
+                ;
     return NACRE_OK;
 }
 

@@ -24,7 +24,10 @@ enum nacre_error nacre_lookup_addresses(const char *name, struct buf *out)
     enum nacre_error e = nacre_sock_start();
     if (e != NACRE_OK)
         return e;
-    int result = getaddrinfo(name, NULL, &hints, &found);
+    int result;
+    do {
+        result = getaddrinfo(name, NULL, &hints, &found);
+    } while (nacre_sock_lookup_goes_on(result));
     if (result != 0)
         return nacre_error_from_lookup(result);
     for (const struct addrinfo *a = found; a != NULL && e == NACRE_OK; a = a->ai_next) {

@@ -118,8 +118,10 @@ static void stop_shards(struct nacre_server *server)
         nacre_shard_stop(&server->shards[i]);
     for (unsigned i = 0; i < count; i++) {
         while (!atomic_load_explicit(&server->shards[i].ended, memory_order_acquire))
-            if (!nacre_deliver_discard(server))
+            if (!nacre_deliver_discard(server)) {
                 nacre_server_wait(server, nacre_clock_ns() + INT64_C(10000000));
+                server->ops->wake(server->shards[i].io); /* a wake-up may fail */
+            }
         nacre_thread_join(server->shards[i].thread);
     }
     while (nacre_deliver_discard(server))

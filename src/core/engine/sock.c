@@ -42,7 +42,10 @@ static enum nacre_error listen_in(const struct sock_listen *o, int family, io_so
     enum nacre_error error = nacre_sock_start();
     if (error != NACRE_OK)
         return error;
-    int result = getaddrinfo(any ? NULL : o->host, port, &hints, &found);
+    int result;
+    do {
+        result = getaddrinfo(any ? NULL : o->host, port, &hints, &found);
+    } while (nacre_sock_lookup_goes_on(result));
     if (result != 0)
         return nacre_error_from_lookup(result);
     error = NACRE_E_HOST_NOT_FOUND;
@@ -139,7 +142,11 @@ unsigned nacre_sock_peer(io_socket s, uint8_t bytes[16])
 void nacre_sock_farewell(io_socket s, const void *bytes, size_t len)
 {
     /* Nobody is left to be told when this fails. */
-    if (send(s, bytes, (sock_bytes)len, SOCK_AT_ONCE) >= 0)
+    bool sent;
+    do {
+        sent = send(s, bytes, (sock_bytes)len, SOCK_AT_ONCE) >= 0;
+    } while (!sent && nacre_sock_last_error() == NACRE_E_INTR);
+    if (sent)
         (void)shutdown(s, SOCK_NO_MORE);
 }
 

@@ -99,7 +99,10 @@ enum nacre_error nacre_error_from_errno(int number);
 /* True for error numbers of accept() that are of the one connection that was to be accepted: the next may be well. */
 bool nacre_sock_accept_goes_on(int number);
 
-/* The same for what getaddrinfo() returned; looks at errno where that says so. */
+/* What getaddrinfo() returned says to ask again. */
+bool nacre_sock_lookup_goes_on(int result);
+
+/* The class's code for what getaddrinfo() returned; looks at errno where that says so. */
 enum nacre_error nacre_error_from_lookup(int result);
 
 #endif

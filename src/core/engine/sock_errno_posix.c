@@ -95,6 +95,11 @@ enum nacre_error nacre_error_from_lookup(int result)
     }
 }
 
+bool nacre_sock_lookup_goes_on(int result)
+{
+    return result == EAI_SYSTEM && errno == EINTR;
+}
+
 /* accept(2), "Error handling". */
 bool nacre_sock_accept_goes_on(int number)
 {

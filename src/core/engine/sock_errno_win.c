@@ -72,3 +72,9 @@ enum nacre_error nacre_error_from_lookup(int result)
 {
     return nacre_error_from_errno(result); /* getaddrinfo() gives Winsock's numbers here */
 }
+
+bool nacre_sock_lookup_goes_on(int result)
+{
+    (void)result;
+    return false;
+}

@@ -16,7 +16,10 @@ enum nacre_error nacre_sock_resolve(const char *host, uint16_t port, struct sock
     enum nacre_error error = nacre_sock_start();
     if (error != NACRE_OK)
         return error;
-    int result = getaddrinfo(host, service, &hints, &found);
+    int result;
+    do {
+        result = getaddrinfo(host, service, &hints, &found);
+    } while (nacre_sock_lookup_goes_on(result));
     if (result != 0)
         return nacre_error_from_lookup(result);
     for (const struct addrinfo *a = found; a != NULL && out->count < SOCK_RESOLVED_MAX; a = a->ai_next) {

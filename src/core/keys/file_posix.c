@@ -62,6 +62,16 @@ static enum nacre_error read_all(struct container *k, int fd, struct buf *out)
     }
 }
 
+/* O_NONBLOCK: opening a pipe that nobody writes to must not hang before it is refused. */
+static int open_file(const char *path)
+{
+    int fd;
+    do {
+        fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    } while (fd < 0 && errno == EINTR);
+    return fd;
+}
+
 enum nacre_error nacre_file_read(struct container *k, struct span name, struct buf *out)
 {
     char path[FILE_NAME_MAX];
@@ -74,8 +84,7 @@ enum nacre_error nacre_file_read(struct container *k, struct span name, struct b
         return nacre_container_fail(k, NACRE_E_INVAL, "cannot be read: its name has a zero byte in it.");
     memcpy(path, name.at, name.len);
     path[name.len] = 0;
-    /* O_NONBLOCK: opening a pipe that nobody writes to must not hang before it is refused. */
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    int fd = open_file(path);
     if (fd < 0)
         return fail_errno(k, errno);
     enum nacre_error e;
@@ -105,17 +114,25 @@ bool nacre_file_exists(struct span name)
 }
 
 #ifdef __ELF__
+static bool read_at(int fd, void *at, size_t len, uint64_t from)
+{
+    ssize_t n;
+    do {
+        n = pread(fd, at, len, (off_t)from);
+    } while (n < 0 && errno == EINTR);
+    return n == (ssize_t)len;
+}
+
 /* The loader maps what the headers promise and dies of what is not there. */
 static bool segments_are_there(int fd, uint64_t size)
 {
     ElfW(Ehdr) h;
     ElfW(Phdr) p;
-    if (pread(fd, &h, sizeof h, 0) != (ssize_t)sizeof h || memcmp(h.e_ident, ELFMAG, SELFMAG) != 0 ||
-        h.e_phentsize != sizeof p)
+    if (!read_at(fd, &h, sizeof h, 0) || memcmp(h.e_ident, ELFMAG, SELFMAG) != 0 || h.e_phentsize != sizeof p)
         return false;
     for (unsigned i = 0; i < h.e_phnum; i++) {
         uint64_t at = (uint64_t)h.e_phoff + (uint64_t)i * sizeof p;
-        if (h.e_phoff > size || at > size || pread(fd, &p, sizeof p, (off_t)at) != (ssize_t)sizeof p)
+        if (h.e_phoff > size || at > size || !read_at(fd, &p, sizeof p, at))
             return false;
         if (p.p_type == PT_LOAD && (p.p_offset > size || p.p_filesz > size - p.p_offset))
             return false;
@@ -136,7 +153,7 @@ static bool is_whole(const char *path)
     struct stat st;
     if (strchr(path, '/') == NULL)
         return true;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int fd = open_file(path);
     if (fd < 0)
         return false;
     bool whole = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && segments_are_there(fd, (uint64_t)st.st_size);
