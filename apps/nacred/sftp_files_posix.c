@@ -220,13 +220,18 @@ enum sftp_status nacred_sftp_file_read(struct sftp_file *file, uint64_t offset, 
 {
     if (offset > INT64_MAX - size)
         return SFTP_EOF;
-    ssize_t n;
+    uint8_t *bytes = at;
+    ssize_t n = 1;
 
-    do
-        n = pread(file->fd, at, size, (off_t)offset);
-    while (n < 0 && errno == EINTR);
-    *len = n > 0 ? (size_t)n : 0;
-    return n < 0 ? status_of(errno) : n == 0 && size > 0 ? SFTP_EOF : SFTP_OK;
+    /* Clients take less than they asked for as the end of the file. */
+    *len = 0;
+    while (*len < size && (n > 0 || (n < 0 && errno == EINTR))) {
+        n = pread(file->fd, bytes + *len, size - *len, (off_t)(offset + *len));
+        *len += n > 0 ? (size_t)n : 0;
+    }
+    if (*len > 0 || size == 0)
+        return SFTP_OK;
+    return n < 0 ? status_of(errno) : SFTP_EOF;
 }
 
 enum sftp_status nacred_sftp_file_write(struct sftp_file *file, uint64_t offset, const void *at, size_t len)
