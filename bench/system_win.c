@@ -72,7 +72,7 @@ FILE *bench_system_create(const char *name)
 {
     wchar_t wide[PATH_MAX_WIDE];
     if (MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, name, -1, wide, PATH_MAX_WIDE) != 0)
-        return _wfopen(wide, L"wbN"); /* N: no process that is started inherits it */
+        return _wfopen(wide, L"wb");
     errno = EINVAL;
     return NULL;
 }
