@@ -5,7 +5,7 @@
 # through each way by OpenSSH, and FEWER by the others.
 . "$(dirname "$0")/lib.sh"
 need "$RUNNER" ssh ssh-keygen openssl sftp scp /usr/bin/python3
-HERE=$(cd "$(dirname "$0")" && pwd)
+. "$(dirname "$0")/windows_clients.sh"
 . "$HERE/sftp_checks.sh"
 . "$HERE/tunnel_checks.sh"
 
@@ -13,8 +13,6 @@ BYTES=${BYTES:-268435456}
 FEWER=${FEWER:-4194304}
 # From both sides: so many key exchanges there are at least.
 THRESHOLD=33554432
-# One folder for all runs of one user: Wine takes long to make it.
-export WINEPREFIX=${WINEPREFIX:-${NACRE_CACHE:-/tmp}/nacre-wine-$(id -u)} WINEDEBUG=-all
 NACRED=$RUNNER
 NACRED_OPTIONS=$NACRED_EXE
 # Wine makes a Ctrl+C of it.
@@ -24,10 +22,6 @@ random_file many "$BYTES"
 random_file fewer "$FEWER"
 mkdir "$T/served" "$T/raw" "$T/raw/root"
 echo outside >"$T/raw/outside"
-LIBSSH=""
-if cc "$HERE/echo_libssh.c" -o "$T/echo_libssh" -lssh >/dev/null 2>&1; then
-    LIBSSH=$T/echo_libssh
-fi
 
 # ---- what is refused ----
 
@@ -88,18 +82,6 @@ echo_with_rekeys()
     [ "$seen" -ge $((BYTES / THRESHOLD)) ]
 }
 
-plink_echo()
-{
-    timeout 300 ssh-keyscan -p "$PORT" -t ed25519 127.0.0.1 >"$T/scanned" 2>/dev/null
-    timeout 300 plink -ssh -batch -no-antispoof -hostkey "$(ssh-keygen -lf "$T/scanned" | awk '{ print $2; exit }')" -P "$PORT" \
-        -pw "$PASSWORD" "$USER_NAME@127.0.0.1" echo
-}
-
-dbclient_echo()
-{
-    DROPBEAR_PASSWORD=$PASSWORD timeout 300 dbclient -y -y -T -W 1048576 -p "$PORT" "$USER_NAME@127.0.0.1" echo
-}
-
 # Names of variables have no case there.
 own_variables()
 {
@@ -125,8 +107,8 @@ clients()
     check "$1: a client's variables replace none of ours" own_variables
     check "$1: no terminal, and it is said" no_terminal
     check "$1: ssh, $BYTES bytes there and back, with rekeys" echo_with_rekeys
-    ! command -v plink >/dev/null || check "$1: plink" through "$T/fewer" plink_echo
-    ! command -v dbclient >/dev/null || check "$1: dbclient" through "$T/fewer" dbclient_echo
+    ! command -v plink >/dev/null || check "$1: plink" through "$T/fewer" plink_talk "$USER_NAME" "$PASSWORD" echo
+    ! command -v dbclient >/dev/null || check "$1: dbclient" through "$T/fewer" dbclient_talk "$USER_NAME" "$PASSWORD" echo -W 1048576
     [ -z "$LIBSSH" ] || check "$1: libssh, its sftp too" "$LIBSSH" "$PORT" "$USER_NAME" "$PASSWORD" echo "$FEWER" by-libssh
     sftp_checks "$FEWER" "$1: "
     check "$1: ssh -L" local_port

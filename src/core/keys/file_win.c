@@ -40,6 +40,15 @@ static enum nacre_error fail_last(struct container *k, DWORD number)
     return nacre_container_fail(k, error_of(number), "cannot be read: %s.", text);
 }
 
+/* Opening a folder is refused with the same number as a file that may not be read. */
+static enum nacre_error fail_open(struct container *k, const wchar_t *path)
+{
+    DWORD number = GetLastError(), attributes = GetFileAttributesW(path);
+    if (attributes != INVALID_FILE_ATTRIBUTES && (attributes & FILE_ATTRIBUTE_DIRECTORY) != 0)
+        return nacre_container_fail(k, NACRE_E_KEY, "cannot be read: it is a folder.");
+    return fail_last(k, number);
+}
+
 static enum nacre_error read_all(struct container *k, HANDLE file, struct buf *out)
 {
     for (;;) {
@@ -81,7 +90,7 @@ enum nacre_error nacre_file_read(struct container *k, struct span name, struct b
         return nacre_container_fail(k, NACRE_E_INVAL, "cannot be read: its name is not UTF-8.");
     HANDLE file = CreateFileW(path, GENERIC_READ, FILE_SHARE_READ, NULL, OPEN_EXISTING, FILE_ATTRIBUTE_NORMAL, NULL);
     if (file == INVALID_HANDLE_VALUE)
-        return fail_last(k, GetLastError());
+        return fail_open(k, path);
     if (GetFileType(file) != FILE_TYPE_DISK)
         e = nacre_container_fail(k, NACRE_E_KEY, "cannot be read: it is not a regular file.");
     else if (!GetFileSizeEx(file, &size))

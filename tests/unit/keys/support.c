@@ -4,27 +4,23 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
+
+#include "unit/keys/shell.h"
 
 struct nacre_crypto *crypto;
-static char folder[] = "/tmp/nacre-keys-XXXXXX";
 char why[512], subject[256];
 
 void keys_setup(void)
 {
     crypto = nacre_crypto_open(true);
     cr_assert_not_null(crypto);
-    cr_assert_not_null(mkdtemp(folder));
-    cr_assert_eq(chdir(folder), 0);
+    cr_assert(shell_enter_folder());
 }
 
 void keys_teardown(void)
 {
-    char command[128];
     nacre_crypto_unref(crypto);
-    snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    cr_assert_eq(chdir("/"), 0);
-    cr_assert_eq(system(command), 0);
+    cr_assert(shell_leave_folder());
 }
 
 void run(const char *format, ...)
@@ -34,9 +30,9 @@ void run(const char *format, ...)
     va_start(arguments, format);
     vsnprintf(command, sizeof command, format, arguments);
     va_end(arguments);
-    if (system("command -v ssh-keygen openssl >/dev/null") != 0)
+    if (shell("command -v ssh-keygen openssl >/dev/null") != 0)
         cr_skip_test("ssh-keygen and openssl are not installed");
-    cr_assert_eq(system(command), 0, "%s", command);
+    cr_assert_eq(shell(command), 0, "%s", command);
 }
 
 void make_dsa(void)
@@ -53,17 +49,16 @@ enum nacre_error open_as(enum store_type type, struct span store, const char *pa
     return nacre_store_open(crypto, &request, out, subject, sizeof subject, why, sizeof why);
 }
 
-static void check_print(struct key *k, const char *name, const char *public)
+void check_print(struct key *k, const char *name, const char *public)
 {
-    char line[256] = "", print[64] = "", command[256];
+    uint8_t line[512];
+    char print[64] = "";
     cr_assert(nacre_key_is_private(k));
     cr_assert_str_empty(why);
     cr_assert(nacre_key_fingerprint(crypto, nacre_key_blob(k), print));
-    snprintf(command, sizeof command, "ssh-keygen -lf %s 2>/dev/null || puttygen -l %s", public, public);
-    FILE *p = popen(command, "r");
-    cr_assert(p != NULL && fgets(line, sizeof line, p) != NULL);
-    pclose(p);
-    cr_expect_not_null(strstr(line, print), "%s is %s, not %s", name, line, print);
+    run("(ssh-keygen -lf %s 2>/dev/null || puttygen -l %s) > print", public, public);
+    line[slurp("print", line, sizeof line - 1)] = 0;
+    cr_expect_not_null(strstr((const char *)line, print), "%s is %s, not %s", name, (const char *)line, print);
 }
 
 void check_opens(enum store_type type, const char *file, const char *password, const char *public)
@@ -152,14 +147,19 @@ void need(const char *program)
 {
     char command[128];
     snprintf(command, sizeof command, "command -v %s >/dev/null", program);
-    if (system(command) != 0)
+    if (shell(command) != 0)
         cr_skip_test("%s is not installed", program);
+}
+
+bool has_library(const char *library)
+{
+    const char *with = strstr(nacre_keys_features(), library);
+    const char *without = strstr(nacre_keys_features(), "without");
+    return with != NULL && (without == NULL || with < without);
 }
 
 void need_library(const char *library)
 {
-    const char *with = strstr(nacre_keys_features(), library);
-    const char *without = strstr(nacre_keys_features(), "without");
-    if (with == NULL || (without != NULL && without < with))
+    if (!has_library(library))
         cr_skip_test("this build is without %s", library);
 }

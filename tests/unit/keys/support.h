@@ -22,7 +22,8 @@ void make_dsa(void);
 /* Skips the test where `program` is not installed. */
 void need(const char *program);
 
-/* Skips the test in a build without `library`. */
+/* Whether the build has `library`; skips the test where it has not. */
+bool has_library(const char *library);
 void need_library(const char *library);
 
 enum nacre_error open_as(enum store_type type, struct span store, const char *password, struct key **out);
@@ -30,6 +31,9 @@ enum nacre_error open_as(enum store_type type, struct span store, const char *pa
 /* Opens the file and checks the fingerprint of its public half as ssh-keygen tells it of the file `public`. */
 void check_opens(enum store_type type, const char *file, const char *password, const char *public);
 void check_opens_blob(enum store_type type, struct span store, const char *password, const char *public);
+/* Checks the fingerprint of a private key. */
+void check_print(struct key *k, const char *name, const char *public);
+
 void check_fails(enum store_type type, struct span store, const char *password, enum nacre_error want);
 
 /* Cuts the blob everywhere and changes every byte of it: one clear error, or the key that is in it. */

@@ -40,8 +40,8 @@ Test(ppk, every_kind_of_key_in_both_versions_locked_and_not)
             snprintf(options, sizeof options, "--ppk-param version=2");
         else
             snprintf(options, sizeof options, "--ppk-param version=3,%s", light);
-        if (i / 2 % 2 != 0 && i % 2 == 0)
-            need_library("libargon2");
+        if (i / 2 % 2 != 0 && i % 2 == 0 && !has_library("libargon2"))
+            continue;
         make(kinds[i / 4].options, options, password);
         check_opens(STORE_PPK_FILE, "k.ppk", password, "k.pub");
         cr_expect_str_eq(subject, "me@here");

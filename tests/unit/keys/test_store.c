@@ -3,9 +3,8 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "unit/keys/shell.h"
 #include "unit/keys/support.h"
 
 TestSuite(store, .init = keys_setup, .fini = keys_teardown);
@@ -150,9 +149,9 @@ Test(store, files_that_cannot_be_read_are_named)
     check_fails(STORE_PEM_FILE, span_str("big"), NULL, NACRE_E_KEY);
     cr_expect_not_null(strstr(why, "larger"));
     check_fails(STORE_PEM_BLOB, span_of(big, sizeof big), NULL, NACRE_E_KEY);
-    if (geteuid() == 0)
+    run("chmod 0 words");
+    if (shell("test -r words") == 0)
         return; /* may read everything */
-    cr_assert_eq(chmod("words", 0), 0);
     check_fails(STORE_PEM_FILE, span_str("words"), NULL, NACRE_E_ACCES);
 }
 
@@ -163,7 +162,6 @@ Test(store, types_that_are_not_readable_are_named)
         enum nacre_error want;
         const char *name;
     } cases[] = {
-        {STORE_USER, NACRE_E_NOT_SUPPORTED, "User"},        {STORE_MACHINE, NACRE_E_NOT_SUPPORTED, "Machine"},
         {STORE_JKS_FILE, NACRE_E_NOT_SUPPORTED, "JKS"},     {STORE_JKS_BLOB, NACRE_E_NOT_SUPPORTED, "JKS"},
         {STORE_BCFKS_FILE, NACRE_E_NOT_SUPPORTED, "BCFKS"}, {STORE_BCFKS_BLOB, NACRE_E_NOT_SUPPORTED, "BCFKS"},
         {(enum store_type)20, NACRE_E_KEY_TYPE, "20"},      {(enum store_type) - 1, NACRE_E_KEY_TYPE, "-1"},
