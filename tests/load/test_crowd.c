@@ -49,8 +49,8 @@ ParameterizedTestParameters(load_crowd, everybody_logs_in_and_is_heard)
 ParameterizedTest(char model[32], load_crowd, everybody_logs_in_and_is_heard, .timeout = 3000)
 {
     const size_t count = load_number("NACRE_TEST_CROWD", 200);
-    struct client *clients = calloc(count, sizeof *clients);
     load_needs(model);
+    struct client *clients = calloc(count, sizeof *clients);
     struct server *s = load_server(model, count);
     s->echo = true;
     server_start(s, 1);

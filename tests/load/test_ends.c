@@ -125,9 +125,9 @@ ParameterizedTest(char model[32], load_ends, ends_in_flight_leave_no_handle, .ti
     struct round r = {.model = model,
                       .quiet = load_number("NACRE_TEST_QUIET", 400),
                       .standing = load_number("NACRE_TEST_STANDING", 50)};
-    struct nacre_crypto *crypto = nacre_crypto_open(false);
     size_t settled = 0;
     load_needs(model);
+    struct nacre_crypto *crypto = nacre_crypto_open(false);
     for (size_t i = 0; i < SETTLED + rounds; i++) {
         r.shut_first = i % 2 != 0;
         end_in_flight(&r, crypto);
