@@ -15,12 +15,22 @@ static int64_t in_ms(int ms)
 
 void rig_open(struct rig *r, size_t row)
 {
+    rig_open_resting(r, row, NULL, NULL, NULL);
+}
+
+void rig_open_resting(struct rig *r, size_t row, void (*rest)(void *, int64_t), void (*resume)(void *), void *context)
+{
     *r = (struct rig){.d = driver_at(row), .max = RIG_BATCH};
     r->ops = r->d->ops;
     r->sockets = r->d->sockets();
     nacre_pool_init(&r->pool, 0);
-    const struct io_options options = {
-        .pool = &r->pool, .receive_bytes = RIG_RECEIVE, .headroom = RIG_HEADROOM, .max_slots = RIG_SLOTS};
+    const struct io_options options = {.pool = &r->pool,
+                                       .receive_bytes = RIG_RECEIVE,
+                                       .headroom = RIG_HEADROOM,
+                                       .max_slots = RIG_SLOTS,
+                                       .rest = rest,
+                                       .resume = resume,
+                                       .context = context};
     const char *why_not = NULL;
     cr_assert(r->ops->usable(&why_not), "%s", why_not);
     cr_assert_eq(r->ops->open(&r->io, &options), NACRE_OK);

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A thread waits for the kernel, and another one uses the instance meanwhile: back ends with reap() and due(). */
+#include <netinet/in.h>
+#include <pthread.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "backend/rig.h"
+#include "base/plat.h"
+
+enum {
+    OWNER = 77,
+    ROUNDS = 500, /* each may meet the waiting thread at another point */
+};
+
+struct resting {
+    struct rig r;
+    plat_mutex lock; /* whoever has it has the instance */
+    plat_cond told;
+    bool stops;
+    struct io_done last[IO_TROUBLE + 1];
+    unsigned seen[IO_TROUBLE + 1];
+};
+
+static void rest(void *context, int64_t until_ns)
+{
+    struct resting *t = context;
+    (void)until_ns;
+    nacre_mutex_unlock(&t->lock);
+}
+
+static void resume(void *context)
+{
+    struct resting *t = context;
+    nacre_mutex_lock(&t->lock);
+}
+
+static void *wait_on(void *context)
+{
+    struct resting *t = context;
+    nacre_mutex_lock(&t->lock);
+    while (!t->stops) {
+        unsigned count = t->r.ops->wait(t->r.io, INT64_MAX, t->r.batch, RIG_BATCH);
+        for (unsigned i = 0; i < count; i++) {
+            t->last[t->r.batch[i].kind] = t->r.batch[i];
+            t->seen[t->r.batch[i].kind]++;
+        }
+        nacre_cond_signal(&t->told);
+    }
+    nacre_mutex_unlock(&t->lock);
+    return NULL;
+}
+
+/* The instance is ours. Who waits does not know what we have made due. */
+static void expect(struct resting *t, enum io_kind kind, unsigned times)
+{
+    const int64_t until = nacre_clock_ns() + RIG_WAIT_MS * INT64_C(1000000);
+    if (t->r.ops->due(t->r.io) == 0)
+        t->r.ops->wake(t->r.io);
+    while (t->seen[kind] < times && nacre_clock_ns() < until)
+        (void)nacre_cond_wait(&t->told, &t->lock, until);
+    cr_assert_eq(t->seen[kind], times, "kind %d: %u, not %u", kind, t->seen[kind], times);
+}
+
+/* Bound and not listening: it refuses, and nobody else can have it meanwhile. */
+static int refusing_port(struct io_address *at)
+{
+    const struct sockaddr_in own = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    at->len = sizeof at->bytes;
+    cr_assert_eq(bind(fd, (const struct sockaddr *)&own, sizeof own), 0);
+    cr_assert_eq(getsockname(fd, (struct sockaddr *)(void *)at->bytes, &at->len), 0);
+    return fd;
+}
+
+CASE(backend_resting, a_connection_begun_while_another_thread_waits_ends_as_it_ends)
+{
+    struct resting t = {.stops = false};
+    pthread_t thread;
+    uint32_t slot;
+    struct io_address at;
+    int port = refusing_port(&at);
+    nacre_mutex_init(&t.lock);
+    nacre_cond_init(&t.told);
+    rig_open_resting(&t.r, *row, rest, resume, &t);
+    if (t.r.ops->reap == NULL) {
+        rig_close(&t.r);
+        close(port);
+        cr_skip_test("%s: an instance is one thread's", driver_at(*row)->ops->name);
+    }
+    cr_assert_eq(pthread_create(&thread, NULL, wait_on, &t), 0);
+    for (unsigned i = 1; i <= ROUNDS; i++) {
+        nacre_mutex_lock(&t.lock);
+        cr_assert_eq(t.r.ops->connect(t.r.io, t.r.d->unconnected(&at), &at, OWNER, &slot), NACRE_OK);
+        expect(&t, IO_CONNECTED, i);
+        cr_assert_eq(t.last[IO_CONNECTED].error, NACRE_E_CONNREFUSED);
+        t.r.ops->detach(t.r.io, slot);
+        expect(&t, IO_GONE, i);
+        nacre_mutex_unlock(&t.lock);
+    }
+    nacre_mutex_lock(&t.lock);
+    t.stops = true;
+    t.r.ops->wake(t.r.io);
+    nacre_mutex_unlock(&t.lock);
+    pthread_join(thread, NULL);
+    rig_close(&t.r);
+    close(port);
+    nacre_cond_destroy(&t.told);
+    nacre_mutex_destroy(&t.lock);
+}
