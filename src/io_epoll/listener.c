@@ -26,6 +26,7 @@ static void rest(struct io *io, uint32_t slot)
 void nacre_epoll_work_listener(struct io *io, uint32_t slot, struct epoll_out *out)
 {
     struct epoll_slot *s = epoll_slot_at(io, slot);
+    unsigned failed = 0;
     for (unsigned i = 0; i < ACCEPTS_PER_TURN && !epoll_out_is_full(out); i++) {
         int fd = accept4(s->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
@@ -34,7 +35,8 @@ void nacre_epoll_work_listener(struct io *io, uint32_t slot, struct epoll_out *o
         }
         if (errno == EAGAIN || errno == EWOULDBLOCK)
             return;
-        if (nacre_sock_accept_goes_on(errno))
+        failed++;
+        if (nacre_sock_accept_goes_on(errno) && failed < ACCEPTS_PER_TURN) /* not when nothing else comes */
             continue;
         epoll_report(out, IO_LISTEN_FAILED, s)->error = nacre_error_from_errno(errno);
         rest(io, slot);

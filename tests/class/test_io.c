@@ -111,6 +111,7 @@ enum outcome {
     TOLD_AGAIN,
     SPINS,
     NOT_CLOSED,
+    NOT_SERVED,
     LEFT_OPEN,
 };
 
@@ -149,6 +150,58 @@ static enum outcome live_without_epoll(void)
     client_free(&c);
     server_free(s);
     return AS_IT_SHOULD;
+}
+
+/* The listener is of no use: who is connected notices nothing. */
+static enum outcome live_without_accept(int error)
+{
+    struct server *s = server_new();
+    struct client c, late;
+    s->echo = true;
+    server_set(s, "IOBackend=epoll");
+    server_set(s, "WorkerThreads=1");
+    server_start(s, 1);
+    int ch = client_start(&c, s->port) ? client_open(&c, "session") : -1;
+    if (ch < 0)
+        return NO_CLIENT;
+    if (!apart_refuse(SYS_accept4, -1, error))
+        return NOT_PERMITTED;
+    client_init(&late);
+    if (!client_dial(&late, "127.0.0.1", s->port))
+        return NO_CLIENT;
+    if (!server_wait(s, EVENT_ERROR, 0, NULL))
+        return NOT_TOLD;
+    if (!others_rest())
+        return SPINS;
+    if (!client_send(&c, ch, "x", 1) || !client_wait_count(&c, &c.channels[ch].received, 1))
+        return NOT_SERVED;
+    client_free(&late);
+    client_free(&c);
+    server_free(s);
+    return AS_IT_SHOULD;
+}
+
+/* accept(2): those of the one connection that comes next, and those of the listener. */
+ParameterizedTestParameters(class_io, a_listener_that_fails_for_ever_is_told_and_costs_little)
+{
+    static int errors[] = {ECONNABORTED, EPROTO, EPERM, EOPNOTSUPP, ENETDOWN, EHOSTUNREACH, EMFILE,
+                           ENFILE,       ENOMEM, EINTR, ENOBUFS,    EBADF,    EINVAL,       ENOTSOCK};
+    return cr_make_param_array(int, errors, sizeof errors / sizeof *errors);
+}
+
+ParameterizedTest(int *error, class_io, a_listener_that_fails_for_ever_is_told_and_costs_little, .timeout = 120)
+{
+    int status = 0;
+    pid_t child = fork();
+    if (child == 0) {
+        (void)alarm(TOO_LONG_S);
+        _exit((int)live_without_accept(*error));
+    }
+    cr_assert(child > 0 && waitpid(child, &status, 0) == child);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == NOT_PERMITTED)
+        cr_skip_test("no system call may be refused here");
+    cr_expect(WIFEXITED(status));
+    cr_expect_eq(WEXITSTATUS(status), AS_IT_SHOULD, "%s: %d", strerror(*error), WEXITSTATUS(status));
 }
 
 static bool refuse_ring(void)
