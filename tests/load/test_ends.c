@@ -13,7 +13,8 @@
 enum {
     MUCH = 256 * 1024, /* what the server says to who has logged in: more than the buffers between both take */
     ROUGH = 64 * 1024,
-    SETTLED = 2 /* rounds after which what a process makes once is made */
+    SETTLED = 2, /* rounds after which what a process makes once is made, mostly */
+    BATCHES = 4
 };
 
 /* One round. */
@@ -114,6 +115,15 @@ static void end_in_flight(const struct round *r, struct nacre_crypto *crypto)
     free(standing);
 }
 
+/* Every other one is told to shut down first. */
+static void end_some(struct round *r, size_t rounds, struct nacre_crypto *crypto)
+{
+    for (size_t i = 0; i < rounds; i++) {
+        r->shut_first = i % 2 != 0;
+        end_in_flight(r, crypto);
+    }
+}
+
 ParameterizedTestParameters(load_ends, ends_in_flight_leave_no_handle)
 {
     return load_models();
@@ -125,16 +135,17 @@ ParameterizedTest(char model[32], load_ends, ends_in_flight_leave_no_handle, .ti
     struct round r = {.model = model,
                       .quiet = load_number("NACRE_TEST_QUIET", 400),
                       .standing = load_number("NACRE_TEST_STANDING", 50)};
-    size_t settled = 0;
+    size_t settled = 0, handles = SIZE_MAX;
     load_needs(model);
     struct nacre_crypto *crypto = nacre_crypto_open(false);
-    for (size_t i = 0; i < SETTLED + rounds; i++) {
-        r.shut_first = i % 2 != 0;
-        end_in_flight(&r, crypto);
-        if (i + 1 == SETTLED)
-            settled = server_descriptors();
+    end_some(&r, SETTLED, crypto);
+    /* A lock keeps the event that its first contention makes, whenever that is: only what a leak adds is added by every
+     * batch of ends. */
+    for (unsigned i = 0; i < BATCHES && handles > settled; i++) {
+        settled = server_descriptors();
+        end_some(&r, rounds, crypto);
+        handles = server_descriptors();
     }
-    const size_t handles = server_descriptors();
     nacre_crypto_unref(crypto);
     printf("%s: %zu ends with %zu receives and %zu sends in flight, %zu handles before and %zu after\n", model, rounds,
            r.quiet + r.standing, r.standing, settled, handles);
