@@ -5,6 +5,9 @@
  * nonce is the packet's sequence number. Block 0 of the main key stream gives the Poly1305 key, the text starts at
  * block 1; taking all 64 bytes of block 0 leaves the stream exactly there, which saves setting the nonce a second time.
  *
+ * Whole blocks of the stream for up to SHORT_BLOCKS of them cost the library hardly more than one, and the end of a
+ * text that is no whole block costs it another, so a short packet's stream is taken in one piece of whole blocks.
+ *
  * A connection keeps its keys and nothing else. The library's contexts, forty times as large, belong to threads: one
  * packet is done from beginning to end by one thread, and loading a key costs no more than loading a nonce. */
 #include "crypto/context.h"
@@ -22,7 +25,9 @@ enum {
     CHACHA_IV = 16,
     POLY_KEY = 32,
     POLY_TAG = 16,
-    LENGTH_LEN = 4
+    LENGTH_LEN = 4,
+    SHORT_BLOCKS = 8,
+    SHORT_TEXT = (SHORT_BLOCKS - 1) * CHACHA_BLOCK
 };
 
 struct cipher {
@@ -150,6 +155,18 @@ static bool text_start(struct desk *d, const struct cipher *x, uint32_t seq)
     return ok;
 }
 
+/* The same for a short text: block 0 is used up, and `made` has the text behind it, worked through. It is a secret. */
+static bool short_text(struct desk *d, const struct cipher *x, uint32_t seq, const uint8_t *text, size_t len,
+                       uint8_t made[SHORT_BLOCKS * CHACHA_BLOCK])
+{
+    size_t whole = (len + 2 * CHACHA_BLOCK - 1) / CHACHA_BLOCK * CHACHA_BLOCK;
+    memset(made, 0, CHACHA_BLOCK);
+    memcpy(made + CHACHA_BLOCK, text, len);
+    memset(made + CHACHA_BLOCK + len, 0, whole - CHACHA_BLOCK - len);
+    return stream_start(d, x->body, seq) && stream_run(d, made, made, whole) &&
+           EVP_MAC_init(d->poly, made, POLY_KEY, NULL) == 1;
+}
+
 static bool poly_sum(struct desk *d, const uint8_t *packet, size_t len, uint8_t tag[POLY_TAG])
 {
     size_t n = 0;
@@ -167,21 +184,52 @@ static bool chapoly_length(struct cipher *x, uint32_t seq, const uint8_t *first4
     return rd_end(&r);
 }
 
+static bool seal_text(struct desk *d, const struct cipher *x, uint32_t seq, uint8_t *text, size_t len)
+{
+    uint8_t made[SHORT_BLOCKS * CHACHA_BLOCK];
+    if (len > SHORT_TEXT)
+        return text_start(d, x, seq) && stream_run(d, text, text, len);
+    bool ok = short_text(d, x, seq, text, len, made);
+    if (ok)
+        memcpy(text, made + CHACHA_BLOCK, len);
+    nacre_wipe(made, sizeof made);
+    return ok;
+}
+
 static bool chapoly_seal(struct cipher *x, uint32_t seq, uint8_t *packet, size_t len)
 {
     uint8_t *text = packet + LENGTH_LEN;
     struct desk *d = desk_of(x);
     return d != NULL && stream_start(d, x->head, seq) && stream_run(d, packet, packet, LENGTH_LEN) &&
-           text_start(d, x, seq) && stream_run(d, text, text, len) && poly_sum(d, packet, LENGTH_LEN + len, text + len);
+           seal_text(d, x, seq, text, len) && poly_sum(d, packet, LENGTH_LEN + len, text + len);
+}
+
+/* Poly1305 has its key. */
+static bool is_genuine(struct desk *d, const uint8_t *packet, size_t len)
+{
+    uint8_t tag[POLY_TAG];
+    return poly_sum(d, packet, len, tag) && nacre_secret_eq(tag, packet + len, POLY_TAG);
+}
+
+static bool open_short(struct desk *d, const struct cipher *x, uint32_t seq, uint8_t *packet, size_t len)
+{
+    uint8_t made[SHORT_BLOCKS * CHACHA_BLOCK];
+    uint8_t *text = packet + LENGTH_LEN;
+    bool ok = short_text(d, x, seq, text, len, made) && is_genuine(d, packet, LENGTH_LEN + len);
+    if (ok)
+        memcpy(text, made + CHACHA_BLOCK, len);
+    nacre_wipe(made, sizeof made);
+    return ok;
 }
 
 static bool chapoly_open_packet(struct cipher *x, uint32_t seq, uint8_t *packet, size_t len)
 {
-    uint8_t tag[POLY_TAG];
     uint8_t *text = packet + LENGTH_LEN;
     struct desk *d = desk_of(x);
-    return d != NULL && text_start(d, x, seq) && poly_sum(d, packet, LENGTH_LEN + len, tag) &&
-           nacre_secret_eq(tag, text + len, POLY_TAG) && stream_run(d, text, text, len);
+    if (d != NULL && len <= SHORT_TEXT)
+        return open_short(d, x, seq, packet, len);
+    return d != NULL && text_start(d, x, seq) && is_genuine(d, packet, LENGTH_LEN + len) &&
+           stream_run(d, text, text, len);
 }
 
 const struct cipher_ops nacre_cipher_chapoly = {

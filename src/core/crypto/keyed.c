@@ -8,19 +8,25 @@
 
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <openssl/crypto.h>
 
+#include "base/secret.h"
 #include "crypto/crypto.h"
 
 enum {
-    NO_SEAT = KEYED_SEATS
+    NO_SEAT = KEYED_SEATS,
+    INNER_PAD = 0x36, /* RFC 2104 section 2 */
+    OUTER_PAD = 0x5c,
+    HASH_BLOCK_MAX = 128
 };
 
 struct seat {
     _Atomic(struct tenant *) owner; /* NULL: free */
-    EVP_CIPHER_CTX *context;        /* NULL when free */
+    EVP_CIPHER_CTX *context;        /* NULL when free, or an HMAC's */
     const EVP_CIPHER *cipher;       /* the context's */
+    EVP_MD_CTX *inner, *outer;      /* NULL when free, or a cipher's */
     uint32_t next_free;
     bool used; /* since the hand came by */
 };
@@ -29,6 +35,7 @@ struct keyed {
     CRYPTO_RWLOCK *lock;
     _Atomic unsigned refs; /* the thread's own and one of each tenant that was here */
     struct seat *seats;
+    EVP_MD_CTX *work;     /* of all HMACs; NULL: there was none so far */
     uint32_t count, room; /* seats made so far; allocated */
     uint32_t taken, free; /* with an owner; the first free one */
     uint32_t hand;
@@ -43,6 +50,7 @@ static void keyed_unref(struct keyed *s)
     if (atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1)
         return;
     CRYPTO_THREAD_lock_free(s->lock);
+    EVP_MD_CTX_free(s->work);
     free(s->seats);
     free(s);
 }
@@ -52,12 +60,25 @@ static struct tenant *owner_of(const struct seat *seat)
     return atomic_load_explicit(&seat->owner, memory_order_relaxed);
 }
 
+static void drop_cipher(struct seat *seat)
+{
+    EVP_CIPHER_CTX_free(seat->context);
+    seat->context = NULL;
+}
+
+static void drop_hash(struct seat *seat)
+{
+    EVP_MD_CTX_free(seat->inner);
+    EVP_MD_CTX_free(seat->outer);
+    seat->inner = seat->outer = NULL;
+}
+
 /* The lock is held. */
 static void seat_clear(struct keyed *s, uint32_t i)
 {
     struct seat *seat = &s->seats[i];
-    EVP_CIPHER_CTX_free(seat->context);
-    seat->context = NULL;
+    drop_cipher(seat);
+    drop_hash(seat);
     atomic_store_explicit(&seat->owner, NULL, memory_order_relaxed);
     seat->next_free = s->free;
     s->free = i;
@@ -162,9 +183,34 @@ static uint32_t find_seat(struct keyed *s)
     return i;
 }
 
+/* The hash's state behind the padded key. */
+static bool load_state(EVP_MD_CTX **x, const struct keying *k, size_t size, uint8_t pad)
+{
+    uint8_t block[HASH_BLOCK_MAX];
+    memset(block, pad, sizeof block);
+    for (size_t i = 0; i < k->key_len; i++)
+        block[i] ^= k->key[i];
+    if (*x == NULL)
+        *x = EVP_MD_CTX_new();
+    bool ok = *x != NULL && EVP_DigestInit_ex2(*x, k->md, NULL) == 1 && EVP_DigestUpdate(*x, block, size) == 1;
+    nacre_wipe(block, sizeof block);
+    return ok;
+}
+
+static bool load_hash(struct seat *seat, const struct keying *k)
+{
+    int size = EVP_MD_get_block_size(k->md);
+    drop_cipher(seat);
+    return size > 0 && size <= HASH_BLOCK_MAX && k->key_len <= (size_t)size &&
+           load_state(&seat->inner, k, (size_t)size, INNER_PAD) && load_state(&seat->outer, k, (size_t)size, OUTER_PAD);
+}
+
 /* A context that has the cipher already takes another key without allocating. */
 static bool load(struct seat *seat, const struct keying *k)
 {
+    if (k->cipher == NULL)
+        return load_hash(seat, k);
+    drop_hash(seat);
     const EVP_CIPHER *cipher = seat->context != NULL && seat->cipher == k->cipher ? NULL : k->cipher;
     if (seat->context == NULL)
         seat->context = EVP_CIPHER_CTX_new();
@@ -174,7 +220,7 @@ static bool load(struct seat *seat, const struct keying *k)
 }
 
 /* The lock is held. */
-static EVP_CIPHER_CTX *sit_down(struct keyed *s, struct tenant *t, const struct keying *k)
+static struct seat *sit_down(struct keyed *s, struct tenant *t, const struct keying *k)
 {
     uint32_t i = find_seat(s);
     if (i == NO_SEAT)
@@ -184,14 +230,14 @@ static EVP_CIPHER_CTX *sit_down(struct keyed *s, struct tenant *t, const struct 
     t->seat = i;
     seat->used = true;
     if (load(seat, k))
-        return seat->context;
+        return seat;
     seat_clear(s, i);
     return NULL;
 }
 
 /* A tenant that was somewhere before shows that the thread's key is made. It may not have got a seat there, for lack of
  * memory. */
-static EVP_CIPHER_CTX *own_seat(const struct tenant *t)
+static struct seat *own_seat(const struct tenant *t)
 {
     if (t->at == NULL || t->at != CRYPTO_THREAD_get_local(&thread_key) || t->seat >= t->at->count)
         return NULL;
@@ -199,10 +245,10 @@ static EVP_CIPHER_CTX *own_seat(const struct tenant *t)
     if (owner_of(seat) != t)
         return NULL;
     seat->used = true;
-    return seat->context;
+    return seat;
 }
 
-static EVP_CIPHER_CTX *find_context(struct tenant *t, const struct keying *k)
+static struct seat *find_place(struct tenant *t, const struct keying *k)
 {
     struct keyed *s = keyed_of_thread();
     if (s == NULL)
@@ -214,15 +260,30 @@ static EVP_CIPHER_CTX *find_context(struct tenant *t, const struct keying *k)
     }
     if (CRYPTO_THREAD_write_lock(s->lock) != 1)
         return NULL;
-    EVP_CIPHER_CTX *x = sit_down(s, t, k);
+    struct seat *seat = sit_down(s, t, k);
     (void)CRYPTO_THREAD_unlock(s->lock);
-    return x;
+    return seat;
 }
 
 EVP_CIPHER_CTX *nacre_keyed_take(struct tenant *t, const struct keying *k)
 {
-    EVP_CIPHER_CTX *x = own_seat(t);
-    return x != NULL ? x : find_context(t, k);
+    struct seat *seat = own_seat(t);
+    if (seat == NULL)
+        seat = find_place(t, k);
+    return seat == NULL ? NULL : seat->context;
+}
+
+bool nacre_keyed_take_hash(struct tenant *t, const struct keying *k, struct keyed_hash *out)
+{
+    struct seat *seat = own_seat(t);
+    if (seat == NULL)
+        seat = find_place(t, k);
+    if (seat == NULL)
+        return false;
+    if (t->at->work == NULL)
+        t->at->work = EVP_MD_CTX_new();
+    *out = (struct keyed_hash){seat->inner, seat->outer, t->at->work};
+    return out->work != NULL;
 }
 
 void nacre_keyed_leave(struct tenant *t)

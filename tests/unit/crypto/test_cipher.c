@@ -67,6 +67,32 @@ Test(cipher, chacha20_poly1305_matches_the_known_packet)
     alg->ops->close(x);
 }
 
+/* Short packets are sealed in another way than long ones, to the same stream: each is the beginning of the longest. */
+Test(cipher, chacha20_poly1305_is_one_stream_at_every_length)
+{
+    enum {
+        LONGEST = 640
+    };
+    uint8_t key[64] = {7, 8, 9}, longest[4 + LONGEST + 16] = {0}, packet[sizeof longest];
+    const struct cipher_alg *alg = find("chacha20-poly1305@openssh.com");
+    struct cipher *out = alg->ops->open(crypto, alg, key, NULL, true),
+                  *in = alg->ops->open(crypto, alg, key, NULL, false);
+    cr_assert(alg->ops->seal(out, 3, longest, LONGEST));
+    for (size_t len = 1; len <= LONGEST; len++) {
+        memset(packet, 0, sizeof packet);
+        cr_assert(alg->ops->seal(out, 3, packet, len));
+        cr_assert(memcmp(packet, longest, 4 + len) == 0, "%zu", len);
+        packet[4 + len] ^= 1;
+        cr_assert_not(alg->ops->open_packet(in, 3, packet, len), "%zu", len);
+        packet[4 + len] ^= 1;
+        cr_assert(alg->ops->open_packet(in, 3, packet, len), "%zu", len);
+        for (size_t i = 0; i < len; i++)
+            cr_assert_eq(packet[4 + i], 0, "%zu at %zu", len, i);
+    }
+    alg->ops->close(out);
+    alg->ops->close(in);
+}
+
 /* GHASH bit by bit, NIST SP 800-38D algorithm 1. */
 static void gf_mul(uint8_t x[16], const uint8_t h[16])
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Ciphers that lose their contexts to others and get them back: more of them than a thread has contexts. */
+/* Ciphers and HMACs that lose their contexts to others and get them back: more of them than a thread has contexts. */
 #include <criterion/criterion.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -128,6 +128,56 @@ static void crowd_out(void)
     cr_assert_eq(nacre_keyed_count(), 0);
 }
 
+static struct mac *mac_nth(const struct mac_alg *alg, size_t n)
+{
+    uint8_t key[64] = {1, (uint8_t)n, (uint8_t)(n >> 8)};
+    struct mac *m = alg->ops->open(crypto, alg, key);
+    cr_assert_not_null(m);
+    return m;
+}
+
+/* As crowd_out(), by HMACs: contexts go from the one kind to the other. */
+static void crowd_out_by_macs(void)
+{
+    const struct mac_alg *alg = nacre_mac_find(crypto, span_str("hmac-sha2-512"));
+    struct mac **crowd = calloc(KEYED_SEATS * 2, sizeof *crowd);
+    uint8_t tag[64];
+    cr_assert(alg != NULL && crowd != NULL);
+    for (size_t i = 0; i < KEYED_SEATS * 2; i++) {
+        crowd[i] = mac_nth(alg, i);
+        cr_assert(alg->ops->sum(crowd[i], 0, tag, 0, tag));
+    }
+    for (size_t i = 0; i < KEYED_SEATS * 2; i++)
+        alg->ops->close(crowd[i]);
+    free(crowd);
+    cr_assert_eq(nacre_keyed_count(), 0);
+}
+
+/* The sums are those of an HMAC that keeps its states. */
+Test(keyed, an_hmac_whose_states_were_lost_gives_the_same_sums)
+{
+    static const char *const macs[] = {"hmac-sha2-256", "hmac-sha2-512", "hmac-sha1", "hmac-sha1-96"};
+    for (size_t i = 0; i < sizeof macs / sizeof *macs; i++) {
+        const struct mac_alg *alg = nacre_mac_find(crypto, span_str(macs[i]));
+        cr_assert_not_null(alg, "%s", macs[i]);
+        struct mac *steady = mac_nth(alg, 7), *dropped = mac_nth(alg, 7);
+        uint8_t packet[PACKET], want[ROUNDS][64] = {{0}}, tag[64] = {0};
+        plain_packet(packet, 3);
+        for (uint32_t n = 0; n < ROUNDS; n++)
+            cr_assert(alg->ops->sum(steady, n, packet, PACKET, want[n]));
+        for (uint32_t n = 0; n < ROUNDS; n++) {
+            cr_assert(alg->ops->sum(dropped, n, packet, PACKET, tag));
+            cr_assert(memcmp(tag, want[n], sizeof tag) == 0, "%s %u", macs[i], n);
+            if (n % 2 == 0)
+                crowd_out();
+            else
+                crowd_out_by_macs();
+        }
+        alg->ops->close(steady);
+        alg->ops->close(dropped);
+    }
+}
+
 /* The bytes are those of a cipher that keeps its context. */
 Test(keyed, a_context_that_was_lost_changes_no_byte)
 {
@@ -143,7 +193,10 @@ Test(keyed, a_context_that_was_lost_changes_no_byte)
             plain_packet(packet, n);
             cr_assert(seal(alg, dropped, packet));
             cr_assert(memcmp(packet, want[n], PACKET) == 0, "%s %zu", alg->name, n);
-            crowd_out();
+            if (n % 2 == 0)
+                crowd_out();
+            else
+                crowd_out_by_macs();
         }
         alg->ops->close(steady);
         alg->ops->close(dropped);
