@@ -75,6 +75,10 @@ static struct io_address nowhere(bool at_once)
     return fake_nowhere();
 }
 
+static void nowhere_end(void)
+{
+}
+
 static io_socket silent_listener = IO_NO_SOCKET;
 
 static struct io_address silent(void)
@@ -159,6 +163,7 @@ const struct driver driver_fake = {
     .listener = listener,
     .unconnected = unconnected,
     .nowhere = nowhere,
+    .nowhere_end = nowhere_end,
     .silent = silent,
     .silent_end = silent_end,
     .pair = pair,

@@ -20,8 +20,9 @@ struct driver {
     const struct io_backend *ops;
     io_socket (*listener)(struct io_address *at);
     io_socket (*unconnected)(const struct io_address *to);
-    /* An address that refuses: at once, or as a peer does. */
+    /* An address that refuses: at once, or as a peer does; nowhere_end() frees what that took. */
     struct io_address (*nowhere)(bool at_once);
+    void (*nowhere_end)(void);
     /* An address that never answers; silent_end() frees what that took. */
     struct io_address (*silent)(void);
     void (*silent_end)(void);

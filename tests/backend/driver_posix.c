@@ -49,15 +49,26 @@ static io_socket unconnected(const struct io_address *to)
     return s;
 }
 
-/* A unix socket that nobody listens on refuses inside connect(); a port does so by a packet. */
+static io_socket refusing = IO_NO_SOCKET;
+
+static void nowhere_end(void)
+{
+    nacre_sock_close(refusing);
+    refusing = IO_NO_SOCKET;
+}
+
+/* A unix socket that nobody listens on refuses inside connect(); a port does so by a packet, and one that is bound is
+ * nobody else's meanwhile. */
 static struct io_address nowhere(bool at_once)
 {
-    struct io_address a;
+    struct io_address a = {.len = sizeof(struct sockaddr_in)};
     if (!at_once) {
-        int fd = open_listener(0);
-        a = address_of(fd);
-        close(fd);
-        return a;
+        const struct sockaddr_in own = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+        nowhere_end();
+        memcpy(a.bytes, &own, sizeof own);
+        refusing = unconnected(&a);
+        cr_assert_eq(bind(refusing, (const struct sockaddr *)&own, sizeof own), 0);
+        return address_of(refusing);
     }
     struct sockaddr_un nobody = {.sun_family = AF_UNIX};
     int len = snprintf(nobody.sun_path + 1, sizeof nobody.sun_path - 1, "nacre-nobody-%ld", (long)getpid());
@@ -208,10 +219,10 @@ static void starve(io_socket s, bool on)
 
 /* The far ends are the same for every back end here. */
 #define FAR_ENDS                                                                                                       \
-    .listener = listener, .unconnected = unconnected, .nowhere = nowhere, .silent = silent, .silent_end = silent_end,  \
-    .pair = pair, .dial = dial, .accept = accept_one, .feed = feed, .take = take, .got_fin = got_fin, .fin = fin,      \
-    .reset = reset, .narrow = narrow, .let_go = let_go, .close = nacre_sock_close, .sockets = sockets,                 \
-    .starve = starve,
+    .listener = listener, .unconnected = unconnected, .nowhere = nowhere, .nowhere_end = nowhere_end,                  \
+    .silent = silent, .silent_end = silent_end, .pair = pair, .dial = dial, .accept = accept_one, .feed = feed,        \
+    .take = take, .got_fin = got_fin, .fin = fin, .reset = reset, .narrow = narrow, .let_go = let_go,                  \
+    .close = nacre_sock_close, .sockets = sockets, .starve = starve,
 
 static const struct driver driver_epoll = {.ops = &nacre_io_epoll, FAR_ENDS};
 static const struct driver driver_uring = {.ops = &nacre_io_uring, FAR_ENDS};

@@ -55,14 +55,25 @@ static io_socket unconnected(const struct io_address *to)
     return s;
 }
 
-/* Nothing refuses inside of connect() here. */
+static io_socket refusing = IO_NO_SOCKET;
+
+static void nowhere_end(void)
+{
+    nacre_sock_close(refusing);
+    refusing = IO_NO_SOCKET;
+}
+
+/* Nothing refuses inside of connect() here. A port that is bound and does not listen does, and is nobody else's. */
 static struct io_address nowhere(bool at_once)
 {
+    const struct sockaddr_in own = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct io_address a = {.len = sizeof own};
     (void)at_once;
-    io_socket s = open_listener(0);
-    struct io_address a = address_of(s);
-    nacre_sock_close(s);
-    return a;
+    nowhere_end();
+    memcpy(a.bytes, &own, sizeof own);
+    refusing = unconnected(&a);
+    cr_assert_eq(bind(refusing, (const struct sockaddr *)&own, sizeof own), 0);
+    return address_of(refusing);
 }
 
 static io_socket silent_listener, fillers[FILLERS];
@@ -207,10 +218,10 @@ bool driver_has_room(size_t count)
 
 /* The far ends are the same for every back end here. Nothing can make accept() fail here: handles have no limit. */
 #define FAR_ENDS                                                                                                       \
-    .listener = listener, .unconnected = unconnected, .nowhere = nowhere, .silent = silent, .silent_end = silent_end,  \
-    .pair = pair, .dial = dial, .accept = accept_one, .feed = feed, .take = take, .got_fin = got_fin, .fin = fin,      \
-    .reset = reset, .resets = resets, .narrow = narrow, .let_go = let_go, .close = nacre_sock_close,                   \
-    .sockets = sockets,
+    .listener = listener, .unconnected = unconnected, .nowhere = nowhere, .nowhere_end = nowhere_end,                  \
+    .silent = silent, .silent_end = silent_end, .pair = pair, .dial = dial, .accept = accept_one, .feed = feed,        \
+    .take = take, .got_fin = got_fin, .fin = fin, .reset = reset, .resets = resets, .narrow = narrow,                  \
+    .let_go = let_go, .close = nacre_sock_close, .sockets = sockets,
 
 static const struct driver driver_iocp = {.ops = &nacre_io_iocp, FAR_ENDS};
 static const struct driver driver_wsaasyncselect = {.ops = &nacre_io_wsaasyncselect, FAR_ENDS};

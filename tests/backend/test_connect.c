@@ -174,6 +174,7 @@ CASE(backend_connect, a_refusal_comes_by_wait_at_once_or_not)
         rig_quiet(&r);
         rig_detach(&r, OWNER, slot);
     }
+    r.d->nowhere_end();
     rig_close(&r);
 }
 
@@ -190,6 +191,7 @@ CASE(backend_connect, a_wish_to_receive_ends_with_a_refusal)
         rig_quiet(&r);
         rig_detach(&r, OWNER, slot);
     }
+    r.d->nowhere_end();
     rig_close(&r);
 }
 
@@ -221,5 +223,6 @@ CASE(backend_connect, detach_before_the_outcome_is_told)
     rig_detach(&r, OWNER, slot);
     rig_quiet(&r);
     r.d->close(l);
+    r.d->nowhere_end();
     rig_close(&r);
 }

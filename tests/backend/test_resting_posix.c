@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A thread waits for the kernel, and another one uses the instance meanwhile: back ends with reap() and due(). */
-#include <netinet/in.h>
 #include <pthread.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "backend/rig.h"
 #include "base/plat.h"
@@ -62,32 +59,19 @@ static void expect(struct resting *t, enum io_kind kind, unsigned times)
     cr_assert_eq(t->seen[kind], times, "kind %d: %u, not %u", kind, t->seen[kind], times);
 }
 
-/* Bound and not listening: it refuses, and nobody else can have it meanwhile. */
-static int refusing_port(struct io_address *at)
-{
-    const struct sockaddr_in own = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    at->len = sizeof at->bytes;
-    cr_assert_eq(bind(fd, (const struct sockaddr *)&own, sizeof own), 0);
-    cr_assert_eq(getsockname(fd, (struct sockaddr *)(void *)at->bytes, &at->len), 0);
-    return fd;
-}
-
 CASE(backend_resting, a_connection_begun_while_another_thread_waits_ends_as_it_ends)
 {
     struct resting t = {.stops = false};
     pthread_t thread;
     uint32_t slot;
-    struct io_address at;
-    int port = refusing_port(&at);
     nacre_mutex_init(&t.lock);
     nacre_cond_init(&t.told);
     rig_open_resting(&t.r, *row, rest, resume, &t);
     if (t.r.ops->reap == NULL) {
         rig_close(&t.r);
-        close(port);
         cr_skip_test("%s: an instance is one thread's", driver_at(*row)->ops->name);
     }
+    struct io_address at = t.r.d->nowhere(false);
     cr_assert_eq(pthread_create(&thread, NULL, wait_on, &t), 0);
     for (unsigned i = 1; i <= ROUNDS; i++) {
         nacre_mutex_lock(&t.lock);
@@ -103,8 +87,8 @@ CASE(backend_resting, a_connection_begun_while_another_thread_waits_ends_as_it_e
     t.r.ops->wake(t.r.io);
     nacre_mutex_unlock(&t.lock);
     pthread_join(thread, NULL);
+    t.r.d->nowhere_end();
     rig_close(&t.r);
-    close(port);
     nacre_cond_destroy(&t.told);
     nacre_mutex_destroy(&t.lock);
 }
