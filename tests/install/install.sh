@@ -44,6 +44,7 @@ serves()
 {
     local pid status
 
+    : >"$T/echo.log"
     LD_LIBRARY_PATH=$LIBS "$1" >"$T/echo.log" 2>&1 &
     pid=$!
     PIDS="$PIDS $pid"

@@ -151,15 +151,26 @@ make_host_keys()
     chmod 600 "$T"/host_*
 }
 
-# wait_for_port LOG PID: reads from the log which port the server took; PORT. Wine takes long to begin.
+# says_port LOG: a whole line of it names a port; PORT.
+says_port()
+{
+    local line
+
+    while IFS= read -r line; do
+        [[ $line =~ 127\.0\.0\.1:([0-9]+) ]] && PORT=${BASH_REMATCH[1]} && return 0
+    done <"$1"
+    return 1
+}
+
+# wait_for_port LOG PID: reads from the log which port the server took; PORT. Wine takes long to begin. The log has to be empty before
+# the server is started: a shell in the background may empty it later than this looks, and an earlier server's port stands there.
 wait_for_port()
 {
     local tries=0
 
     PORT=""
     while [ $tries -lt 6000 ]; do
-        PORT=$(sed -n 's/.*127\.0\.0\.1:\([0-9][0-9]*\).*/\1/p' "$1" | head -n 1)
-        [ -z "$PORT" ] || return 0
+        ! says_port "$1" || return 0
         kill -0 "$2" 2>/dev/null || break
         sleep 0.05
         tries=$((tries + 1))
@@ -206,6 +217,7 @@ restart()
 serve()
 {
     [ -z "$SERVER_PID" ] || check "the server ends when told to" stop_server
+    : >"$T/server.log"
     "$@" >"$T/server.log" 2>&1 </dev/null &
     SERVER_PID=$!
     wait_for_port "$T/server.log" "$SERVER_PID" || exit 1

@@ -544,12 +544,19 @@ offered_by_peer()
     sed -n "s/^$1 //p" "$T/peer.log"
 }
 
+# start_peer PROGRAM...: a server that says its names and where it listens.
+start_peer()
+{
+    : >"$T/peer.log"
+    "$@" >"$T/peer.log" 2>&1 </dev/null &
+    PIDS="$PIDS $!"
+    wait_for_port "$T/peer.log" $! || exit 1
+}
+
 # start_asyncssh plain|certificates
 start_asyncssh()
 {
-    /usr/bin/python3 -W ignore "$here/asyncssh_server.py" "$T" "$1" >"$T/peer.log" 2>&1 </dev/null &
-    PIDS="$PIDS $!"
-    wait_for_port "$T/peer.log" $! || exit 1
+    start_peer /usr/bin/python3 -W ignore "$here/asyncssh_server.py" "$T" "$1"
 }
 
 asyncssh_server()
@@ -574,14 +581,6 @@ asyncssh_server()
     REKEY=""
     bench_cells "$(offered_by_peer kex)" "$(offered_by_peer cipher)" "$(offered_by_peer mac)" "$(offered_by_peer comp)" \
         "$(offered_by_peer host-key)"
-}
-
-# start_peer PROGRAM...: a server that says its names and where it listens.
-start_peer()
-{
-    "$@" >"$T/peer.log" 2>&1 </dev/null &
-    PIDS="$PIDS $!"
-    wait_for_port "$T/peer.log" $! || exit 1
 }
 
 offered_cells()
