@@ -261,7 +261,7 @@ static void note_end(struct io *io, uint32_t slot, int result)
         return; /* it waits for memory anyway */
     else if (result == -ENOBUFS)
         starve(io, slot, uring_has(s, SLOT_BIG_ARMED) ? BIG_GROUP : LANDING_GROUP);
-    else if (result != -ECANCELED && result != -EINTR) {
+    else if (result != -ECANCELED && (uring_has(s, SLOT_DRAINING) ? result != -EINTR : !uring_goes_on(result))) {
         uring_set(s, SLOT_DRAINED);
         if (!uring_has(s, SLOT_DRAINING))
             nacre_uring_fail(s, nacre_error_from_errno(-result));

@@ -250,6 +250,8 @@ static void sent(struct uring_slot *s, int result, struct uring_out *out)
 {
     if (!uring_has(s, SLOT_SENDING))
         return; /* an error has ended it already */
+    if (uring_goes_on(result))
+        result = 0; /* the shard sends again what was not sent */
     if (result < 0) {
         nacre_uring_fail(s, nacre_error_from_errno(-result));
         return;
@@ -284,6 +286,8 @@ void nacre_uring_complete_stream(struct io *io, uint32_t slot, enum uring_op op,
             sent(s, cqe->res, out);
         else if (op == OP_WATCH)
             watched(s, cqe->res);
+        else if (op == OP_PROBE && uring_goes_on(cqe->res))
+            uring_set(s, SLOT_PROBE);
         else if (op == OP_PROBE && cqe->res < 0)
             nacre_uring_fail(s, nacre_error_from_errno(-cqe->res));
         if (op == OP_SEND && !uring_has(s, SLOT_SHUT) && !uring_has(s, SLOT_ERROR))

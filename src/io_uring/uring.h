@@ -8,6 +8,7 @@
 #ifndef IO_URING_URING_H
 #define IO_URING_URING_H
 
+#include <errno.h>
 #include <liburing.h>
 #include <stdatomic.h>
 
@@ -159,6 +160,12 @@ static inline void uring_land(struct uring_slot *s, enum uring_op op)
 {
     s->flying = (uint16_t)(s->flying & ~(1U << op));
     s->cancelled = (uint16_t)(s->cancelled & ~(1U << op));
+}
+
+/* A result that says nothing about the socket: a signal, or a wait that the kernel would not do for us. */
+static inline bool uring_goes_on(int result)
+{
+    return result == -EINTR || result == -EAGAIN;
 }
 
 static inline bool uring_out_is_full(const struct uring_out *out)
