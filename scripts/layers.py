@@ -21,11 +21,12 @@ MAY_SEE = {
     "keys": {"base", "wire", "crypto"},
     "ssh": {"base", "wire", "crypto"},
     "engine": {"base", "wire", "crypto", "keys", "ssh", "public"},
-    "io_epoll": {"base", "io"},
+    "io_ready": {"base", "io"},
+    "io_epoll": {"base", "io", "io_ready"},
     "io_uring": {"base", "io"},
     "nacred": {"public"},
 }
-FOLDERS = {"io_epoll": "src/io_epoll", "io_uring": "src/io_uring", "nacred": "apps/nacred"}
+FOLDERS = {"io_ready": "src/io_ready", "io_epoll": "src/io_epoll", "io_uring": "src/io_uring", "nacred": "apps/nacred"}
 # A back end sees of the engine its interface alone.
 HEADERS = {"io": "engine/io.h", "public": "nacre/nacre.h"}
 

@@ -1,15 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The epoll back end: instances, slots, and the table of its functions. */
-#include "io_epoll/epoll.h"
-
+/* The back end for epoll: what the kernel tells. Streams are registered once, edge-triggered; listeners are
+ * level-triggered, so that a batch of accepts may stop early, and exclusive, so that one connection wakes one worker.
+ *
+ * Several threads may wait at once. The kernel tells each event to one of them, mostly to who came last, and what one
+ * was told it notes when the instance is its own again; the order does not matter, since what is noted only makes
+ * somebody look. */
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "engine/sock.h"
+#include "io_ready/ready.h"
+
+#define TOKEN_WAKE UINT64_MAX /* no slot has that number */
+
+_Static_assert(sizeof(struct ready_slot) <= 64, "a slot is one cache line");
+
+static const int64_t second_ns = 1000 * 1000 * 1000;
+
+struct notes {
+    int epoll, event;
+    bool no_pwait2; /* the kernel has no epoll_pwait2() */
+};
 
 static bool epoll_usable(const char **why_not)
 {
@@ -22,170 +37,176 @@ static bool epoll_usable(const char **why_not)
     return errno == EMFILE || errno == ENFILE; /* nothing is wrong with epoll then: opening says what is */
 }
 
-static void epoll_close(struct io *io)
+static void notes_close(struct io *io)
 {
-    if (io->event >= 0)
-        close(io->event);
-    if (io->epoll >= 0)
-        close(io->epoll);
-    landing_close(&io->landing);
-    nacre_slots_destroy(&io->slots);
-    free(io);
+    struct notes *n = io->notes;
+    if (n == NULL)
+        return;
+    if (n->event >= 0)
+        close(n->event);
+    if (n->epoll >= 0)
+        close(n->epoll);
+    free(n);
 }
 
-/* The descriptors of an instance; false leaves errno. */
-static bool open_descriptors(struct io *io)
+/* False leaves errno. */
+static bool open_descriptors(struct notes *n)
 {
-    io->epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (io->epoll < 0)
+    n->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (n->epoll < 0)
         return false;
-    io->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (io->event < 0)
+    n->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (n->event < 0)
         return false;
     /* Edge-triggered: each write is told once, and the counter never has to be read. */
-    struct epoll_event e = {.events = EPOLLIN | EPOLLET, .data.u64 = EPOLL_TOKEN_WAKE};
-    return epoll_ctl(io->epoll, EPOLL_CTL_ADD, io->event, &e) == 0;
+    struct epoll_event e = {.events = EPOLLIN | EPOLLET, .data.u64 = TOKEN_WAKE};
+    return epoll_ctl(n->epoll, EPOLL_CTL_ADD, n->event, &e) == 0;
 }
+
+static enum nacre_error notes_open(struct io *io)
+{
+    struct notes *n = (struct notes *)malloc(sizeof *n);
+    if (n == NULL)
+        return NACRE_E_NOBUFS;
+    *n = (struct notes){.epoll = -1, .event = -1};
+    io->notes = n;
+    return open_descriptors(n) ? NACRE_OK : nacre_error_from_errno(errno);
+}
+
+/* ---- sockets --------------------------------------------------------------------------------------------------- */
+
+/* A report names the slot and its mark, which changes when a socket comes and when it goes, so that one about an
+ * earlier user of the slot is known. */
+static enum nacre_error watch(struct io *io, uint32_t slot, int op, uint32_t events)
+{
+    const struct ready_slot *s = ready_slot_at(io, slot);
+    struct epoll_event e = {.events = events, .data.u64 = (uint64_t)s->mark << 32 | slot};
+    return epoll_ctl(io->notes->epoll, op, s->socket, &e) == 0 ? NACRE_OK : nacre_error_from_errno(errno);
+}
+
+static const uint32_t stream_events = EPOLLIN | EPOLLRDHUP | (uint32_t)EPOLLET;
+
+/* EPOLLOUT from the start tells how connecting ends. Else it is added when a send finds the socket full for the first
+ * time: most connections never do. */
+static enum nacre_error notes_add(struct io *io, uint32_t slot)
+{
+    struct ready_slot *s = ready_slot_at(io, slot);
+    s->mark++;
+    if (s->kind == READY_LISTENER)
+        return watch(io, slot, EPOLL_CTL_ADD, EPOLLIN | (uint32_t)EPOLLEXCLUSIVE);
+    if (!ready_has(s, SLOT_CONNECTING))
+        return watch(io, slot, EPOLL_CTL_ADD, stream_events);
+    ready_set(s, SLOT_WATCH_WRITE);
+    return watch(io, slot, EPOLL_CTL_ADD, stream_events | EPOLLOUT);
+}
+
+static enum nacre_error notes_watch_write(struct io *io, uint32_t slot)
+{
+    return watch(io, slot, EPOLL_CTL_MOD, stream_events | EPOLLOUT);
+}
+
+/* Closing a stream's socket is enough. */
+static void notes_remove(struct io *io, uint32_t slot)
+{
+    struct ready_slot *s = ready_slot_at(io, slot);
+    s->mark++;
+    if (s->kind == READY_LISTENER)
+        epoll_ctl(io->notes->epoll, EPOLL_CTL_DEL, s->socket, NULL);
+}
+
+/* ---- waiting --------------------------------------------------------------------------------------------------- */
+
+static void notes_wake(struct io *io)
+{
+    static const uint64_t one = 1;
+    ssize_t written;
+    do {
+        written = write(io->notes->event, &one, sizeof one);
+    } while (written < 0 && errno == EINTR);
+    /* The counter cannot be full. Should the system have other reasons, the next one tries again. */
+    if (written < 0)
+        atomic_store_explicit(&io->wake_sent, false, memory_order_release);
+}
+
+static unsigned news_of(uint32_t events)
+{
+    if (events == EPOLLIN) /* the usual case */
+        return NEWS_READ;
+    return ((events & EPOLLIN) != 0 ? NEWS_READ : 0U) | ((events & (EPOLLOUT | EPOLLHUP)) != 0 ? NEWS_WRITE : 0U) |
+           ((events & (EPOLLRDHUP | EPOLLHUP)) != 0 ? NEWS_HANGUP : 0U) | ((events & EPOLLERR) != 0 ? NEWS_ERROR : 0U);
+}
+
+static void note(struct io *io, const struct epoll_event *e)
+{
+    uint32_t slot = (uint32_t)e->data.u64;
+    if (e->data.u64 == TOKEN_WAKE)
+        ready_woken(io);
+    else if (ready_slot_at(io, slot)->mark == (uint32_t)(e->data.u64 >> 32))
+        ready_note(io, slot, news_of(e->events));
+}
+
+/* Other threads may be here at the same time. */
+static int ask_kernel(int epoll, bool *no_pwait2, struct epoll_event *events, int64_t until_ns)
+{
+    int64_t left = until_ns == INT64_MAX || until_ns <= 0 ? 0 : until_ns - nacre_clock_ns();
+    if (left > 0 && !*no_pwait2) {
+        struct timespec t = {.tv_sec = (time_t)(left / second_ns), .tv_nsec = (long)(left % second_ns)};
+        int count = epoll_pwait2(epoll, events, NEWS_PER_WAIT, &t, NULL);
+        if (count >= 0 || (errno != ENOSYS && errno != EPERM))
+            return count;
+        *no_pwait2 = true; /* before Linux 5.11, or a seccomp filter that does not know it */
+    }
+    return epoll_wait(epoll, events, NEWS_PER_WAIT, nacre_ready_left_ms(until_ns));
+}
+
+/* The same, with the instance another thread's meanwhile. Gives how many came, or the error as a negative number. */
+static int ask_resting(struct io *io, struct epoll_event *events, int64_t until_ns)
+{
+    struct notes *n = io->notes;
+    bool no_pwait2 = n->no_pwait2, rests = until_ns > 0 && io->options.rest != NULL;
+    if (rests)
+        io->options.rest(io->options.context, until_ns);
+    int count = ask_kernel(n->epoll, &no_pwait2, events, until_ns);
+    int number = errno;
+    if (rests)
+        io->options.resume(io->options.context);
+    n->no_pwait2 = n->no_pwait2 || no_pwait2;
+    return count >= 0 ? count : -number;
+}
+
+/* An interrupting signal is as good as nothing to tell. */
+static enum nacre_error notes_wait(struct io *io, int64_t until_ns)
+{
+    struct epoll_event events[NEWS_PER_WAIT];
+    int count = ask_resting(io, events, until_ns);
+    if (count < 0 && count != -EINTR)
+        return nacre_error_from_errno(-count);
+    for (int i = 0; i < count; i++)
+        note(io, &events[i]);
+    return NACRE_OK;
+}
+
+static const struct notifier notifier = {
+    .open = notes_open,
+    .close = notes_close,
+    .add = notes_add,
+    .remove = notes_remove,
+    .watch_write = notes_watch_write,
+    .wait = notes_wait,
+    .wake = notes_wake,
+    .connects_first = true,
+};
 
 static enum nacre_error epoll_open(struct io **out, const struct io_options *options)
 {
-    *out = NULL;
-    if (options->pool == NULL || options->receive_bytes == 0 || options->max_slots == 0 ||
-        options->headroom > SIZE_MAX - options->receive_bytes)
-        return NACRE_E_INVAL;
-    struct io *io = (struct io *)aligned_alloc(_Alignof(struct io), sizeof *io);
-    if (io == NULL)
-        return NACRE_E_NOBUFS;
-    *io =
-        (struct io){.options = *options,
-                    .epoll = -1,
-                    .event = -1,
-                    .work.link = offsetof(struct epoll_slot, next),
-                    .resting.link = offsetof(struct epoll_slot, next),
-                    .hungry.link = offsetof(struct epoll_slot, next_hungry),
-                    .landing = {.pool = options->pool, .headroom = options->headroom, .room = options->receive_bytes}};
-    atomic_init(&io->wake_sent, false);
-    enum nacre_error error = NACRE_OK;
-    if (!nacre_slots_init(&io->slots, sizeof(struct epoll_slot), offsetof(struct epoll_slot, next), options->max_slots))
-        error = NACRE_E_NOBUFS;
-    else if (!open_descriptors(io))
-        error = nacre_error_from_errno(errno);
-    if (error != NACRE_OK) {
-        epoll_close(io);
-        return error;
-    }
-    *out = io;
-    return NACRE_OK;
-}
-
-static enum nacre_error slot_take(struct io *io, uint32_t *slot)
-{
-    enum nacre_error error = nacre_slots_take(&io->slots, slot);
-    if (error != NACRE_OK)
-        return error;
-    struct epoll_slot *s = epoll_slot_at(io, *slot);
-    *s = (struct epoll_slot){.generation = s->generation, .fd = -1};
-    return NACRE_OK;
-}
-
-void nacre_epoll_slot_give(struct io *io, uint32_t slot)
-{
-    struct epoll_slot *s = epoll_slot_at(io, slot);
-    s->kind = EPOLL_FREE;
-    s->flags = 0;
-    s->generation++;
-    nacre_slots_give(&io->slots, slot);
-}
-
-struct epoll_slot *nacre_epoll_slot_find(const struct io *io, uint32_t slot)
-{
-    if (slot >= io->slots.made)
-        return NULL;
-    struct epoll_slot *s = epoll_slot_at(io, slot);
-    return s->kind == EPOLL_FREE || epoll_has(s, SLOT_DETACHED) ? NULL : s;
-}
-
-enum nacre_error nacre_epoll_watch(struct io *io, uint32_t slot, int op, uint32_t events)
-{
-    struct epoll_slot *s = epoll_slot_at(io, slot);
-    struct epoll_event e = {.events = events, .data.u64 = epoll_token(slot, s->generation)};
-    return epoll_ctl(io->epoll, op, s->fd, &e) == 0 ? NACRE_OK : nacre_error_from_errno(errno);
-}
-
-static enum nacre_error take_over(struct io *io, io_socket fd, uint64_t owner, enum epoll_kind kind, uint32_t events,
-                                  uint32_t *slot)
-{
-    enum nacre_error error = slot_take(io, slot);
-    if (error != NACRE_OK)
-        return error;
-    struct epoll_slot *s = epoll_slot_at(io, *slot);
-    s->fd = fd;
-    s->owner = owner;
-    s->kind = (uint8_t)kind;
-    error = nacre_epoll_watch(io, *slot, EPOLL_CTL_ADD, events);
-    if (error != NACRE_OK)
-        nacre_epoll_slot_give(io, *slot);
-    return error;
-}
-
-/* Level-triggered, so that a batch of accepts may stop early; exclusive, so that one connection wakes one worker. */
-static enum nacre_error epoll_listen(struct io *io, io_socket listener, uint64_t owner, uint32_t *slot)
-{
-    return take_over(io, listener, owner, EPOLL_LISTENER, EPOLLIN | EPOLLEXCLUSIVE, slot);
-}
-
-/* EPOLLOUT is added when a send finds the socket full for the first time: most connections never do. */
-static enum nacre_error epoll_attach(struct io *io, io_socket s, uint64_t owner, uint32_t *slot)
-{
-    return take_over(io, s, owner, EPOLL_STREAM, EPOLLIN | EPOLLRDHUP | EPOLLET, slot);
-}
-
-/* Registered for EPOLLOUT from the start: that is how the kernel tells that the connection stands, or does not. A
- * refusal at once is reported by wait() like any other. */
-static enum nacre_error epoll_connect(struct io *io, io_socket s, const struct io_address *to, uint64_t owner,
-                                      uint32_t *slot)
-{
-    bool pending = false;
-    enum nacre_error refused = NACRE_OK;
-    if (connect(s, (const struct sockaddr *)(const void *)to->bytes, to->len) != 0) {
-        pending = errno == EINPROGRESS || errno == EINTR; /* interrupted, it goes on by itself */
-        refused = pending ? NACRE_OK : nacre_error_from_errno(errno);
-    }
-    enum nacre_error error =
-        take_over(io, s, owner, EPOLL_STREAM, EPOLLIN | EPOLLOUT | EPOLLRDHUP | (uint32_t)EPOLLET, slot);
-    if (error != NACRE_OK)
-        return error;
-    struct epoll_slot *at = epoll_slot_at(io, *slot);
-    at->error = refused;
-    epoll_set(at, SLOT_CONNECTING | SLOT_WATCH_WRITE | (pending ? SLOT_FULL : 0));
-    if (!pending)
-        nacre_slot_queue_add(&io->slots, &io->work, *slot);
-    return NACRE_OK;
-}
-
-static void epoll_detach(struct io *io, uint32_t slot)
-{
-    struct epoll_slot *s = nacre_epoll_slot_find(io, slot);
-    if (s == NULL)
-        return;
-    if (s->kind == EPOLL_LISTENER) {
-        epoll_ctl(io->epoll, EPOLL_CTL_DEL, s->fd, NULL); /* a resting one is not there: no matter */
-        nacre_slot_queue_remove(&io->slots, &io->resting, slot);
-    } else {
-        close(s->fd);
-        if (s->next_hungry != 0)
-            io->hungry_until = 0; /* the list is emptied before the slot is free */
-    }
-    s->fd = -1;
-    epoll_set(s, SLOT_DETACHED);
-    nacre_slot_queue_add(&io->slots, &io->work, slot);
+    return nacre_ready_open(out, options, &notifier);
 }
 
 /* epoll's own comes first: read() and write() refuse it. */
 static unsigned epoll_descriptors(const struct io *io, io_socket out[IO_DESCRIPTORS])
 {
-    out[0] = io->epoll;
-    out[1] = io->event;
+    out[0] = io->notes->epoll;
+    out[1] = io->notes->event;
     return 2;
 }
 
@@ -193,17 +214,17 @@ const struct io_backend nacre_io_epoll = {
     .name = "epoll",
     .usable = epoll_usable,
     .open = epoll_open,
-    .close = epoll_close,
-    .listen = epoll_listen,
-    .attach = epoll_attach,
-    .connect = epoll_connect,
-    .receive = nacre_epoll_receive,
-    .send = nacre_epoll_send,
-    .shut = nacre_epoll_shut,
-    .detach = epoll_detach,
-    .wait = nacre_epoll_wait,
-    .wake = nacre_epoll_wake,
+    .close = nacre_ready_close,
+    .listen = nacre_ready_listen,
+    .attach = nacre_ready_attach,
+    .connect = nacre_ready_connect,
+    .receive = nacre_ready_receive,
+    .send = nacre_ready_send,
+    .shut = nacre_ready_shut,
+    .detach = nacre_ready_detach,
+    .wait = nacre_ready_wait,
+    .wake = nacre_ready_wake,
     .descriptors = epoll_descriptors,
-    .reap = nacre_epoll_reap,
-    .due = nacre_epoll_due,
+    .reap = nacre_ready_reap,
+    .due = nacre_ready_due,
 };

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "engine/sock.h"
-#include "io_winsock/winsock.h"
+#include "io_ready/ready.h"
 
 enum {
     FIRST_ROOM = 256
@@ -48,58 +48,76 @@ static SHORT events_of(unsigned news)
 static bool enter(struct io *io, uint32_t slot)
 {
     struct notes *n = io->notes;
-    struct winsock_slot *s = winsock_slot_at(io, slot);
+    struct ready_slot *s = ready_slot_at(io, slot);
     if (!make_room(n))
         return false;
-    s->place = n->count++;
-    n->slots[s->place] = slot;
-    n->at[s->place] = (WSAPOLLFD){.fd = s->socket};
+    s->mark = n->count++;
+    n->slots[s->mark] = slot;
+    n->at[s->mark] = (WSAPOLLFD){.fd = s->socket};
     return true;
 }
 
 /* The last one takes the place. */
-static void leave(struct io *io, struct winsock_slot *s)
+static void leave(struct io *io, struct ready_slot *s)
 {
     struct notes *n = io->notes;
-    uint32_t place = s->place, last = n->count - 1;
+    uint32_t place = s->mark, last = n->count - 1;
     if (place == 0)
         return;
     n->at[place] = n->at[last];
     n->slots[place] = n->slots[last];
     if (place != last)
-        winsock_slot_at(io, n->slots[place])->place = place;
+        ready_slot_at(io, n->slots[place])->mark = place;
     n->count = last;
-    s->place = 0;
+    s->mark = 0;
+}
+
+/* What the slot waits for, as ready_news. */
+static unsigned interest(const struct ready_slot *s)
+{
+    unsigned news = 0;
+    if (s->kind == READY_LISTENER)
+        return NEWS_READ;
+    if (ready_has(s, SLOT_CONNECTING))
+        return ready_has(s, SLOT_FULL) ? NEWS_WRITE : 0;
+    if (ready_has(s, SLOT_ERROR))
+        return 0;
+    /* Read even where nothing is wanted: it tells of errors. */
+    if (!ready_has(s, SLOT_READABLE) && !ready_has(s, SLOT_FIN))
+        news |= NEWS_READ;
+    if (ready_has(s, SLOT_FULL) && !ready_has(s, SLOT_HUNG_UP)) /* who has hung up is told of again and again */
+        news |= NEWS_WRITE;
+    return news;
 }
 
 static void poll_adjust(struct io *io, uint32_t slot)
 {
-    struct winsock_slot *s = winsock_slot_at(io, slot);
-    if (s->kind == WINSOCK_FREE || winsock_has(s, SLOT_DETACHED) || winsock_has(s, SLOT_RESTING))
+    struct ready_slot *s = ready_slot_at(io, slot);
+    if (s->kind == READY_FREE || ready_has(s, SLOT_DETACHED) || ready_has(s, SLOT_RESTING))
         return;
-    unsigned news = nacre_winsock_interest(io, s);
+    unsigned news = interest(s);
     if (news == 0) {
         leave(io, s);
-    } else if (s->place != 0 || enter(io, slot)) {
-        io->notes->at[s->place].events = events_of(news);
+    } else if (s->mark != 0 || enter(io, slot)) {
+        io->notes->at[s->mark].events = events_of(news);
     } else {
-        nacre_winsock_go_hungry(io, slot); /* out of memory: tried again in a while */
+        nacre_ready_go_hungry(io, slot); /* out of memory: tried again in a while */
     }
 }
 
 static enum nacre_error poll_add(struct io *io, uint32_t slot)
 {
-    winsock_slot_at(io, slot)->place = 0;
+    ready_slot_at(io, slot)->mark = 0;
     if (!enter(io, slot))
         return NACRE_E_NOBUFS;
-    winsock_clear(winsock_slot_at(io, slot), SLOT_RESTING);
+    ready_clear(ready_slot_at(io, slot), SLOT_RESTING);
     poll_adjust(io, slot);
     return NACRE_OK;
 }
 
 static void poll_remove(struct io *io, uint32_t slot)
 {
-    leave(io, winsock_slot_at(io, slot));
+    leave(io, ready_slot_at(io, slot));
 }
 
 /* ---- waking ---------------------------------------------------------------------------------------------------- */
@@ -182,7 +200,7 @@ static void take_wake_up(struct io *io)
     char bytes[16];
     while (recv(io->notes->at[0].fd, bytes, sizeof bytes, 0) == sizeof bytes)
         ;
-    nacre_winsock_woken(io);
+    ready_woken(io);
 }
 
 static void poll_close(struct io *io)
@@ -240,18 +258,18 @@ static void look(struct io *io, int left)
             continue;
         SHORT events = n->at[place].revents;
         n->at[place].revents = 0;
-        nacre_winsock_note(io, n->slots[place], news_of(events), NACRE_OK);
+        nacre_ready_note(io, n->slots[place], news_of(events), NACRE_OK);
         n->next = place;
         left--;
     }
 }
 
-static void poll_wait(struct io *io, int64_t until_ns)
+static enum nacre_error poll_wait(struct io *io, int64_t until_ns)
 {
-    DWORD ms = nacre_winsock_left_ms(until_ns);
-    int ready = WSAPoll(io->notes->at, io->notes->count, ms == INFINITE ? -1 : (int)ms);
+    int ready = WSAPoll(io->notes->at, io->notes->count, nacre_ready_left_ms(until_ns));
     if (ready > 0)
         look(io, ready);
+    return NACRE_OK;
 }
 
 static const struct notifier notifier = {
@@ -273,21 +291,21 @@ static bool usable(const char **why_not)
 
 static enum nacre_error open_poll(struct io **out, const struct io_options *options)
 {
-    return nacre_winsock_open(out, options, &notifier);
+    return nacre_ready_open(out, options, &notifier);
 }
 
 const struct io_backend nacre_io_wsapoll = {
     .name = "wsapoll",
     .usable = usable,
     .open = open_poll,
-    .close = nacre_winsock_close,
-    .listen = nacre_winsock_listen,
-    .attach = nacre_winsock_attach,
-    .connect = nacre_winsock_connect,
-    .receive = nacre_winsock_receive,
-    .send = nacre_winsock_send,
-    .shut = nacre_winsock_shut,
-    .detach = nacre_winsock_detach,
-    .wait = nacre_winsock_wait,
-    .wake = nacre_winsock_wake,
+    .close = nacre_ready_close,
+    .listen = nacre_ready_listen,
+    .attach = nacre_ready_attach,
+    .connect = nacre_ready_connect,
+    .receive = nacre_ready_receive,
+    .send = nacre_ready_send,
+    .shut = nacre_ready_shut,
+    .detach = nacre_ready_detach,
+    .wait = nacre_ready_wait,
+    .wake = nacre_ready_wake,
 };

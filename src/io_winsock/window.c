@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "engine/sock.h"
-#include "io_winsock/winsock.h"
+#include "io_ready/ready.h"
 
 enum {
     NUMBERS = 0xc000 - WM_APP, /* of messages that are ours */
@@ -37,8 +37,8 @@ static UINT number_of(uint32_t slot)
 
 static enum nacre_error window_add(struct io *io, uint32_t slot)
 {
-    const struct winsock_slot *s = winsock_slot_at(io, slot);
-    long events = s->kind == WINSOCK_LISTENER ? FD_ACCEPT : FD_READ | FD_WRITE | FD_CLOSE | FD_CONNECT;
+    const struct ready_slot *s = ready_slot_at(io, slot);
+    long events = s->kind == READY_LISTENER ? FD_ACCEPT : FD_READ | FD_WRITE | FD_CLOSE | FD_CONNECT;
     if (!have_window(io->notes))
         return nacre_error_from_errno((int)GetLastError());
     if (WSAAsyncSelect(s->socket, io->notes->window, number_of(slot), events) != 0)
@@ -80,8 +80,8 @@ static void note(struct io *io, const MSG *m)
     int number = WSAGETSELECTERROR(m->lParam);
     unsigned news = news_of(WSAGETSELECTEVENT(m->lParam), number);
     for (uint32_t slot = m->message - WM_APP; slot < io->slots.made; slot += NUMBERS)
-        if (winsock_slot_at(io, slot)->socket == (io_socket)m->wParam) {
-            nacre_winsock_note(io, slot, news, nacre_error_from_errno(number));
+        if (ready_slot_at(io, slot)->socket == (io_socket)m->wParam) {
+            nacre_ready_note(io, slot, news, nacre_error_from_errno(number));
             return;
         }
 }
@@ -89,7 +89,7 @@ static void note(struct io *io, const MSG *m)
 /* Messages that wait are taken as well: they would be about the next socket that gets the same slot and handle. */
 static void window_remove(struct io *io, uint32_t slot)
 {
-    const struct winsock_slot *s = winsock_slot_at(io, slot);
+    const struct ready_slot *s = ready_slot_at(io, slot);
     UINT number = number_of(slot);
     MSG m;
     (void)WSAAsyncSelect(s->socket, io->notes->window, 0, 0);
@@ -100,19 +100,20 @@ static void window_remove(struct io *io, uint32_t slot)
 
 /* ---- waiting --------------------------------------------------------------------------------------------------- */
 
-static void window_wait(struct io *io, int64_t until_ns)
+static enum nacre_error window_wait(struct io *io, int64_t until_ns)
 {
     struct notes *n = io->notes;
     MSG m;
-    DWORD result =
-        MsgWaitForMultipleObjectsEx(1, &n->event, nacre_winsock_left_ms(until_ns), QS_ALLINPUT, MWMO_INPUTAVAILABLE);
+    DWORD result = MsgWaitForMultipleObjectsEx(1, &n->event, (DWORD)nacre_ready_left_ms(until_ns), QS_ALLINPUT,
+                                               MWMO_INPUTAVAILABLE);
     if (result == WAIT_OBJECT_0)
-        nacre_winsock_woken(io);
+        ready_woken(io);
     for (unsigned i = 0; i < NEWS_PER_WAIT && PeekMessageW(&m, NULL, 0, 0, PM_REMOVE); i++)
         if (m.hwnd == n->window && m.message >= WM_APP && m.message < WM_APP + NUMBERS)
             note(io, &m);
         else
             (void)DispatchMessageW(&m);
+    return NACRE_OK;
 }
 
 static void window_wake(struct io *io)
@@ -166,21 +167,21 @@ static bool usable(const char **why_not)
 
 static enum nacre_error open_window(struct io **out, const struct io_options *options)
 {
-    return nacre_winsock_open(out, options, &notifier);
+    return nacre_ready_open(out, options, &notifier);
 }
 
 const struct io_backend nacre_io_wsaasyncselect = {
     .name = "wsaasyncselect",
     .usable = usable,
     .open = open_window,
-    .close = nacre_winsock_close,
-    .listen = nacre_winsock_listen,
-    .attach = nacre_winsock_attach,
-    .connect = nacre_winsock_connect,
-    .receive = nacre_winsock_receive,
-    .send = nacre_winsock_send,
-    .shut = nacre_winsock_shut,
-    .detach = nacre_winsock_detach,
-    .wait = nacre_winsock_wait,
-    .wake = nacre_winsock_wake,
+    .close = nacre_ready_close,
+    .listen = nacre_ready_listen,
+    .attach = nacre_ready_attach,
+    .connect = nacre_ready_connect,
+    .receive = nacre_ready_receive,
+    .send = nacre_ready_send,
+    .shut = nacre_ready_shut,
+    .detach = nacre_ready_detach,
+    .wait = nacre_ready_wait,
+    .wake = nacre_ready_wake,
 };
