@@ -125,15 +125,21 @@ static inline bool system_would_block(int number)
     return number == EAGAIN || number == EWOULDBLOCK;
 }
 
-static inline int64_t system_send(io_socket s, const struct span *spans, unsigned count)
+static inline ssize_t system_send_gathered(io_socket s, const struct span *spans, unsigned count)
 {
     struct iovec v[IO_SPANS];
     for (unsigned i = 0; i < count; i++)
         v[i] = (struct iovec){.iov_base = (void *)(uintptr_t)spans[i].at, .iov_len = spans[i].len};
     struct msghdr m = {.msg_iov = v, .msg_iovlen = count};
+    return sendmsg(s, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static inline int64_t system_send(io_socket s, const struct span *spans, unsigned count)
+{
     ssize_t n;
     do {
-        n = sendmsg(s, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+        n = count == 1 ? send(s, spans[0].at, spans[0].len, MSG_DONTWAIT | MSG_NOSIGNAL)
+                       : system_send_gathered(s, spans, count);
     } while (n < 0 && errno == EINTR);
     return n;
 }

@@ -167,15 +167,27 @@ Test(class_errors, whatever_listening_meets_is_the_code_of_start_listening, .tim
 
 /* ---- what connections may meet --------------------------------------------------------------------------------- */
 
-/* A client logs in, the call fails for its socket, and something is to be received or sent. */
-static void break_connection(struct server *s, size_t n, long call, int number, int code)
+/* Of which one or the other does the same work; 0 ends a list. */
+#define CALLS 3
+static const long receiving[CALLS] = {SYS_recvfrom}, sending[CALLS] = {SYS_sendto, SYS_sendmsg};
+
+static bool refuse(const long *calls, int fd, int number)
+{
+    bool all = true;
+    for (; *calls != 0; calls++)
+        all = apart_refuse(*calls, fd, number) && all;
+    return all;
+}
+
+/* A client logs in, the calls fail for its socket, and something is to be received or sent. */
+static void break_connection(struct server *s, size_t n, const long *calls, int number, int code)
 {
     struct server_seen e;
     struct client c;
     cr_assert(client_start(&c, s->port));
     int fd = server_socket_of(s, c.fd);
     cr_assert_geq(fd, 0);
-    cr_assert(apart_refuse(call, fd, number));
+    cr_assert(refuse(calls, fd, number));
     uint32_t channel;
     cr_assert_eq(nacre_chan_open(c.conn, span_str("session"), span_of(NULL, 0), &channel, nacre_clock_ns()), NACRE_OK);
     while (client_turn(&c, 20) && !c.ended)
@@ -188,27 +200,27 @@ static void break_connection(struct server *s, size_t n, long call, int number, 
     cr_assert_eq(dup2(STDIN_FILENO, fd), fd); /* the number stays refused: nobody else shall get it */
 }
 
-static void break_connections(long call)
+static void break_connections(const long *calls)
 {
     struct server *s = server_new();
     size_t n = 0;
-    if (!apart_refuse(call, 12345, EIO))
+    if (!refuse(calls, 12345, EIO))
         skip("no system call may be refused here");
     server_start(s, 1);
     for (size_t i = 0; i < ERRORS; i++)
         if (errors[i].ends)
-            break_connection(s, n++, call, errors[i].number, errors[i].code);
+            break_connection(s, n++, calls, errors[i].number, errors[i].code);
     server_free(s);
 }
 
 Test(class_errors, whatever_receiving_meets_is_told_by_on_disconnected, .timeout = 240)
 {
-    break_connections(SYS_recvfrom);
+    break_connections(receiving);
 }
 
 Test(class_errors, whatever_sending_meets_is_told_by_on_disconnected, .timeout = 240)
 {
-    break_connections(SYS_sendmsg);
+    break_connections(sending);
 }
 
 Test(class_errors, a_reset_is_10054, .timeout = 240)
