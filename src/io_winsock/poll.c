@@ -267,6 +267,8 @@ static void look(struct io *io, int left)
 static enum nacre_error poll_wait(struct io *io, int64_t until_ns)
 {
     int ready = WSAPoll(io->notes->at, io->notes->count, nacre_ready_left_ms(until_ns));
+    if (ready < 0)
+        return nacre_error_from_errno(WSAGetLastError());
     if (ready > 0)
         look(io, ready);
     return NACRE_OK;

@@ -106,6 +106,8 @@ static enum nacre_error window_wait(struct io *io, int64_t until_ns)
     MSG m;
     DWORD result = MsgWaitForMultipleObjectsEx(1, &n->event, (DWORD)nacre_ready_left_ms(until_ns), QS_ALLINPUT,
                                                MWMO_INPUTAVAILABLE);
+    if (result == WAIT_FAILED)
+        return nacre_error_from_errno((int)GetLastError());
     if (result == WAIT_OBJECT_0)
         ready_woken(io);
     for (unsigned i = 0; i < NEWS_PER_WAIT && PeekMessageW(&m, NULL, 0, 0, PM_REMOVE); i++)
