@@ -107,7 +107,7 @@ struct io {
     bool skipped_poll;                  /* the last wait() had enough to report without asking the notifier */
     bool woken;                         /* IO_WOKEN is to be reported */
     bool in_trouble;                    /* the system could not be asked the last time */
-    _Alignas(64) atomic_bool wake_sent; /* a wake-up is under way; the only member other threads touch */
+    _Alignas(64) atomic_bool wake_sent; /* a wake-up is under way; the only member other threads change */
 };
 
 /* Where wait() puts what ended. */

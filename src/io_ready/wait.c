@@ -93,6 +93,7 @@ static void end_pauses(struct io *io)
 unsigned nacre_ready_reap(struct io *io, struct io_done *out, unsigned max)
 {
     struct ready_out o = {.at = out, .max = max};
+    end_pauses(io); /* who is detached stands among the hungry no more when its slot is given back */
     work_once(io, &o);
     return o.count;
 }

@@ -59,6 +59,52 @@ static void expect(struct resting *t, enum io_kind kind, unsigned times)
     cr_assert_eq(t->seen[kind], times, "kind %d: %u, not %u", kind, t->seen[kind], times);
 }
 
+static void skip_unless_shared(struct rig *r)
+{
+    if (r->ops->reap != NULL)
+        return;
+    rig_close(r);
+    cr_skip_test("%s: an instance is one thread's", r->d->ops->name);
+}
+
+/* Of two that found no memory one goes, and its slot is free when reap() has told that: whoever gets it and the other
+ * one are still heard. */
+CASE(backend_resting, a_slot_that_reap_frees_while_memory_is_out_is_as_good_as_new)
+{
+    struct rig r;
+    struct io_done done;
+    uint32_t gone, other, fresh;
+    uint8_t got[5];
+    rig_open(&r, *row);
+    skip_unless_shared(&r);
+    struct far f = rig_attach(&r, OWNER, &gone), g = rig_attach(&r, OWNER + 1, &other);
+    struct block *all = nacre_pool_alloc(&r.pool, 1);
+    r.pool.max_bytes = atomic_load(&r.pool.used);
+    r.ops->receive(r.io, gone, true);
+    cr_assert(r.d->feed(f, "first", 5));
+    rig_quiet(&r);
+    r.ops->receive(r.io, other, true);
+    cr_assert(r.d->feed(g, "other", 5));
+    rig_quiet(&r);
+    r.ops->detach(r.io, gone);
+    cr_assert_eq(r.ops->reap(r.io, &done, 1), 1);
+    cr_assert_eq(done.kind, IO_GONE);
+    r.d->let_go(f);
+    f = rig_attach(&r, OWNER + 2, &fresh);
+    cr_assert_eq(fresh, gone);
+    r.pool.max_bytes = 0;
+    rig_receive(&r, OWNER + 1, got, 5);
+    r.ops->receive(r.io, fresh, true);
+    cr_assert(r.d->feed(f, "fresh", 5));
+    rig_receive(&r, OWNER + 2, got, 5);
+    nacre_block_release(all);
+    rig_detach(&r, OWNER + 1, other);
+    rig_detach(&r, OWNER + 2, fresh);
+    r.d->let_go(f);
+    r.d->let_go(g);
+    rig_close(&r);
+}
+
 CASE(backend_resting, a_connection_begun_while_another_thread_waits_ends_as_it_ends)
 {
     struct resting t = {.stops = false};
@@ -67,10 +113,7 @@ CASE(backend_resting, a_connection_begun_while_another_thread_waits_ends_as_it_e
     nacre_mutex_init(&t.lock);
     nacre_cond_init(&t.told);
     rig_open_resting(&t.r, *row, rest, resume, &t);
-    if (t.r.ops->reap == NULL) {
-        rig_close(&t.r);
-        cr_skip_test("%s: an instance is one thread's", driver_at(*row)->ops->name);
-    }
+    skip_unless_shared(&t.r);
     struct io_address at = t.r.d->nowhere(false);
     cr_assert_eq(pthread_create(&thread, NULL, wait_on, &t), 0);
     for (unsigned i = 1; i <= ROUNDS; i++) {
