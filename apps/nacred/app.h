@@ -29,6 +29,7 @@ struct app {
     struct idmap sessions;         /* by channel id; the same */
     struct idmap relays;           /* by channel id: connections to forwarded agents */
     atomic_bool stopping;          /* relaxed: a flag that is polled */
+    atomic_int processes;          /* of sessions, for --max-processes */
     pthread_mutex_t children_lock; /* protects the list; taken with a session's lock held, never the other way round */
     struct session *children;
 };

@@ -13,6 +13,7 @@
 
 #include "launch.h"
 #include "log.h"
+#include "seats.h"
 
 enum {
     READ_SIZE = 64 * 1024
@@ -261,6 +262,9 @@ static void finish(struct session *session)
     close_input(session);
     forget_child(session);
     nacred_child_forget(&session->process);
+    nacred_session_uncount(session);
+    if (!session->peer)
+        nacred_seats_leave(session->seats);
     nacred_loop_post(&session->app->loop, &session->drop);
 }
 
@@ -348,6 +352,9 @@ void nacred_child_session_hang_up(struct session *session)
     if (session->has_child && !session->finished) {
         atomic_fetch_add_explicit(&session->references, 1, memory_order_relaxed);
         nacred_loop_post(&session->app->loop, &session->hang_up);
+    } else {
+        nacred_session_uncount(session);
+        nacred_seats_leave(session->seats);
     }
     pthread_mutex_unlock(&session->lock);
 }

@@ -10,6 +10,10 @@
 #include "peers.h"
 #include "session.h"
 
+enum {
+    OPEN_RESOURCE_SHORTAGE = 4 /* RFC 4254 section 5.1 */
+};
+
 static struct peer *kept_peer(struct app *app, nacre_connection_id id)
 {
     struct idmap_node *node = id == 0 ? NULL : nacred_idmap_find(&app->peers, id);
@@ -52,6 +56,7 @@ static void on_disconnected(nacre_server *server, struct nacre_disconnected *eve
     while (peer->sessions)
         nacred_session_close(peer->sessions);
     nacred_agent_end(peer->agent);
+    nacred_peer_log_refused(peer);
     nacred_log(LOG_LEVEL_INFO, peer, "disconnected", "%d %s", event->status_code,
                event->description ? event->description : "");
     nacred_idmap_remove(&app->peers, event->connection_id);
@@ -92,13 +97,19 @@ static void on_channel_open_request(nacre_server *server, struct nacre_ssh_chann
 {
     struct app *app = context;
     struct peer *peer = find_peer(app, event->connection_id);
+    bool full;
 
     (void)server;
     /* A channel without anything that could be asked for on it is no use to anybody. */
     bool serves = app->options.exec || app->options.shell || app->options.bench || app->options.sftp_server ||
                   app->options.sftp_root;
-    if (peer && serves && strcmp(event->service, "session") == 0)
-        event->accept = nacred_session_open(app, peer, event->channel_id);
+    if (!peer || !serves || strcmp(event->service, "session") != 0)
+        return;
+    event->accept = nacred_session_open(app, peer, event->channel_id, &full);
+    event->reason = OPEN_RESOURCE_SHORTAGE;
+    if (full && nacred_peer_refused(peer, REFUSED_SESSION))
+        nacred_log(LOG_LEVEL_INFO, peer, "refused", "session: there are %d, which is --max-sessions",
+                   app->options.max_sessions);
 }
 
 static void on_channel_opened(nacre_server *server, struct nacre_ssh_channel_opened *event, void *context)

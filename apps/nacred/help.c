@@ -32,6 +32,8 @@ const char nacred_help[] =
     "  --sftp[=PROGRAM]             the sftp subsystem (default program: /usr/lib/openssh/sftp-server)\n"
     "  --sftp-root DIR              the sftp subsystem, served by nacred itself: DIR and what is in it, nothing else\n"
     "  --accept-env PATTERN         environment variables a client may set; * and ?; may be repeated\n"
+    "  --max-sessions N             sessions that a connection has at once, 0 to 65535 (default 10)\n"
+    "  --max-processes N            processes of all sessions together, 1 to 1000000 (default: no limit)\n"
     "  --tunnels                    forward and reverse tunnels, TCP and unix sockets\n"
     "  --agent-forwarding           the client's agent, at SSH_AUTH_SOCK of what is started\n"
     "  --bench                      the commands echo, sink and 'source BYTES', answered without a process\n"

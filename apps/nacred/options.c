@@ -15,6 +15,9 @@
 
 enum {
     THREADS_MAX = 256,
+    SESSIONS = 10, /* as OpenSSH's MaxSessions */
+    SESSIONS_MAX = 65535,
+    PROCESSES_MAX = 1000000,
     LIST_MAX = 1024
 };
 
@@ -258,6 +261,20 @@ static bool take_threads(struct parse *p, char *value)
     return true;
 }
 
+static bool take_max_sessions(struct parse *p, char *value)
+{
+    if (!read_number(value, 0, SESSIONS_MAX, &p->options->max_sessions))
+        return wrong(p, "--max-sessions needs a number from 0 to %d: '%s'", SESSIONS_MAX, value);
+    return true;
+}
+
+static bool take_max_processes(struct parse *p, char *value)
+{
+    if (!read_number(value, 1, PROCESSES_MAX, &p->options->max_processes))
+        return wrong(p, "--max-processes needs a number from 1 to %d: '%s'", PROCESSES_MAX, value);
+    return true;
+}
+
 static bool take_log(struct parse *p, char *value)
 {
     if (strcmp(value, "text") != 0 && strcmp(value, "json") != 0)
@@ -303,6 +320,8 @@ static const struct option_row option_rows[] = {
     {"sftp",                 VALUE_ATTACHED, take_sftp},
     {"sftp-root",            VALUE_NEEDED,   take_sftp_root},
     {"accept-env",           VALUE_NEEDED,   take_accept_env},
+    {"max-sessions",         VALUE_NEEDED,   take_max_sessions},
+    {"max-processes",        VALUE_NEEDED,   take_max_processes},
     {"tunnels",              VALUE_NONE,     take_tunnels},
     {"agent-forwarding",     VALUE_NONE,     take_agent_forwarding},
     {"bench",                VALUE_NONE,     take_bench},
@@ -351,8 +370,12 @@ enum options_result nacred_options_read(struct options *options, int argc, char 
 {
     struct parse p = {.options = options, .error = error, .result = OPTIONS_RUN};
 
-    *options = (struct options){
-        .host = "127.0.0.1", .port = 2222, .log = LOG_TEXT, .log_level = LOG_LEVEL_DEBUG, .threads = 2};
+    *options = (struct options){.host = "127.0.0.1",
+                                .port = 2222,
+                                .log = LOG_TEXT,
+                                .log_level = LOG_LEVEL_DEBUG,
+                                .threads = 2,
+                                .max_sessions = SESSIONS};
     *error = 0;
     for (int at = 1; at < argc; at++)
         if (!take_argument(&p, argc, argv, &at))

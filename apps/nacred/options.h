@@ -37,6 +37,8 @@ struct options {
     bool bench;
     const char *sftp_server; /* NULL: none; with sftp_root NULL too there is no sftp subsystem */
     const char *sftp_root;   /* NULL: nacred itself serves no files */
+    int max_sessions;        /* of a connection */
+    int max_processes;       /* of all; 0: no limit */
     struct strings accept_env;
     struct strings settings; /* copies: they may hold passwords, which are wiped from argv */
     enum log_format log;

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "peers.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "key_options.h"
+#include "log.h"
+#include "seats.h"
 
 struct peer *nacred_peer_new(nacre_server *server, nacre_connection_id connection_id)
 {
@@ -27,10 +30,28 @@ void nacred_peer_free(struct peer *peer)
 {
     if (!peer)
         return;
+    nacred_seats_leave(peer->seats);
     free(peer->user);
     free(peer->forced_command);
     free(peer->prompted_user);
     free(peer);
+}
+
+bool nacred_peer_refused(struct peer *peer, enum refusal what)
+{
+    return peer->refused[what]++ == 0;
+}
+
+void nacred_peer_log_refused(const struct peer *peer)
+{
+    static const char *const names[REFUSALS] = {
+        [REFUSED_SESSION] = "sessions",
+        [REFUSED_PROCESS] = "processes",
+    };
+
+    for (size_t i = 0; i < REFUSALS; i++)
+        if (peer->refused[i] > 1)
+            nacred_log(LOG_LEVEL_INFO, peer, "refused", "%" PRIu64 " more %s", peer->refused[i] - 1, names[i]);
 }
 
 bool nacred_peer_set_user(struct peer *peer, const char *user)

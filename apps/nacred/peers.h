@@ -8,13 +8,22 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "idmap.h"
 #include "nacre/nacre.h"
 
 struct agent;
 struct key_options;
+struct seats;
 struct session;
+
+/* What a client may ask for again and again: its log has the first refusal, and how many followed. */
+enum refusal {
+    REFUSED_SESSION,
+    REFUSED_PROCESS,
+    REFUSALS,
+};
 
 struct peer {
     struct idmap_node node; /* by connection id */
@@ -28,12 +37,20 @@ struct peer {
     bool may_pty, may_tunnel, may_agent;
     char *prompted_user;      /* answered the keyboard-interactive prompt rightly, and is yet to be let in */
     struct session *sessions; /* linked by next_of_peer */
-    struct agent *agent;      /* NULL: the client forwards none */
+    struct seats *seats;      /* how many there are, with those whose programs still run; NULL: none yet */
+    uint64_t refused[REFUSALS];
+    struct agent *agent; /* NULL: the client forwards none */
 };
 
 /* NULL when out of memory. */
 struct peer *nacred_peer_new(nacre_server *server, nacre_connection_id connection_id);
 void nacred_peer_free(struct peer *peer);
+
+/* Counts a refusal. True: it is the first of its kind, to be logged now. */
+bool nacred_peer_refused(struct peer *peer, enum refusal what);
+
+/* At the end: logs how many were not. */
+void nacred_peer_log_refused(const struct peer *peer);
 
 /* Keeps a copy of the name of who logged in. False when out of memory. */
 bool nacred_peer_set_user(struct peer *peer, const char *user);

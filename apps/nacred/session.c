@@ -9,13 +9,22 @@
 #include "bench_commands.h"
 #include "child_session.h"
 #include "log.h"
+#include "seats.h"
 
-bool nacred_session_open(struct app *app, struct peer *peer, nacre_channel_id id)
+bool nacred_session_open(struct app *app, struct peer *peer, nacre_channel_id id, bool *full)
 {
-    struct session *session = calloc(1, sizeof *session);
-
-    if (!session)
+    *full = false;
+    if (!peer->seats && !(peer->seats = nacred_seats_new()))
         return false;
+    *full = !nacred_seats_take(peer->seats, app->options.max_sessions);
+    if (*full)
+        return false;
+    struct session *session = calloc(1, sizeof *session);
+    if (!session) {
+        nacred_seats_leave(peer->seats);
+        return false;
+    }
+    session->seats = peer->seats;
     session->app = app;
     session->peer = peer;
     session->id = id;
@@ -46,6 +55,13 @@ void nacred_session_release(struct session *session)
     free(session->terminal);
     free(session->command);
     free(session);
+}
+
+void nacred_session_uncount(struct session *session)
+{
+    if (session->counted)
+        nacred_count_leave(&session->app->processes);
+    session->counted = false;
 }
 
 void nacred_session_close(struct session *session)
@@ -219,17 +235,38 @@ static const struct {
     {"signal", request_signal}, {"auth-agent-req@openssh.com", request_agent},
 };
 
-bool nacred_session_request(struct session *session, const char *type, const uint8_t *packet, size_t len)
-{
-    for (size_t i = 0; i < sizeof request_rows / sizeof *request_rows; i++)
-        if (strcmp(request_rows[i].type, type) == 0)
-            return request_rows[i].take(session, packet, len);
-    return false;
-}
-
 static bool is_bench(const struct session *session)
 {
     return session->work >= WORK_BENCH_ECHO;
+}
+
+/* Once there is something to start; when there are too many already the client may ask again later. */
+static bool count_process(struct session *session)
+{
+    int max = session->app->options.max_processes;
+
+    if (is_bench(session))
+        return true;
+    session->counted = nacred_count_take(&session->app->processes, max);
+    if (session->counted)
+        return true;
+    session->work = WORK_NONE;
+    free(session->command);
+    session->command = NULL;
+    if (nacred_peer_refused(session->peer, REFUSED_PROCESS))
+        nacred_log(LOG_LEVEL_WARNING, session->peer, "refused", "process: there are %d, which is --max-processes", max);
+    return false;
+}
+
+bool nacred_session_request(struct session *session, const char *type, const uint8_t *packet, size_t len)
+{
+    bool had_work = session->work != WORK_NONE;
+
+    for (size_t i = 0; i < sizeof request_rows / sizeof *request_rows; i++)
+        if (strcmp(request_rows[i].type, type) == 0)
+            return request_rows[i].take(session, packet, len) &&
+                   (had_work || session->work == WORK_NONE || count_process(session));
+    return false;
 }
 
 void nacred_session_start(struct session *session, const char *type)

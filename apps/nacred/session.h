@@ -62,10 +62,12 @@ struct session {
     struct queue echo_unsent;
     bool bench_ended; /* the client has sent its eof */
     bool bench_done;
+    struct seats *seats; /* the connection's */
 
     pthread_mutex_t lock; /* protects everything below */
     struct peer *peer;    /* NULL once the channel is closed */
     bool paused;          /* the channel: no more data comes from it */
+    bool counted;         /* among app->processes */
     bool has_child;
     bool exited;
     bool finished; /* the channel was told how the child ended */
@@ -85,10 +87,13 @@ struct session {
     struct session *next_child, **link_of_child;
 };
 
-/* Table and life. `peer` gets the session into its list. */
-bool nacred_session_open(struct app *app, struct peer *peer, nacre_channel_id id);
+/* Table and life. `peer` gets the session into its list. False, with *full: it has --max-sessions of them. */
+bool nacred_session_open(struct app *app, struct peer *peer, nacre_channel_id id, bool *full);
 struct session *nacred_session_find(struct app *app, nacre_channel_id id);
 void nacred_session_release(struct session *session);
+
+/* The process is no more, or will never be. The session's lock is held. */
+void nacred_session_uncount(struct session *session);
 
 /* The channel is gone, or its connection is. */
 void nacred_session_close(struct session *session);

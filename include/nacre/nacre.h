@@ -197,7 +197,8 @@ struct nacre_ssh_channel_open_request {
     const char *service; /* channel type: "session", "direct-tcpip" ... */
     const uint8_t *parameters;
     size_t parameters_len;
-    bool accept; /* [out] preset false */
+    bool accept;     /* [out] preset false */
+    uint32_t reason; /* [out] why not, for the client: SSH_OPEN_* of section 5.1; 0 is 1, administratively prohibited */
 };
 
 struct nacre_ssh_channel_opened {
@@ -311,7 +312,8 @@ struct nacre_answer {
     const char *available_methods;
     const char *change_prompt;
     bool no_touch_required, verify_required;
-    int port; /* of a reverse tunnel: 0 leaves it as asked */
+    int port;        /* of a reverse tunnel: 0 leaves it as asked */
+    uint32_t reason; /* of a channel's opening */
     int cert_store_type;
     const void *cert_store;
     size_t cert_store_len;

@@ -389,6 +389,21 @@ Test(class_defer, on_connected_may_choose_its_key_later)
     server_free(s);
 }
 
+Test(class_defer, a_channel_may_be_refused_later_for_a_reason)
+{
+    struct plan p = {.kind = ASK_OPEN};
+    struct server *s = deferring_server(&p);
+    struct client c;
+    server_start(s, 1);
+    approach(s, &c, ASK_OPEN);
+    cr_assert(wait_asked(&p, &c));
+    cr_assert_eq(nacre_answer(s->nacre, p.ticket, &(struct nacre_answer){.reason = 3}), 0);
+    cr_assert(client_wait(&c, &c.channels[0].failed));
+    cr_assert_eq(c.channels[0].code, 3, "SSH_OPEN_UNKNOWN_CHANNEL_TYPE");
+    client_free(&c);
+    server_free(s);
+}
+
 Test(class_defer, a_channel_that_waits_for_its_answer_holds_no_other)
 {
     struct plan p = {.kind = ASK_CHANNEL};

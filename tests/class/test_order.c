@@ -155,6 +155,26 @@ Test(class_order, no_open_handler_refuses_channels_as_prohibited)
     server_free(s);
 }
 
+static void refuses_for_want_of_room(nacre_server *n, struct nacre_ssh_channel_open_request *e, void *context)
+{
+    (void)n;
+    (void)context;
+    e->reason = 4; /* SSH_OPEN_RESOURCE_SHORTAGE */
+}
+
+Test(class_order, a_refused_channel_is_refused_for_the_reason_given)
+{
+    struct server *s = server_new();
+    struct client c;
+    s->handlers.on_ssh_channel_open_request = refuses_for_want_of_room;
+    server_start(s, 1);
+    cr_assert(client_start(&c, s->port));
+    cr_assert_eq(client_open(&c, "session"), -1);
+    cr_assert_eq(c.channels[0].code, 4);
+    client_free(&c);
+    server_free(s);
+}
+
 Test(class_order, no_request_handler_answers_failure)
 {
     struct server *s = server_new();

@@ -14,7 +14,8 @@ esac
 random_file megabyte 1048576
 mkdir "$T/remote"
 start_server --exec --shell --sftp --keyboard-interactive --set AlgorithmProfile=compatible \
-    --set ssh_compression_algorithms=none,zlib@openssh.com --accept-env 'NACRE_*'
+    --set ssh_compression_algorithms=none,zlib@openssh.com --accept-env 'NACRE_*' \
+    --max-sessions 64
 case $1 in
 # What leaks inside libssh is not ours to find.
 libssh) scripted env "ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0" "$LIBSSH_CLIENT" "$PORT" "$USER_NAME" "$PASSWORD" "$T" ;;

@@ -47,6 +47,8 @@ Test(nacred_options, nothing_is_open_by_default)
     cr_assert_eq(options.users.count, 0);
     cr_assert_not(options.exec || options.shell || options.bench || options.sftp_server || options.sftp_root ||
                   options.demo_user);
+    cr_assert_eq(options.max_sessions, 10);
+    cr_assert_eq(options.max_processes, 0);
 }
 
 struct wrong_case {
@@ -82,6 +84,9 @@ ParameterizedTestParameters(nacred_options, wrong)
         {{"--log-level", "loud"}, "loud"},
         {{"--threads", "0"}, "--threads"},
         {{"--threads", "2000000000000"}, "000"},
+        {{"--max-sessions", "-1"}, "--max-sessions"},
+        {{"--max-sessions", "65536"}, "65536"},
+        {{"--max-processes", "0"}, "--max-processes"},
         {{"--set", "MaxConnections"}, "--set"},
         {{"--set", "=1"}, "--set"},
         {{"--accept-env", ""}, "--accept-env"},
@@ -103,12 +108,14 @@ ParameterizedTest(struct wrong_case *c, nacred_options, wrong)
 
 Test(nacred_options, values_follow_or_are_attached)
 {
-    cr_assert_eq(READ("--listen", "[::1]:0", "--threads=7", "--sftp", "--exec"), OPTIONS_RUN, "%s", error);
+    cr_assert_eq(READ("--listen", "[::1]:0", "--threads=7", "--sftp", "--exec", "--max-sessions=0"), OPTIONS_RUN, "%s",
+                 error);
     cr_assert_str_eq(options.host, "::1");
     cr_assert_eq(options.port, 0);
     cr_assert_eq(options.threads, 7);
     cr_assert_str_eq(options.sftp_server, "/usr/lib/openssh/sftp-server");
     cr_assert(options.exec);
+    cr_assert_eq(options.max_sessions, 0);
 }
 
 Test(nacred_options, passwords_leave_the_arguments)

@@ -132,6 +132,7 @@ static void resolve(struct connection *c, const struct question *q, struct event
         .partial_success = a->partial_success,
         .no_touch_required = a->no_touch_required,
         .verify_required = a->verify_required,
+        .reason = a->reason,
         .available_methods = span_str(a->methods),
         .change_prompt = a->change_prompt,
     };
@@ -185,6 +186,7 @@ static bool question_returned(struct connection *c, struct event *e)
                                           .partial_success = e->partial,
                                           .no_touch_required = e->no_touch_required,
                                           .verify_required = e->verify_required,
+                                          .reason = e->reason,
                                           .methods = e->methods,
                                           .change_prompt = e->change_prompt};
     const struct nacre_answer_copy *a = e->deferred ? q->early : &now;

@@ -37,6 +37,7 @@ struct nacre_answer_copy *nacre_answer_copy_new(const struct nacre_answer *answe
     a->no_touch_required = answer->no_touch_required;
     a->verify_required = answer->verify_required;
     a->port = answer->port;
+    a->reason = answer->reason;
     a->methods = copy_text(answer->available_methods);
     a->change_prompt = copy_text(answer->change_prompt);
     a->cert = copy_cert(answer);

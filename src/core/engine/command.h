@@ -72,6 +72,7 @@ struct command {
 struct nacre_answer_copy {
     bool accept, partial_success, no_touch_required, verify_required;
     int port;
+    uint32_t reason;
     char *methods, *change_prompt;
     struct cert_choice *cert;
 };

@@ -102,10 +102,11 @@ static void deliver_ssh_user_auth_request(struct nacre_server *server, struct ev
 static void deliver_ssh_channel_open_request(struct nacre_server *server, struct event *e)
 {
     struct nacre_ssh_channel_open_request v = {head_of(e), e->connection_id, e->channel_id, e->text[0],
-                                               e->data,    e->data_len,      e->accept};
+                                               e->data,    e->data_len,      e->accept,     0};
     server->handlers.on_ssh_channel_open_request(server, &v, server->context);
     e->deferred = v.event.deferred;
     e->accept = v.accept;
+    e->reason = v.reason;
 }
 
 static void deliver_ssh_channel_opened(struct nacre_server *server, struct event *e)

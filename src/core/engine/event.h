@@ -56,6 +56,7 @@ struct event {
     int code;        /* error, status or data type code; log level */
     int port;
     uint32_t number;               /* a tunnel's: the conn's channel */
+    uint32_t reason;               /* of the answer: why a channel is refused */
     const char *text[EVENT_TEXTS]; /* in the order of the event struct's strings; "" when absent */
     const uint8_t *data;           /* NUL-terminated when it is a string */
     size_t data_len;
