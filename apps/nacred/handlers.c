@@ -189,12 +189,24 @@ static void on_channel_ready_to_send(nacre_server *server, struct nacre_ssh_chan
 
 static void on_tunnel_requested(nacre_server *server, struct nacre_ssh_tunnel_requested *event, void *context)
 {
-    struct peer *peer = find_peer(context, event->connection_id);
+    struct app *app = context;
+    struct peer *peer = find_peer(app, event->connection_id);
+    const char *wrong = NULL;
 
     (void)server;
-    if (!peer || !peer->may_tunnel)
+    if (!peer)
         return;
-    event->accept = true;
+    if (!app->options.tunnels)
+        wrong = "there is no --tunnels";
+    else if (!peer->may_tunnel)
+        wrong = "the key or certificate does not permit any";
+    event->accept = !wrong;
+    if (wrong) {
+        if (nacred_peer_refused(peer, REFUSED_TUNNEL))
+            nacred_log(LOG_LEVEL_INFO, peer, "refused", "tunnel, as %s: %s %s port %d", wrong,
+                       event->direction == 0 ? "to" : "from", event->address, event->port);
+        return;
+    }
     nacred_log(LOG_LEVEL_INFO, peer, "tunnel", "%s %s port %d", event->direction == 0 ? "to" : "from", event->address,
                event->port);
 }
@@ -222,7 +234,7 @@ int nacred_handlers_set(struct app *app, bool verbose)
         .on_ssh_channel_data_in = on_channel_data_in,
         .on_ssh_channel_eof = on_channel_eof,
         .on_ssh_channel_ready_to_send = on_channel_ready_to_send,
-        .on_ssh_tunnel_requested = app->options.tunnels ? on_tunnel_requested : NULL,
+        .on_ssh_tunnel_requested = on_tunnel_requested,
         .on_ssh_tunnel_closed = app->options.tunnels ? on_tunnel_closed : NULL,
     };
 

@@ -47,6 +47,7 @@ void nacred_peer_log_refused(const struct peer *peer)
     static const char *const names[REFUSALS] = {
         [REFUSED_SESSION] = "sessions",
         [REFUSED_PROCESS] = "processes",
+        [REFUSED_TUNNEL] = "tunnels",
     };
 
     for (size_t i = 0; i < REFUSALS; i++)

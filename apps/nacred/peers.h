@@ -22,6 +22,7 @@ struct session;
 enum refusal {
     REFUSED_SESSION,
     REFUSED_PROCESS,
+    REFUSED_TUNNEL,
     REFUSALS,
 };
 

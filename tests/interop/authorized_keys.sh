@@ -52,6 +52,7 @@ check "restrict: no tunnel" refused through_tunnel restricted
 check "restrict,pty,port-forwarding: a terminal" by allowed -tt 127.0.0.1 tty
 check "restrict,pty,port-forwarding: a tunnel" through_tunnel allowed
 check "no-port-forwarding: no tunnel" refused through_tunnel tunnels
+check "which is logged" grep -q "refused .*tunnel, as the key or certificate does not permit any: to 127.0.0.1 port $PORT" "$T/server.log"
 check "no-port-forwarding: a terminal" by tunnels -tt 127.0.0.1 tty
 check "an unknown option refuses its line" refused by strange 127.0.0.1 echo hello
 check "and is named in the log" grep -q "ignored: option 'principals' is not known here" "$T/server.log"

@@ -219,7 +219,23 @@ PIDS="$PIDS $SSH_AGENT_PID"
 ssh-add -q "$T/ed25519" || exit 1
 unset SSH_AUTH_SOCK
 
+# Ten requests, whose words are the client's, and one line of the log with the count of the others. A line ends where it ought to.
+refused_tunnels_are_logged()
+{
+    local i wanted=()
+
+    for i in 0 1 2 3 4 5 6 7 8 9; do
+        wanted+=(-R "1200$i:127.0.0.1:$ECHO")
+    done
+    ssh_key "${wanted[@]}" 127.0.0.1 true || return 1
+    settles logged 'refused .*: tunnel, as there is no --tunnels: from localhost port 12000$' || return 1
+    settles logged 'refused .*: 9 more tunnels$' || return 1
+    ssh_key -W $'a\x1b[31m\nb:80' 127.0.0.1 </dev/null
+    settles logged 'refused .*: tunnel, as there is no --tunnels: to a\\x1b\[31m\\x0ab port 80$'
+}
+
 check "without --tunnels there are none" refused ssh_key -W "127.0.0.1:$ECHO" 127.0.0.1 </dev/null
+check "which is logged" refused_tunnels_are_logged
 check "without --agent-forwarding there is none" prints "" with_agent 127.0.0.1 'echo $SSH_AUTH_SOCK'
 check "the server ends when told to" stop_server
 
