@@ -99,6 +99,7 @@ struct io {
     struct landing landing;
     bool skipped_poll;                  /* the last wait() had enough to report without asking the port */
     bool woken;                         /* IO_WOKEN is to be reported */
+    bool in_trouble;                    /* the port could not be asked the last time */
     _Alignas(64) atomic_bool wake_sent; /* a wake-up is under way; the only member other threads touch */
 };
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The back end for I/O completion ports: waiting and waking. */
 #include "base/list.h"
+#include "engine/sock.h"
 #include "io_iocp/iocp.h"
 
 static const int64_t ms_ns = 1000 * 1000;
+static const DWORD trouble_ms = 10;
 
 void nacre_iocp_wake(struct io *io)
 {
@@ -43,15 +45,37 @@ static DWORD left_ms(int64_t until_ns)
 }
 
 /* Asks the port and notes what it tells. */
-static void poll_port(struct io *io, int64_t until_ns)
+static enum nacre_error poll_port(struct io *io, int64_t until_ns)
 {
     OVERLAPPED_ENTRY entries[ENTRIES_PER_POLL];
     ULONG count = 0;
-    if (!GetQueuedCompletionStatusEx(io->port, entries, ENTRIES_PER_POLL, &count, left_ms(until_ns), FALSE))
-        count = 0;
     io->skipped_poll = false;
+    if (!GetQueuedCompletionStatusEx(io->port, entries, ENTRIES_PER_POLL, &count, left_ms(until_ns), FALSE)) {
+        DWORD number = GetLastError();
+        return number == WAIT_TIMEOUT ? NACRE_OK : nacre_error_from_errno((int)number);
+    }
     for (ULONG i = 0; i < count; i++)
         note(io, &entries[i]);
+    return NACRE_OK;
+}
+
+/* The port could not be asked: that costs a pause, not a processor. */
+static void rest_in_trouble(struct io *io, enum nacre_error error, struct iocp_out *out)
+{
+    if (!io->in_trouble)
+        out->at[out->count++] = (struct io_done){.kind = IO_TROUBLE, .error = error, .accepted = IO_NO_SOCKET};
+    else if (out->count == 0)
+        Sleep(trouble_ms);
+    io->in_trouble = true;
+}
+
+static void ask_port(struct io *io, int64_t until_ns, struct iocp_out *out)
+{
+    enum nacre_error error = poll_port(io, until_ns);
+    if (error == NACRE_OK)
+        io->in_trouble = false;
+    else if (!iocp_out_is_full(out))
+        rest_in_trouble(io, error, out);
 }
 
 static void work(struct io *io, uint32_t slot, struct iocp_out *out)
@@ -113,10 +137,10 @@ unsigned nacre_iocp_wait(struct io *io, int64_t until_ns, struct io_done *out, u
             io->skipped_poll = true;
             return o.count;
         }
-        poll_port(io, o.count != 0 ? 0 : sleep_until(io, until_ns));
+        ask_port(io, o.count != 0 ? 0 : sleep_until(io, until_ns), &o);
         end_pauses(io);
         work_once(io, &o);
-        if (o.count != 0 || until_ns <= 0 || (until_ns != INT64_MAX && nacre_clock_ns() >= until_ns))
+        if (o.count != 0 || io->in_trouble || until_ns <= 0 || (until_ns != INT64_MAX && nacre_clock_ns() >= until_ns))
             return o.count;
     }
 }

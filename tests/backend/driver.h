@@ -43,6 +43,8 @@ struct driver {
     size_t (*sockets)(void); /* open ones, all of the process */
     /* Accepting fails with MFILE, until starve(false). NULL: nothing can make it fail. */
     void (*starve)(io_socket listener, bool on);
+    /* Waiting fails, until deafen(false). NULL: nothing can make it fail. */
+    void (*deafen)(const struct io *io, bool on);
 };
 
 extern const struct driver driver_fake;

@@ -217,13 +217,26 @@ static void starve(io_socket s, bool on)
     cr_assert_eq(setrlimit(RLIMIT_NOFILE, &now), 0);
 }
 
+/* What the instance waits for cannot be waited for meanwhile. */
+static void deafen_epoll(const struct io *io, bool on)
+{
+    static int kept;
+    io_socket own[IO_DESCRIPTORS];
+    (void)nacre_io_epoll.descriptors(io, own);
+    int other = on ? open("/dev/null", O_RDONLY | O_CLOEXEC) : kept;
+    if (on)
+        kept = fcntl(own[0], F_DUPFD_CLOEXEC, 0);
+    cr_assert_eq(dup3(other, own[0], O_CLOEXEC), own[0]);
+    close(other);
+}
+
 /* The far ends are the same for every back end here. */
 #define FAR_ENDS                                                                                                       \
     .listener = listener, .unconnected = unconnected, .nowhere = nowhere, .nowhere_end = nowhere_end,                  \
     .silent = silent, .silent_end = silent_end, .pair = pair, .dial = dial, .accept = accept_one, .feed = feed,        \
     .take = take, .got_fin = got_fin, .fin = fin, .reset = reset, .narrow = narrow, .let_go = let_go,                  \
-    .close = nacre_sock_close, .sockets = sockets, .starve = starve,
+    .close = nacre_sock_close, .sockets = sockets, .starve = starve
 
-static const struct driver driver_epoll = {.ops = &nacre_io_epoll, FAR_ENDS};
+static const struct driver driver_epoll = {.ops = &nacre_io_epoll, FAR_ENDS, .deafen = deafen_epoll};
 static const struct driver driver_uring = {.ops = &nacre_io_uring, FAR_ENDS};
 const struct driver *const system_drivers[] = {&driver_epoll, &driver_uring, NULL};

@@ -216,14 +216,73 @@ bool driver_has_room(size_t count)
     return true;
 }
 
+/* ---- waiting that fails ---------------------------------------------------------------------------------------- */
+
+static BOOL WINAPI refuse_port(HANDLE port, OVERLAPPED_ENTRY *entries, ULONG room, ULONG *count, DWORD ms,
+                               BOOL alertable)
+{
+    (void)port, (void)entries, (void)room, (void)count, (void)ms, (void)alertable;
+    SetLastError(ERROR_NO_SYSTEM_RESOURCES);
+    return FALSE;
+}
+
+static DWORD WINAPI refuse_messages(DWORD count, const HANDLE *handles, DWORD ms, DWORD mask, DWORD flags)
+{
+    (void)count, (void)handles, (void)ms, (void)mask, (void)flags;
+    SetLastError(ERROR_NO_SYSTEM_RESOURCES);
+    return WAIT_FAILED;
+}
+
+static int WSAAPI refuse_poll(WSAPOLLFD *at, ULONG count, INT ms)
+{
+    (void)at, (void)count, (void)ms;
+    WSASetLastError(WSAENOBUFS);
+    return SOCKET_ERROR;
+}
+
+typedef void (*any_function)(void);
+/* Where this program finds the system's functions. */
+extern any_function __imp_GetQueuedCompletionStatusEx, __imp_MsgWaitForMultipleObjectsEx, __imp_WSAPoll;
+
+/* Calls reach `other` instead of the function whose place it is; then the function again. */
+static void divert(any_function *place, any_function other, bool on)
+{
+    static any_function kept;
+    DWORD before;
+    cr_assert(VirtualProtect(place, sizeof *place, PAGE_READWRITE, &before));
+    if (on)
+        kept = *place;
+    *place = on ? other : kept;
+    cr_assert(VirtualProtect(place, sizeof *place, before, &before));
+}
+
+static void deafen_iocp(const struct io *io, bool on)
+{
+    (void)io;
+    divert(&__imp_GetQueuedCompletionStatusEx, (any_function)refuse_port, on);
+}
+
+static void deafen_wsaasyncselect(const struct io *io, bool on)
+{
+    (void)io;
+    divert(&__imp_MsgWaitForMultipleObjectsEx, (any_function)refuse_messages, on);
+}
+
+static void deafen_wsapoll(const struct io *io, bool on)
+{
+    (void)io;
+    divert(&__imp_WSAPoll, (any_function)refuse_poll, on);
+}
+
 /* The far ends are the same for every back end here. Nothing can make accept() fail here: handles have no limit. */
 #define FAR_ENDS                                                                                                       \
     .listener = listener, .unconnected = unconnected, .nowhere = nowhere, .nowhere_end = nowhere_end,                  \
     .silent = silent, .silent_end = silent_end, .pair = pair, .dial = dial, .accept = accept_one, .feed = feed,        \
     .take = take, .got_fin = got_fin, .fin = fin, .reset = reset, .resets = resets, .narrow = narrow,                  \
-    .let_go = let_go, .close = nacre_sock_close, .sockets = sockets,
+    .let_go = let_go, .close = nacre_sock_close, .sockets = sockets
 
-static const struct driver driver_iocp = {.ops = &nacre_io_iocp, FAR_ENDS};
-static const struct driver driver_wsaasyncselect = {.ops = &nacre_io_wsaasyncselect, FAR_ENDS};
-static const struct driver driver_wsapoll = {.ops = &nacre_io_wsapoll, FAR_ENDS};
+static const struct driver driver_iocp = {.ops = &nacre_io_iocp, FAR_ENDS, .deafen = deafen_iocp};
+static const struct driver driver_wsaasyncselect = {
+    .ops = &nacre_io_wsaasyncselect, FAR_ENDS, .deafen = deafen_wsaasyncselect};
+static const struct driver driver_wsapoll = {.ops = &nacre_io_wsapoll, FAR_ENDS, .deafen = deafen_wsapoll};
 const struct driver *const system_drivers[] = {&driver_iocp, &driver_wsaasyncselect, &driver_wsapoll, NULL};

@@ -124,6 +124,39 @@ CASE(backend_wait, no_wake_up_is_lost_among_threads)
     rig_close(&r);
 }
 
+/* The system cannot be asked for a while. That is told once, wait() goes on returning, and what came meanwhile is told
+ * when it can be asked again. */
+CASE(backend_wait, trouble_is_told_once_until_waiting_works_again)
+{
+    struct rig r;
+    struct io_done d;
+    uint32_t slot;
+    struct far f = rig_open_one(&r, *row, OWNER, &slot);
+    r.ops->receive(r.io, slot, true);
+    rig_quiet(&r);
+    for (int times = 0; times < 2 && r.d->deafen != NULL; times++) {
+        r.d->deafen(r.io, true);
+        d = rig_expect(&r, IO_TROUBLE, 0);
+        cr_assert_neq(d.error, NACRE_OK);
+        cr_assert(r.d->feed(f, "ping", 4));
+        r.ops->wake(r.io);
+        for (int i = 0; i < 5; i++)
+            cr_assert_eq(r.ops->wait(r.io, INT64_MAX, &d, 1), 0);
+        r.d->deafen(r.io, false);
+        bool woken = false, received = false;
+        while (!woken || !received) {
+            cr_assert(rig_next(&r, &d, RIG_WAIT_MS));
+            woken = woken || d.kind == IO_WOKEN;
+            received = received || (d.kind == IO_RECEIVED && d.len == 4);
+            nacre_block_release(d.block);
+        }
+        rig_quiet(&r);
+    }
+    rig_close_one(&r, OWNER, slot, f);
+    if (r.d->deafen == NULL)
+        cr_skip_test("%s: nothing makes it fail", r.ops->name);
+}
+
 /* Reports that do not fit wait for the next call, and everybody gets a turn. */
 CASE(backend_wait, reports_as_many_as_fit)
 {
