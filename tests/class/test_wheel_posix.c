@@ -4,7 +4,7 @@
 #include <criterion/criterion.h>
 #include <unistd.h>
 
-#include "engine/server.h"
+#include "engine/wheel.h"
 #include "support/client.h"
 #include "support/server.h"
 
@@ -247,5 +247,45 @@ Test(class_wheel, others_send_while_a_caller_waits, .timeout = 240)
         cr_assert(client_wait_count(&c, &c.channels[0].received, 3 * i));
     }
     client_free(&c);
+    finish(s);
+}
+
+/* Who comes last to the kernel is told first. A guest that finds itself below its worker would wait there for its whole
+ * time while each event wakes two threads elsewhere. */
+Test(class_wheel, a_guest_is_woken_before_others, .timeout = 240)
+{
+    struct server *s = server_new();
+    start(s, 0, "WorkerThreads=1");
+    struct shard *shard = &s->nacre->shards[0];
+    struct waiter guest = {.rides = shard}, sleeper = {.rides = NULL};
+    nacre_park_init(&sleeper.place);
+    cr_assert(nacre_waiter_enter(s->nacre, &guest));
+    cr_assert(nacre_waiter_enter(s->nacre, &sleeper));
+    nacre_server_ready(shard, 1);
+    cr_expect(guest.called);
+    cr_expect_not(sleeper.called);
+    nacre_server_taken(s->nacre);
+    nacre_waiter_leave(s->nacre, &sleeper);
+    cr_expect_not(nacre_waiter_ended(s->nacre));
+    cr_expect_not(nacre_waiter_ended(s->nacre));
+    finish(s);
+}
+
+Test(class_wheel, nobody_becomes_a_guest_before_a_worker_on_its_way, .timeout = 240)
+{
+    struct server *s = server_new();
+    start(s, 0, "WorkerThreads=1");
+    struct shard *shard = &s->nacre->shards[0];
+    bool rode = false;
+    for (int i = 0; i < SERVER_WAIT_MS && !rode && shard->lends; i++) { /* the worker may have the wheel for a moment */
+        rode = nacre_wheel_ride(s->nacre, nacre_clock_ns());
+        usleep(1000);
+    }
+    cr_expect_eq(rode, shard->lends);
+    nacre_mutex_lock(&shard->wheel);
+    shard->worker_waits = true;
+    nacre_mutex_unlock(&shard->wheel);
+    for (int i = 0; i < 100; i++)
+        cr_expect_not(nacre_wheel_ride(s->nacre, nacre_clock_ns()));
     finish(s);
 }

@@ -33,18 +33,29 @@ static bool has_fd(const struct nacre_server *server)
     return atomic_load(&server->event_fd) != -1;
 }
 
+/* Who is woken next for something of shard `s`: its guest, which the kernel does not tell of anything while the worker
+ * lies above it; then who fell asleep last. */
+static struct waiter **whom_to_wake(struct nacre_server *server, const struct shard *s)
+{
+    for (struct waiter **at = &server->waiting; *at != NULL; at = &(*at)->next)
+        if ((*at)->rides == s)
+            return at;
+    return &server->waiting;
+}
+
 /* Wakes as many as there is to do for, but for those that are on their way already: they will find it. `all`:
  * everybody.
  *
  * Whoever wakes up takes itself out of `woken` before it looks, so one that was counted here sees what we added. */
-static void wake(struct nacre_server *server, bool all)
+static void wake(const struct shard *s, bool all)
 {
+    struct nacre_server *server = s->server;
     struct waiter *first = NULL;
     nacre_mutex_lock(&server->ready_lock);
     int wanted = (int)atomic_load(&server->ready) - (int)atomic_load(&server->woken);
     while (server->waiting != NULL && (all || wanted-- > 0)) {
-        struct waiter *w = server->waiting;
-        server->waiting = w->next;
+        struct waiter **at = whom_to_wake(server, s), *w = *at;
+        *at = w->next;
         w->called = true;
         atomic_fetch_sub(&server->waiters, 1);
         atomic_fetch_add(&server->woken, 1);
@@ -63,12 +74,13 @@ static void wake(struct nacre_server *server, bool all)
 }
 
 /* What is taken may be counted out before it was counted in, so `ready` is looked at as signed. */
-void nacre_server_ready(struct nacre_server *server, unsigned count)
+void nacre_server_ready(const struct shard *s, unsigned count)
 {
+    struct nacre_server *server = s->server;
     int before = (int)atomic_fetch_add(&server->ready, count);
     bool is_ready = before + (int)count > 0;
     if ((is_ready || count == 0) && atomic_load(&server->waiters) != 0)
-        wake(server, count == 0);
+        wake(s, count == 0);
     if (before <= 0 && is_ready && has_fd(server))
         sync_fd(server);
 }

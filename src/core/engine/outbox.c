@@ -32,7 +32,7 @@ void nacre_outbox_add_own(struct shard *s, struct event *e)
     *s->own_last = e;
     s->own_last = &e->next;
     nacre_mutex_unlock(&s->outbox_lock);
-    nacre_server_ready(s->server, 1);
+    nacre_server_ready(s, 1);
 }
 
 /* Moves one connection's fresh events behind its queue. True when that made it ready. */
@@ -76,7 +76,7 @@ void nacre_outbox_publish(struct shard *s)
     }
     nacre_mutex_unlock(&s->outbox_lock);
     if (made_ready != 0)
-        nacre_server_ready(s->server, made_ready);
+        nacre_server_ready(s, made_ready);
 }
 
 bool nacre_outbox_take(struct shard *s, struct connection **connection, struct event **first)
@@ -144,7 +144,7 @@ void nacre_outbox_give(struct shard *s, struct connection *c)
     bool more = make_ready(s, c);
     nacre_mutex_unlock(&s->outbox_lock);
     if (more)
-        nacre_server_ready(s->server, 1);
+        nacre_server_ready(s, 1);
 }
 
 /* Appends to what is kept aside of a channel. */
@@ -211,7 +211,7 @@ enum nacre_error nacre_outbox_pause(struct shard *s, int64_t id, bool pause)
         set_paused(s, ch, pause, &made_ready);
     nacre_mutex_unlock(&s->outbox_lock);
     if (made_ready)
-        nacre_server_ready(s->server, 1);
+        nacre_server_ready(s, 1);
     return ch == NULL ? NACRE_E_CHANNEL_ID : NACRE_OK;
 }
 
@@ -229,7 +229,7 @@ void nacre_outbox_release_all(struct connection *c)
     }
     nacre_mutex_unlock(&s->outbox_lock);
     if (made_ready)
-        nacre_server_ready(s->server, 1);
+        nacre_server_ready(s, 1);
 }
 
 void nacre_outbox_forget(struct channel *ch)

@@ -87,8 +87,8 @@ struct nacre_server {
     _Atomic int code_page;
 };
 
-/* `count` more connections have become ready: wakes callers that wait. Any thread. */
-void nacre_server_ready(struct nacre_server *server, unsigned count);
+/* `count` more connections of the shard have become ready: wakes callers that wait; 0: all of them. Any thread. */
+void nacre_server_ready(const struct shard *s, unsigned count);
 
 /* One ready connection has been taken. Any thread. */
 void nacre_server_taken(struct nacre_server *server);

@@ -212,7 +212,7 @@ static void run(void *argument)
     }
     nacre_wheel_drop(s);
     atomic_store_explicit(&s->ended, true, memory_order_release);
-    nacre_server_ready(s->server, 0);
+    nacre_server_ready(s, 0);
 }
 
 /* A peak is over when half of many connections have gone, or of much memory in blocks. What free() keeps of them is

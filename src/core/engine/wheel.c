@@ -111,6 +111,14 @@ static bool try_take(struct shard *s, int *cancel)
     return true;
 }
 
+/* When nothing was done. */
+static void hand_back(struct shard *s, int cancel)
+{
+    give(s);
+    nacre_mutex_unlock(&s->wheel);
+    nacre_cancel_on(cancel);
+}
+
 /* The worker does not know what has become due since it fell asleep. */
 static void leave(struct shard *s, int cancel)
 {
@@ -118,9 +126,7 @@ static void leave(struct shard *s, int cancel)
     int64_t until = sleep < due ? sleep : due;
     if (until < s->worker_until || nacre_shard_has_ended(s))
         s->ops->wake(s->io);
-    give(s);
-    nacre_mutex_unlock(&s->wheel);
-    nacre_cancel_on(cancel);
+    hand_back(s, cancel);
 }
 
 void nacre_wheel_nudge(struct shard *s)
@@ -159,16 +165,17 @@ bool nacre_wheel_ride(struct nacre_server *server, int64_t until_ns)
     struct shard *s = &server->shards[busy % count];
     if (!try_take(s, &cancel))
         return false;
-    bool free = !s->has_guest;
-    if (free) {
-        struct waiter w = {.rides = s};
-        atomic_store_explicit(&s->recalled, false, memory_order_relaxed); /* as in let_go() */
-        s->has_guest = true;
-        drive(s, &w, until_ns);
-        s->has_guest = false;
-        if (s->worker_waits)
-            nacre_cond_signal(&s->guest_left);
+    if (s->has_guest || s->worker_waits) {
+        hand_back(s, cancel);
+        return false;
     }
+    struct waiter w = {.rides = s};
+    atomic_store_explicit(&s->recalled, false, memory_order_relaxed); /* as in let_go() */
+    s->has_guest = true;
+    drive(s, &w, until_ns);
+    s->has_guest = false;
+    if (s->worker_waits)
+        nacre_cond_signal(&s->guest_left);
     leave(s, cancel);
-    return free;
+    return true;
 }
