@@ -67,6 +67,7 @@ enum uring_flag {
     SLOT_SHARED = 1 << 14,      /* a listener that other workers accept from, too */
     SLOT_PROBE = 1 << 15,       /* an error is there that nobody has asked for yet */
     SLOT_DRAINING = 1 << 16,    /* the receive in flight takes what is left before an error and does not wait */
+    SLOT_RESTING = 1 << 17,     /* a listener that waits until it may try again */
 };
 
 struct uring_slot {

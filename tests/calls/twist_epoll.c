@@ -204,9 +204,8 @@ int __wrap_epoll_ctl(int epoll, int op, int fd, struct epoll_event *e)
     int number = is_event(fd) || op == EPOLL_CTL_DEL ? 0 : twist_number(op == EPOLL_CTL_ADD ? TWIST_ADD : TWIST_CHANGE);
     if (number != 0)
         return failure(number);
-    if (op == EPOLL_CTL_DEL)
-        forget(fd);
-    else if (!is_event(fd))
+    if (op != EPOLL_CTL_DEL &&
+        !is_event(fd)) /* a listener is in others' sets, too, and stays known until it is closed */
         note(epoll, fd, e);
     return __real_epoll_ctl(epoll, op, fd, e);
 }
