@@ -26,7 +26,7 @@ static void set_algorithms(struct session *x, uint8_t by, uint8_t more)
                                         "diffie-hellman-group14-sha256,curve25519-sha256",
                                         "unheard-of@example.com",
                                         "curve25519-sha256,unheard-of@example.com",
-                                        "ecdh-sha2-nistp256,curve25519-sha256"};
+                                        "sntrup761x25519-sha512,ecdh-sha2-nistp256,curve25519-sha256"};
     static const char *const ciphers[] = {"aes128-gcm@openssh.com", "chacha20-poly1305@openssh.com", "aes256-ctr",
                                           "aes128-cbc"};
     static const char *const macs[] = {"hmac-sha2-256", "hmac-sha2-256-etm@openssh.com", "unheard-of", ""};
@@ -46,7 +46,7 @@ static void set_algorithms(struct session *x, uint8_t by, uint8_t more)
     ours->comp = comps[more & 3];
     ours->host_key = host_keys[more >> 2 & 7];
     theirs->kex = "curve25519-sha256,ecdh-sha2-nistp256,diffie-hellman-group-exchange-sha256,"
-                  "diffie-hellman-group14-sha256,mlkem768x25519-sha256";
+                  "diffie-hellman-group14-sha256,mlkem768x25519-sha256,sntrup761x25519-sha512";
     theirs->host_key = "ssh-ed25519,rsa-sha2-256,rsa-sha2-512,ssh-rsa,ecdsa-sha2-nistp256";
     x->rig.client.config.strict_kex = more >> 5 & 3;
     x->rig.server.config.strict_kex = (more >> 7) * 3U;

@@ -14,8 +14,10 @@ COMPS="none zlib zlib@openssh.com"
 HOST_KEYS="ssh-ed25519 ecdsa-sha2-nistp256 ecdsa-sha2-nistp384 ecdsa-sha2-nistp521 rsa-sha2-256 rsa-sha2-512 ssh-rsa
     ssh-dss x509v3-rsa2048-sha256 x509v3-ssh-rsa x509v3-ecdsa-sha2-nistp256 x509v3-ecdsa-sha2-nistp384
     x509v3-ecdsa-sha2-nistp521 x509v3-sign-rsa x509v3-sign-dss"
-# ML-KEM is a matter of OpenSSL, UMAC of the build.
+# ML-KEM is a matter of OpenSSL, UMAC and sntrup761 of the build.
 "$NACRED" --version | grep -qE 'OpenSSL (3\.([5-9]|[1-9][0-9])|[4-9])' && KEX="mlkem768x25519-sha256 $KEX"
+"$NACRED" --version | grep -q 'without libgcrypt' ||
+    KEX="sntrup761x25519-sha512 sntrup761x25519-sha512@openssh.com $KEX"
 "$NACRED" --version | grep -q 'without nettle' ||
     MACS="$MACS umac-64@openssh.com umac-128@openssh.com umac-64-etm@openssh.com umac-128-etm@openssh.com"
 # A device signs for users, never for this server; and a certificate of OpenSSH's is a user's.

@@ -112,6 +112,9 @@ static size_t kex_names(const struct nacre_crypto *crypto, char names[32][80])
     for (size_t i = 0; i < sizeof expected / sizeof *expected; i++)
         cr_assert(nacre_names_has(all, span_str(expected[i])), "%s", expected[i]);
     cr_assert_eq(nacre_names_has(all, span_str("mlkem768x25519-sha256")), OPENSSL_VERSION_NUMBER >= 0x30500000L);
+    bool libgcrypt = strstr(nacre_crypto_versions(), "without libgcrypt") == NULL;
+    cr_assert_eq(nacre_names_has(all, span_str("sntrup761x25519-sha512")), libgcrypt);
+    cr_assert_eq(nacre_names_has(all, span_str("sntrup761x25519-sha512@openssh.com")), libgcrypt);
     return count;
 }
 

@@ -10,25 +10,28 @@
 #include <openssl/err.h>
 #include <openssl/params.h>
 
+#include "crypto/kem.h"
 #include "crypto/kex_agree.h"
 #include "crypto/keytype.h"
 
 /* clang-format off */
 static const struct kex_alg kex_algs[KEX_ROWS] = {
-    /* name                                  how                hash         group         mpint  slow   asks */
-    {"mlkem768x25519-sha256",                &nacre_kex_mlkem,  HASH_SHA256, "X25519",     false, false, false},
-    {"curve25519-sha256",                    &nacre_kex_x25519, HASH_SHA256, "X25519",     false, false, false},
-    {"curve25519-sha256@libssh.org",         &nacre_kex_x25519, HASH_SHA256, "X25519",     false, false, false},
-    {"ecdh-sha2-nistp256",                   &nacre_kex_nist,   HASH_SHA256, "prime256v1", false, false, false},
-    {"ecdh-sha2-nistp384",                   &nacre_kex_nist,   HASH_SHA384, "secp384r1",  false, true,  false},
-    {"ecdh-sha2-nistp521",                   &nacre_kex_nist,   HASH_SHA512, "secp521r1",  false, true,  false},
-    {"diffie-hellman-group16-sha512",        &nacre_kex_dh,     HASH_SHA512, "modp_4096",  true,  true,  false},
-    {"diffie-hellman-group18-sha512",        &nacre_kex_dh,     HASH_SHA512, "modp_8192",  true,  true,  false},
-    {"diffie-hellman-group14-sha256",        &nacre_kex_dh,     HASH_SHA256, "modp_2048",  true,  true,  false},
-    {"diffie-hellman-group-exchange-sha256", &nacre_kex_dh,     HASH_SHA256, NULL,         true,  true,  true},
-    {"diffie-hellman-group14-sha1",          &nacre_kex_dh,     HASH_SHA1,   "modp_2048",  true,  true,  false},
-    {"diffie-hellman-group-exchange-sha1",   &nacre_kex_dh,     HASH_SHA1,   NULL,         true,  true,  true},
-    {"diffie-hellman-group1-sha1",           &nacre_kex_dh,     HASH_SHA1,   "modp_1024",  true,  true,  false},
+    /* name                                  how                hash         group         mpint  slow   asks   kem */
+    {"mlkem768x25519-sha256",                &nacre_kex_hybrid, HASH_SHA256, "X25519",     false, false, false, &nacre_kem_mlkem},
+    {"sntrup761x25519-sha512",               &nacre_kex_hybrid, HASH_SHA512, "X25519",     false, true,  false, &nacre_kem_sntrup},
+    {"sntrup761x25519-sha512@openssh.com",   &nacre_kex_hybrid, HASH_SHA512, "X25519",     false, true,  false, &nacre_kem_sntrup},
+    {"curve25519-sha256",                    &nacre_kex_x25519, HASH_SHA256, "X25519",     false, false, false, NULL},
+    {"curve25519-sha256@libssh.org",         &nacre_kex_x25519, HASH_SHA256, "X25519",     false, false, false, NULL},
+    {"ecdh-sha2-nistp256",                   &nacre_kex_nist,   HASH_SHA256, "prime256v1", false, false, false, NULL},
+    {"ecdh-sha2-nistp384",                   &nacre_kex_nist,   HASH_SHA384, "secp384r1",  false, true,  false, NULL},
+    {"ecdh-sha2-nistp521",                   &nacre_kex_nist,   HASH_SHA512, "secp521r1",  false, true,  false, NULL},
+    {"diffie-hellman-group16-sha512",        &nacre_kex_dh,     HASH_SHA512, "modp_4096",  true,  true,  false, NULL},
+    {"diffie-hellman-group18-sha512",        &nacre_kex_dh,     HASH_SHA512, "modp_8192",  true,  true,  false, NULL},
+    {"diffie-hellman-group14-sha256",        &nacre_kex_dh,     HASH_SHA256, "modp_2048",  true,  true,  false, NULL},
+    {"diffie-hellman-group-exchange-sha256", &nacre_kex_dh,     HASH_SHA256, NULL,         true,  true,  true,  NULL},
+    {"diffie-hellman-group14-sha1",          &nacre_kex_dh,     HASH_SHA1,   "modp_2048",  true,  true,  false, NULL},
+    {"diffie-hellman-group-exchange-sha1",   &nacre_kex_dh,     HASH_SHA1,   NULL,         true,  true,  true,  NULL},
+    {"diffie-hellman-group1-sha1",           &nacre_kex_dh,     HASH_SHA1,   "modp_1024",  true,  true,  false, NULL},
 };
 
 static const struct sig_alg sig_algs[SIG_ROWS] = {
@@ -249,7 +252,7 @@ static EVP_PKEY_CTX *group1_template(const struct nacre_crypto *c)
 static bool probe_kex(struct nacre_crypto *c, size_t row)
 {
     const struct kex_alg *alg = &kex_algs[row];
-    if (alg->ops == &nacre_kex_x25519 || alg->ops == &nacre_kex_mlkem)
+    if (alg->ops == &nacre_kex_x25519 || alg->ops == &nacre_kex_hybrid)
         c->kex[row] = EVP_PKEY_CTX_new_from_name(c->lib, alg->group, NULL);
     else if (alg->asks_group)
         c->kex[row] = EVP_PKEY_CTX_new_from_name(c->lib, "DH", NULL);
@@ -257,7 +260,7 @@ static bool probe_kex(struct nacre_crypto *c, size_t row)
         c->kex[row] = group1_template(c);
     else
         c->kex[row] = group_template(c->lib, alg->mpint_public ? "DH" : "EC", alg->group);
-    return c->kex[row] != NULL && c->md[alg->hash] != NULL && (alg->ops != &nacre_kex_mlkem || c->mlkem != NULL);
+    return c->kex[row] != NULL && c->md[alg->hash] != NULL && (alg->kem == NULL || alg->kem->usable(c));
 }
 
 static bool probe_cipher(struct nacre_crypto *c, size_t row)

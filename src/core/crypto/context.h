@@ -13,7 +13,7 @@
 #include "crypto/algs.h"
 
 enum {
-    KEX_ROWS = 13,
+    KEX_ROWS = 15,
     SIG_ROWS = 25,
     CIPHER_ROWS = 16,
     MAC_ROWS = 16,
@@ -77,7 +77,7 @@ const char *nacre_hash_name(enum hash_id id);
 /* The library's name of ML-KEM-768. */
 extern const char nacre_mlkem_name[];
 
-extern const struct kex_ops nacre_kex_x25519, nacre_kex_nist, nacre_kex_dh, nacre_kex_mlkem;
+extern const struct kex_ops nacre_kex_x25519, nacre_kex_nist, nacre_kex_dh, nacre_kex_hybrid;
 extern const struct cipher_ops nacre_cipher_stream, nacre_cipher_ctr, nacre_cipher_3des_ctr, nacre_cipher_gcm,
     nacre_cipher_chapoly;
 extern const struct mac_ops nacre_mac_hmac, nacre_mac_umac;

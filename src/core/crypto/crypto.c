@@ -24,6 +24,13 @@
 #define UMAC_FROM "without nettle (no umac-*)"
 #endif
 
+#ifdef NACRE_HAVE_LIBGCRYPT
+#include <gcrypt.h>
+#define SNTRUP_FROM "libgcrypt " GCRYPT_VERSION
+#else
+#define SNTRUP_FROM "without libgcrypt (no sntrup761*)"
+#endif
+
 static const struct {
     const char *name;
     size_t size;
@@ -182,8 +189,9 @@ void nacre_crypto_unref(struct nacre_crypto *c)
 
 const char *nacre_crypto_versions(void)
 {
-    static _Thread_local char text[128];
-    snprintf(text, sizeof text, "%s, zlib %s, %s", OpenSSL_version(OPENSSL_VERSION), zlibVersion(), UMAC_FROM);
+    static _Thread_local char text[192];
+    snprintf(text, sizeof text, "%s, zlib %s, %s, %s", OpenSSL_version(OPENSSL_VERSION), zlibVersion(), UMAC_FROM,
+             SNTRUP_FROM);
     return text;
 }
 

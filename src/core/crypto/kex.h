@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Key exchange methods: curve25519 (RFC 8731), ECDH over the NIST curves (RFC 5656), finite-field DH (RFC 4253, 8268),
- * the same in a group that is agreed on first (RFC 4419), and ML-KEM beside curve25519.
+ * the same in a group that is agreed on first (RFC 4419), and ML-KEM or sntrup761 beside curve25519.
  *
  * All of them have one shape: the client sends a public value, the server answers with one, both compute a shared
  * secret. kex_state holds the private half between the two. */
@@ -12,6 +12,7 @@
 #include "wire/rd.h"
 #include "wire/wr.h"
 
+struct kem;
 struct kex_state;
 struct kex_alg;
 
@@ -57,6 +58,7 @@ struct kex_alg {
     bool mpint_public; /* public values travel as mpint (DH), not as string: they enter the exchange hash so as well */
     bool slow;         /* belongs on the offload pool */
     bool asks_group;   /* RFC 4419: the group is asked for first, and hashed too */
+    const struct kem *kem; /* a hybrid's other half; else NULL */
 };
 
 /* Where a group that we give out comes from. */

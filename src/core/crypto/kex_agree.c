@@ -10,6 +10,7 @@
 #include <openssl/err.h>
 
 #include "base/secret.h"
+#include "crypto/kem.h"
 #include "wire/mpint.h"
 
 static EVP_PKEY_CTX *generator(const struct nacre_crypto *c, const struct kex_alg *alg, const struct kex_group *group)
@@ -44,7 +45,8 @@ void nacre_kex_state_free(struct kex_state *k)
     if (k == NULL)
         return;
     EVP_PKEY_free(k->own);
-    EVP_PKEY_free(k->kem);
+    if (k->kem != NULL)
+        k->alg->kem->free(k->kem);
     free(k);
 }
 

@@ -9,7 +9,7 @@ struct kex_state {
     const struct nacre_crypto *c; /* outlives the exchange */
     const struct kex_alg *alg;
     EVP_PKEY *own;
-    EVP_PKEY *kem; /* a hybrid's second key; else NULL */
+    void *kem; /* a hybrid's second private key, of alg->kem; else NULL */
 };
 
 /* A state with a fresh key pair of `group`, or, when that is NULL, of the row's own; NULL: the library failed. */

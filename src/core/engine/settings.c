@@ -56,8 +56,8 @@ struct profile_row {
 static const struct profile_row profile_rows[] = {
     {"compatible", CLASS_KEX, CLASS_KEY, CLASS_USER_KEY, CLASS_CIPHER, CLASS_MAC, "none,zlib"},
     {"modern",
-     "mlkem768x25519-sha256,curve25519-sha256,curve25519-sha256@libssh.org,diffie-hellman-group16-sha512,"
-     "diffie-hellman-group18-sha512",
+     "mlkem768x25519-sha256,sntrup761x25519-sha512,sntrup761x25519-sha512@openssh.com,curve25519-sha256,"
+     "curve25519-sha256@libssh.org,diffie-hellman-group16-sha512,diffie-hellman-group18-sha512",
      "ssh-ed25519,rsa-sha2-512,rsa-sha2-256",
      "ssh-ed25519,rsa-sha2-512,rsa-sha2-256,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521,"
      "sk-ssh-ed25519@openssh.com,sk-ecdsa-sha2-nistp256@openssh.com,ssh-ed25519-cert-v01@openssh.com,"
