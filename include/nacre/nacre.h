@@ -187,6 +187,13 @@ struct nacre_ssh_user_auth_request {
     uint64_t certificate_serial;
     const char *certificate_extensions; /* their names, comma-separated; else "" */
     const char *force_command;          /* NULL: none */
+    /* publickey with an OpenSSH certificate: the public key that signed it, and for whom, comma-separated (a name with
+     * a comma or a NUL in it is left out). Else NULL, 0 and "". With `certified` false the authority is one of
+     * nacre_add_known_user_ca(): whether its word counts for this user is the handler's to say, with all that
+     * `certified` says about force_command and extensions. Nothing but the user was left unchecked. */
+    const void *certificate_authority;
+    size_t certificate_authority_len;
+    const char *certificate_principals;
 };
 
 /* RFC 4254 section 5.1. */
@@ -606,6 +613,11 @@ NACRE_API int nacre_set_ssh_cert_subject(nacre_server *server, const char *value
  * sends it. NULL and 0: none is trusted any more. The certificates' algorithms (*-cert-v01@openssh.com) have to be
  * among SSHPubKeyAuthSigAlgorithms. Errors: KEY. */
 NACRE_API int nacre_add_user_ca(nacre_server *server, const void *blob, size_t len);
+
+/* The same for an authority that is known, but trusted by some users only, or by names of its own: its certificates
+ * come to on_ssh_user_auth_request whomever they are for, with `certified` and the preset of `accept` false. Who is
+ * among those of nacre_add_user_ca() too is trusted for the users that it names. */
+NACRE_API int nacre_add_known_user_ca(nacre_server *server, const void *blob, size_t len);
 
 /* The certificate of the host key as PEM, "" without one. Setting it (PEM, base64 or DER) looks in the store for the
  * private key that it was made for, and fails with a KEY error when it is not there; "" drops the key. */

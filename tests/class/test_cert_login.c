@@ -19,17 +19,25 @@ static const struct cert_plan plain = {.type = "ssh-ed25519-cert-v01@openssh.com
 
 /* What the last certified request said. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static char forced[64], id[64], extensions[128];
+static char forced[64], id[64], extensions[128], principals[128];
+static uint8_t authority[KEY_BLOB_MAX];
+static size_t authority_len;
 static uint64_t serial;
 static bool preset;
-static unsigned certified;
+static unsigned certified, judged;
+static bool only_known; /* the authority: not trusted */
 
 static void note(const struct nacre_ssh_user_auth_request *e)
 {
-    if (!e->certified)
+    cr_assert_eq(e->certificate_authority != NULL, e->certificate_authority_len != 0);
+    if (e->certificate_authority == NULL)
         return;
     pthread_mutex_lock(&lock);
-    certified++;
+    certified += e->certified;
+    judged += !e->certified;
+    memcpy(authority, e->certificate_authority, e->certificate_authority_len);
+    authority_len = e->certificate_authority_len;
+    (void)snprintf(principals, sizeof principals, "%s", e->certificate_principals);
     preset = e->accept;
     serial = e->certificate_serial;
     (void)snprintf(id, sizeof id, "%s", e->certificate_id);
@@ -83,7 +91,9 @@ static void open_visit(struct visit *v, const struct cert_plan *plan,
     v->key = nacre_cert_attach(crypto, v->user, span_of(blob, cert_make(crypto, v->user, v->ca, plan, blob)));
     cr_assert_not_null(v->key);
     struct span ca = nacre_key_blob(v->ca);
-    cr_assert_eq(nacre_add_user_ca(v->server->nacre, ca.at, ca.len), 0);
+    cr_assert_eq(only_known ? nacre_add_known_user_ca(v->server->nacre, ca.at, ca.len)
+                            : nacre_add_user_ca(v->server->nacre, ca.at, ca.len),
+                 0);
     server_set(v->server, "AlgorithmProfile=modern");
     server_start(v->server, 1);
     cr_assert(client_connect(&v->client, v->server->port), "%s", v->client.text);
@@ -124,14 +134,15 @@ Test(class_cert, r07_restrictions_hold_for_query_and_signature_whatever_the_hand
     bits.value = "127.0.0.1/8";
     spaced.value = "127.0.0.0/8, 127.0.0.1";
     const struct cert_plan *plans[] = {&elsewhere, &expired, &early, &pattern, &mixed, &negated, &bits, &spaced};
-    for (size_t i = 0; i < sizeof plans / sizeof *plans; i++) {
+    for (size_t i = 0; i < 2 * sizeof plans / sizeof *plans; i++) {
         struct visit v;
-        certified = 0;
-        open_visit(&v, plans[i], accepts_all);
+        certified = judged = 0;
+        only_known = i % 2 != 0;
+        open_visit(&v, plans[i / 2], accepts_all);
         cr_expect_not(by_cert(&v, "anna", true), "plan %zu", i);
         cr_expect_not(by_cert(&v, "anna", false), "plan %zu", i);
         cr_expect_not(by_cert(&v, "berta", false), "plan %zu", i);
-        cr_expect_eq(certified, 0, "plan %zu: the handler is not even asked", i);
+        cr_expect_eq(certified + judged, 0, "plan %zu: the handler is not even asked", i);
         close_visit(&v);
     }
 }
@@ -186,5 +197,66 @@ Test(class_cert, r07_a_forced_command_is_for_the_handler_to_take_on, .timeout = 
     close_visit(&v);
     open_visit(&v, &forcing, accepts_all);
     cr_expect(by_cert(&v, "anna", false));
+    close_visit(&v);
+}
+
+static bool authority_is(const struct visit *v)
+{
+    struct span ca = nacre_key_blob(v->ca);
+    return authority_len == ca.len && memcmp(authority, ca.at, ca.len) == 0;
+}
+
+Test(class_cert, r07_one_by_an_authority_that_is_only_known_is_for_the_handler_to_judge, .timeout = 240)
+{
+    struct visit v;
+    only_known = true;
+    open_visit(&v, &plain, takes_preset);
+    cr_expect_not(by_cert(&v, "anna", true));
+    cr_expect_not(by_cert(&v, "anna", false));
+    cr_expect_not(by_cert(&v, "carla", false), "whomever it is for");
+    pthread_mutex_lock(&lock);
+    cr_expect_eq(judged, 3);
+    cr_expect_eq(certified, 0);
+    cr_expect_not(preset);
+    cr_expect(authority_is(&v));
+    cr_expect_str_eq(principals, "anna,berta");
+    cr_expect_str_eq(id, "an id");
+    pthread_mutex_unlock(&lock);
+    close_visit(&v);
+    open_visit(&v, &plain, accepts_all);
+    cr_expect(by_cert(&v, "carla", false));
+    close_visit(&v);
+}
+
+Test(class_cert, an_authority_that_is_trusted_too_is_trusted_for_whom_it_names, .timeout = 240)
+{
+    struct visit v;
+    only_known = false;
+    open_visit(&v, &plain, takes_preset);
+    struct span ca = nacre_key_blob(v.ca);
+    cr_assert_eq(nacre_add_known_user_ca(v.server->nacre, ca.at, ca.len), 0);
+    client_free(&v.client);
+    client_init(&v.client);
+    cr_assert(client_connect(&v.client, v.server->port), "%s", v.client.text);
+    cr_expect_not(by_cert(&v, "carla", false));
+    cr_expect_eq(judged, 1);
+    cr_expect(by_cert(&v, "anna", false));
+    cr_expect(certified >= 1 && authority_is(&v));
+    close_visit(&v);
+}
+
+Test(class_cert, none_is_known_any_more_when_they_are_taken_back, .timeout = 240)
+{
+    struct visit v;
+    only_known = true;
+    open_visit(&v, &plain, accepts_all);
+    cr_assert_eq(nacre_add_known_user_ca(v.server->nacre, "no key", 6), NACRE_E_KEY);
+    cr_assert_eq(nacre_add_known_user_ca(NULL, NULL, 0), NACRE_E_INVAL);
+    cr_assert_eq(nacre_add_known_user_ca(v.server->nacre, NULL, 0), 0);
+    client_free(&v.client);
+    client_init(&v.client);
+    cr_assert(client_connect(&v.client, v.server->port), "%s", v.client.text);
+    cr_expect_not(by_cert(&v, "anna", false));
+    cr_expect_eq(judged, 0);
     close_visit(&v);
 }

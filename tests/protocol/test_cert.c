@@ -13,6 +13,8 @@ static const struct cert_plan anna = {.type = "ssh-ed25519-cert-v01@openssh.com"
                                       .kind = CERT_USER,
                                       .principals = {"bob", "anna"}};
 
+static bool only_known; /* the authority: not trusted */
+
 struct login {
     struct pair *pair;
     struct key *user, *ca, *key;
@@ -34,7 +36,7 @@ static void login_open(struct login *l, const struct cert_plan *plan, bool trust
     struct wr w = wr_over(l->trusted, sizeof l->trusted);
     wr_string(&w, nacre_key_blob(p->host_key));
     wr_string(&w, nacre_key_blob(trusted ? l->ca : l->user));
-    p->server.config.user_authorities = wr_span(&w);
+    *(only_known ? &p->server.config.known_authorities : &p->server.config.user_authorities) = wr_span(&w);
     pair_start(p);
     pair_run(p);
 }
@@ -65,9 +67,46 @@ Test(cert_login, a_good_one_is_asked_about_with_what_it_says)
     cr_assert(e->query && !e->verified && e->cert != NULL);
     try(&l, false);
     e = side_event(&l.pair->server, CONN_AUTH_REQUEST, 1);
-    cr_assert(!e->query && e->verified && e->cert != NULL);
+    cr_assert(!e->query && e->verified && e->cert != NULL && e->cert_trusted);
     cr_assert_eq(side_count(&l.pair->client, CONN_AUTHENTICATED), 1);
     login_close(&l);
+}
+
+/* For whom it is, is not looked at here. */
+Test(cert_login, one_by_an_authority_that_is_only_known_is_asked_about_as_such)
+{
+    struct cert_plan nobody = anna;
+    nobody.principals[0] = NULL;
+    only_known = true;
+    for (int named = 0; named < 2; named++) {
+        struct login l;
+        login_open(&l, named != 0 ? &anna : &nobody, true, false);
+        try(&l, false);
+        const struct conn_event *e = side_event(&l.pair->server, CONN_AUTH_REQUEST, 0);
+        cr_assert(e->verified && e->cert != NULL && !e->cert_trusted);
+        login_close(&l);
+    }
+}
+
+Test(cert_login, r09_others_of_a_known_authority_never_reach_the_application)
+{
+    struct cert_plan host = anna, strange = anna;
+    host.kind = CERT_HOST;
+    strange.option = "unheard-of";
+    strange.value = "1";
+    const struct {
+        const struct cert_plan *plan;
+        bool known, forged;
+    } cases[] = {{&anna, false, false}, {&anna, true, true}, {&host, true, false}, {&strange, true, false}};
+    only_known = true;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct login l;
+        login_open(&l, cases[i].plan, cases[i].known, cases[i].forged);
+        try(&l, false);
+        cr_expect_eq(side_count(&l.pair->server, CONN_AUTH_REQUEST), 0, "case %zu", i);
+        cr_expect_eq(side_count(&l.pair->client, CONN_AUTHENTICATED), 0, "case %zu", i);
+        login_close(&l);
+    }
 }
 
 /* The application's answer is yes to everything, and it is not even asked. */

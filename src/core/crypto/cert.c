@@ -198,6 +198,30 @@ static bool is_name(struct span s)
     return s.len != 0;
 }
 
+/* The list of names in `out` with one more, when it fits. */
+static void add_name(char *out, size_t size, size_t *used, struct span name)
+{
+    if (*used + 1 + name.len + 1 > size)
+        return;
+    if (*used != 0)
+        out[(*used)++] = ',';
+    memcpy(out + *used, name.at, name.len);
+    *used += name.len;
+}
+
+void nacre_cert_principals(const struct key_cert *cert, char *out, size_t size)
+{
+    struct rd r = rd_over(cert->principals);
+    size_t used = 0;
+    while (!r.bad && r.at != r.end) {
+        struct span name = rd_string(&r, KEY_BLOB_MAX);
+        if (!r.bad && name.len != 0 && !span_has_nul(name) && memchr(name.at, ',', name.len) == NULL)
+            add_name(out, size, &used, name);
+    }
+    if (size != 0)
+        out[used] = '\0';
+}
+
 void nacre_cert_extensions(const struct key_cert *cert, char *out, size_t size)
 {
     struct rd r = rd_over(cert->extensions);
@@ -205,12 +229,8 @@ void nacre_cert_extensions(const struct key_cert *cert, char *out, size_t size)
     while (!r.bad && r.at != r.end) {
         struct span name = rd_string(&r, KEY_BLOB_MAX);
         (void)rd_string(&r, KEY_BLOB_MAX);
-        if (r.bad || !is_name(name) || used + 1 + name.len + 1 > size)
-            continue;
-        if (used != 0)
-            out[used++] = ',';
-        memcpy(out + used, name.at, name.len);
-        used += name.len;
+        if (!r.bad && is_name(name))
+            add_name(out, size, &used, name);
     }
     if (size != 0)
         out[used] = '\0';

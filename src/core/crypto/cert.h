@@ -45,6 +45,9 @@ bool nacre_cert_options_known(const struct key_cert *cert);
  */
 bool nacre_cert_suffices(const struct key_cert *cert, struct key_user user);
 
+/* Whom it is for, comma-separated and NUL-terminated; what does not fit or holds a comma or a NUL is left out. */
+void nacre_cert_principals(const struct key_cert *cert, char *out, size_t size);
+
 /* The names of the extensions, comma-separated and NUL-terminated; what does not fit or is no name is left out. */
 void nacre_cert_extensions(const struct key_cert *cert, char *out, size_t size);
 

@@ -66,27 +66,30 @@ static void deliver_ssh_service_request(struct nacre_server *server, struct even
 
 static void deliver_ssh_user_auth_request(struct nacre_server *server, struct event *e)
 {
-    struct nacre_ssh_user_auth_request v = {.event = head_of(e),
-                                            .connection_id = e->connection_id,
-                                            .user = e->text[0],
-                                            .service = e->text[1],
-                                            .auth_method = e->text[2],
-                                            .auth_param = (const char *)e->data,
-                                            .auth_param_len = e->data_len,
-                                            .key_algorithm = e->text[3],
-                                            .new_password = e->new_password,
-                                            .client_host = e->client_host == NULL ? "" : e->client_host,
-                                            .client_user = e->client_user == NULL ? "" : e->client_user,
-                                            .verified = e->verified,
-                                            .user_present = e->user_present,
-                                            .user_verified = e->user_verified,
-                                            .accept = e->accept,
-                                            .certified = e->certificate_id != NULL,
-                                            .certificate_id = e->certificate_id == NULL ? "" : e->certificate_id,
-                                            .certificate_serial = e->certificate_serial,
-                                            .certificate_extensions =
-                                                e->certificate_extensions == NULL ? "" : e->certificate_extensions,
-                                            .force_command = e->force_command};
+    struct nacre_ssh_user_auth_request v = {
+        .event = head_of(e),
+        .connection_id = e->connection_id,
+        .user = e->text[0],
+        .service = e->text[1],
+        .auth_method = e->text[2],
+        .auth_param = (const char *)e->data,
+        .auth_param_len = e->data_len,
+        .key_algorithm = e->text[3],
+        .new_password = e->new_password,
+        .client_host = e->client_host == NULL ? "" : e->client_host,
+        .client_user = e->client_user == NULL ? "" : e->client_user,
+        .verified = e->verified,
+        .user_present = e->user_present,
+        .user_verified = e->user_verified,
+        .accept = e->accept,
+        .certified = e->certified,
+        .certificate_id = e->certificate_id == NULL ? "" : e->certificate_id,
+        .certificate_serial = e->certificate_serial,
+        .certificate_extensions = e->certificate_extensions == NULL ? "" : e->certificate_extensions,
+        .force_command = e->force_command,
+        .certificate_authority = e->certificate_authority.at,
+        .certificate_authority_len = e->certificate_authority.len,
+        .certificate_principals = e->certificate_principals == NULL ? "" : e->certificate_principals};
     server->handlers.on_ssh_user_auth_request(server, &v, server->context);
     e->deferred = v.event.deferred;
     e->accept = v.accept;

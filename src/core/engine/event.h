@@ -63,7 +63,10 @@ struct event {
     const char *new_password;                                            /* NULL: none */
     const char *client_host, *client_user;                               /* NULL: not hostbased */
     const char *certificate_id, *certificate_extensions, *force_command; /* NULL: no certificate; none in it */
+    const char *certificate_principals;                                  /* with certificate_id */
+    struct span certificate_authority;
     uint64_t certificate_serial;
+    bool certified;           /* it is for this user, by an authority that is trusted */
     char *methods;            /* available_methods of the answer; malloc'd */
     char *change_prompt;      /* of the answer; malloc'd */
     struct cert_choice *cert; /* on_connected's answer; malloc'd */

@@ -30,7 +30,7 @@ struct profile {
     struct key *keys[PROFILE_KEYS_MAX];
     size_t key_count;
     char *host_key_names; /* behind config.algorithms.host_key */
-    uint8_t *authorities; /* behind config.user_authorities */
+    uint8_t *authorities; /* behind config.user_authorities and known_authorities */
     struct prompt prompts[PROMPTS_MAX];
     int prompt_count;
     char *allowed, *blocked; /* who may connect, without names */

@@ -42,6 +42,7 @@ static enum nacre_error reset(struct nacre_server *server)
     drop_certs(server);
     drop_prompts(server);
     nacre_buf_free(&server->user_authorities);
+    nacre_buf_free(&server->known_authorities);
     return nacre_server_changed(server);
 }
 

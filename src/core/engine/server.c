@@ -22,6 +22,7 @@ static void init_certs(struct nacre_server *server)
     for (int i = 0; i < 1 + ALT_CERTS_MAX; i++)
         nacre_cert_init(&server->certs[i]);
     nacre_buf_init(&server->user_authorities, USER_AUTHORITIES_MAX);
+    nacre_buf_init(&server->known_authorities, USER_AUTHORITIES_MAX);
 }
 
 /* Connections of two servers, or of one before and after it was started again, have different ConnectionUIDs. */
@@ -256,6 +257,20 @@ static enum nacre_error plan_workers(struct nacre_server *server, char *why, siz
     return nacre_limit_plan(server->ops, max, wanted_shards(server), &server->plan, why, why_size);
 }
 
+/* p->authorities stays NULL when out of memory. */
+static void set_authorities(struct profile *p, struct span trusted, struct span known)
+{
+    p->authorities = malloc(trusted.len + known.len + 1);
+    if (p->authorities == NULL)
+        return;
+    if (trusted.len != 0)
+        memcpy(p->authorities, trusted.at, trusted.len);
+    if (known.len != 0)
+        memcpy(p->authorities + trusted.len, known.at, known.len);
+    p->config.user_authorities = span_of(p->authorities, trusted.len);
+    p->config.known_authorities = span_of(p->authorities + trusted.len, known.len);
+}
+
 struct profile *nacre_server_profile(struct nacre_server *server)
 {
     struct key *keys[PROFILE_KEYS_MAX] = {NULL};
@@ -270,10 +285,7 @@ struct profile *nacre_server_profile(struct nacre_server *server)
     if (p == NULL)
         return NULL;
     p->config.algorithms.host_key = p->host_key_names;
-    p->authorities = malloc(server->user_authorities.len + 1);
-    if (p->authorities != NULL && server->user_authorities.len != 0)
-        memcpy(p->authorities, server->user_authorities.at, server->user_authorities.len);
-    p->config.user_authorities = span_of(p->authorities, server->user_authorities.len);
+    set_authorities(p, buf_span(&server->user_authorities), buf_span(&server->known_authorities));
     p->allowed = strdup(server->allowed == NULL ? server->settings.allowed.text : server->allowed);
     p->blocked = strdup(server->blocked == NULL ? server->settings.blocked.text : server->blocked);
     if (p->host_key_names != NULL && p->authorities != NULL && p->allowed != NULL && p->blocked != NULL)
@@ -470,6 +482,7 @@ void nacre_free(nacre_server *server)
     for (int i = 0; i < 1 + ALT_CERTS_MAX; i++)
         nacre_cert_free(&server->certs[i]);
     nacre_buf_free(&server->user_authorities);
+    nacre_buf_free(&server->known_authorities);
     for (int i = 0; i < PROMPTS_MAX; i++)
         free(server->prompts[i].text);
     nacre_settings_free(&server->settings);

@@ -45,9 +45,9 @@ struct nacre_server {
     struct prompt prompts[PROMPTS_MAX];
     int prompt_count;
     char algorithm_profile[16];
-    char *allowed, *blocked;     /* AllowedClients and BlockedClients with names looked up; NULL: as they are set */
-    struct buf user_authorities; /* "string blob" each */
-    char uid[17];                /* what every ConnectionUID begins with; written once */
+    char *allowed, *blocked; /* AllowedClients and BlockedClients with names looked up; NULL: as they are set */
+    struct buf user_authorities, known_authorities; /* "string blob" each */
+    char uid[17];                                   /* what every ConnectionUID begins with; written once */
     bool listening;
     int bound_port;
     io_socket *listeners;

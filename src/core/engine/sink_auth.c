@@ -7,16 +7,41 @@
 #include "engine/outbox.h"
 #include "engine/sink.h"
 
+static void keep_certificate(struct event *e, const struct conn_event *v, const char *principals,
+                             const char *extensions)
+{
+    struct span forced = {NULL, 0};
+    bool is_forced = nacre_cert_option(v->cert, "force-command", &forced);
+    e->certificate_id = nacre_event_keep(e, v->cert->key_id);
+    e->certificate_principals = nacre_event_keep(e, span_str(principals));
+    e->certificate_extensions = nacre_event_keep(e, span_str(extensions));
+    e->certificate_authority =
+        span_of((const uint8_t *)nacre_event_keep(e, v->cert->authority), v->cert->authority.len);
+    e->certificate_serial = v->cert->serial;
+    e->force_command = is_forced ? nacre_event_keep(e, forced) : NULL;
+    e->certified = v->cert_trusted;
+    e->accept = v->cert_trusted && !is_forced;
+}
+
+/* Room for what keep_certificate() keeps, each with a NUL behind it. */
+static size_t certificate_room(const struct key_cert *cert, const char *principals, const char *extensions)
+{
+    struct span forced = {NULL, 0};
+    (void)nacre_cert_option(cert, "force-command", &forced);
+    return cert->key_id.len + 1 + strlen(principals) + 1 + strlen(extensions) + 1 + cert->authority.len + 1 +
+           forced.len + 1;
+}
+
 static struct event *make_auth(struct connection *c, const struct conn_event *v)
 {
     const struct span texts[] = {v->user, v->service, v->method, v->key_algorithm};
-    struct span forced = {NULL, 0};
-    char extensions[1024] = "";
-    if (v->cert != NULL)
+    char extensions[1024] = "", principals[KEY_BLOB_MAX] = "";
+    size_t extra = v->new_password.len + 1 + v->client_host.len + 1 + v->client_user.len + 1;
+    if (v->cert != NULL) {
         nacre_cert_extensions(v->cert, extensions, sizeof extensions);
-    bool is_forced = v->cert != NULL && nacre_cert_option(v->cert, "force-command", &forced);
-    size_t extra = v->new_password.len + 1 + v->client_host.len + 1 + v->client_user.len + 1 +
-                   (v->cert == NULL ? 0 : v->cert->key_id.len + 1) + strlen(extensions) + 1 + forced.len + 1;
+        nacre_cert_principals(v->cert, principals, sizeof principals);
+        extra += certificate_room(v->cert, principals, extensions);
+    }
     struct event *e =
         nacre_event_new(c->shard, EVENT_SSH_USER_AUTH_REQUEST, nacre_sink_room(texts, 4) + v->param.len + 1 + extra);
     if (e == NULL) {
@@ -33,13 +58,8 @@ static struct event *make_auth(struct connection *c, const struct conn_event *v)
         e->client_host = nacre_event_keep(e, v->client_host);
         e->client_user = nacre_event_keep(e, v->client_user);
     }
-    if (v->cert != NULL) {
-        e->certificate_id = nacre_event_keep(e, v->cert->key_id);
-        e->certificate_extensions = nacre_event_keep(e, span_str(extensions));
-        e->certificate_serial = v->cert->serial;
-        e->force_command = is_forced ? nacre_event_keep(e, forced) : NULL;
-        e->accept = !is_forced;
-    }
+    if (v->cert != NULL)
+        keep_certificate(e, v, principals, extensions);
     e->secret = true;
     e->verified = v->verified;
     e->user_present = v->verified && v->key_user.present;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The authorities whose certificates let users in. */
+/* The authorities whose certificates let users in, and those whose certificates the application judges. */
 #include "engine/server.h"
+#include "wire/rd.h"
 
 static bool append(struct buf *list, struct span blob)
 {
@@ -23,22 +24,48 @@ static bool is_plain_key(const struct nacre_crypto *crypto, struct span blob)
     return plain;
 }
 
-int nacre_add_user_ca(nacre_server *server, const void *blob, size_t len)
+static bool holds(struct span list, struct span blob)
+{
+    struct rd r = rd_over(list);
+    while (!r.bad && r.at != r.end) {
+        if (span_eq(rd_string(&r, KEY_BLOB_MAX), blob))
+            return true;
+    }
+    return false;
+}
+
+static enum nacre_error change(struct nacre_server *server, struct buf *list, struct span blob)
+{
+    if (blob.len == 0)
+        nacre_buf_free(list);
+    else if (blob.len > KEY_BLOB_MAX || !is_plain_key(server->crypto, blob))
+        return NACRE_E_KEY;
+    else if (holds(buf_span(list), blob))
+        return NACRE_OK;
+    else if (!append(list, blob))
+        return NACRE_E_NOBUFS;
+    return nacre_server_changed(server);
+}
+
+static int add(nacre_server *server, bool trusted, const void *blob, size_t len)
 {
     if (server == NULL || (blob == NULL && len != 0))
         return nacre_fail(NACRE_E_INVAL, NULL);
-    enum nacre_error e = NACRE_OK;
     nacre_mutex_lock(&server->lock);
-    if (len == 0)
-        nacre_buf_free(&server->user_authorities);
-    else if (len > KEY_BLOB_MAX || !is_plain_key(server->crypto, span_of(blob, len)))
-        e = NACRE_E_KEY;
-    else if (!append(&server->user_authorities, span_of(blob, len)))
-        e = NACRE_E_NOBUFS;
-    if (e == NACRE_OK)
-        e = nacre_server_changed(server);
+    enum nacre_error e =
+        change(server, trusted ? &server->user_authorities : &server->known_authorities, span_of(blob, len));
     nacre_mutex_unlock(&server->lock);
     if (e == NACRE_E_KEY)
         return nacre_fail(e, "The authority's key is no public key that can be read here.");
     return e == NACRE_OK ? nacre_succeed() : nacre_fail(e, NULL);
+}
+
+int nacre_add_user_ca(nacre_server *server, const void *blob, size_t len)
+{
+    return add(server, true, blob, len);
+}
+
+int nacre_add_known_user_ca(nacre_server *server, const void *blob, size_t len)
+{
+    return add(server, false, blob, len);
 }

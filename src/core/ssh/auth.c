@@ -155,6 +155,7 @@ enum step nacre_auth_ask(struct conn *c)
                                                .client_host = q->client_host,
                                                .client_user = q->client_user,
                                                .cert = q->is_certificate ? &q->cert : NULL,
+                                               .cert_trusted = q->is_certificate && q->is_trusted,
                                                .query = q->query,
                                                .verified = q->verified,
                                                .key_user = q->key_user});

@@ -21,6 +21,7 @@ struct auth_request {
     struct key_cert cert;                 /* publickey, when is_certificate */
     struct key_user key_user;             /* when verified */
     bool query, verified, is_certificate;
+    bool is_trusted; /* the certificate is for this user, by one of config.user_authorities */
 };
 
 struct auth {

@@ -64,22 +64,24 @@ struct conn_config {
     uint64_t rekey_bytes;   /* in either direction; 0: never, but for ciphers with blocks of 64 bits after 2^30 */
     uint64_t rekey_packets; /* 0: 2^31 */
     int64_t rekey_ns;       /* 0: never */
-    int64_t rekey_timeout_ns;     /* a rekey has to finish in this time (rule R15); 0: never given up */
-    int64_t login_grace_ns;       /* from the first byte to a login; 0: unlimited */
-    uint64_t login_bytes_max;     /* server: received and sent before login; 0: no limit */
-    uint32_t login_packets_max;   /* server: received before login; 0: no limit */
-    int64_t answer_timeout_ns;    /* a question unanswered for so long is refused; 0: never */
-    int64_t keepalive_ns;         /* of silence, before keepalive@openssh.com; 0: none */
-    unsigned keepalive_max;       /* unanswered in a row before the connection is dropped; 0: never */
-    unsigned max_auth_attempts;   /* server: failures before a disconnect; queries have their own cap (rule R8) */
-    const char *auth_methods;     /* server: offered by default, comma-separated */
-    struct span user_authorities; /* server: "string blob" of each key that may sign users' certificates; without any,
-                                     none is taken */
-    bool announce_host_keys;      /* server: after login tells clients its keys, and proves them when asked */
-    unsigned max_channels;        /* opening + open + half closed (rule R20) */
-    uint32_t window_bytes;        /* receive window a channel starts with */
-    uint32_t window_max;          /* it grows up to this when the peer keeps it empty */
-    uint64_t windows_max;         /* all channels' windows together grow up to this; 0: no limit */
+    int64_t rekey_timeout_ns;      /* a rekey has to finish in this time (rule R15); 0: never given up */
+    int64_t login_grace_ns;        /* from the first byte to a login; 0: unlimited */
+    uint64_t login_bytes_max;      /* server: received and sent before login; 0: no limit */
+    uint32_t login_packets_max;    /* server: received before login; 0: no limit */
+    int64_t answer_timeout_ns;     /* a question unanswered for so long is refused; 0: never */
+    int64_t keepalive_ns;          /* of silence, before keepalive@openssh.com; 0: none */
+    unsigned keepalive_max;        /* unanswered in a row before the connection is dropped; 0: never */
+    unsigned max_auth_attempts;    /* server: failures before a disconnect; queries have their own cap (rule R8) */
+    const char *auth_methods;      /* server: offered by default, comma-separated */
+    struct span user_authorities;  /* server: "string blob" of each key that may sign users' certificates; without any,
+                                      none is taken */
+    struct span known_authorities; /* server: the same of those whose certificates the application is asked about,
+                                      whomever they are for */
+    bool announce_host_keys;       /* server: after login tells clients its keys, and proves them when asked */
+    unsigned max_channels;         /* opening + open + half closed (rule R20) */
+    uint32_t window_bytes;         /* receive window a channel starts with */
+    uint32_t window_max;           /* it grows up to this when the peer keeps it empty */
+    uint64_t windows_max;          /* all channels' windows together grow up to this; 0: no limit */
     size_t send_high;   /* bytes queued for the wire above which no channel data is sealed and reading should pause */
     unsigned log_level; /* CONN_LOG: 0 none, 1 what matters, 2 a line a packet, 3 everything */
     bool log_secrets;   /* level 3 shows passwords and keyboard-interactive responses too */
@@ -215,12 +217,12 @@ struct conn_event {
     struct span param;        /* password, key blob, or one keyboard-interactive response */
     struct span new_password; /* password change request, else empty */
     struct span key_algorithm;
-    struct span client_host; /* hostbased: the client's host as it names itself, without a dot behind it */
-    struct span client_user; /* hostbased: who is logged in there */
-    const struct key_cert
-        *cert;        /* CONN_AUTH_REQUEST, publickey with an OpenSSH certificate: for this user, signed by one of the
-                         authorities.        Its times and options are the owner's to look at. Else NULL */
-    struct span kind; /* channel or request type */
+    struct span client_host;     /* hostbased: the client's host as it names itself, without a dot behind it */
+    struct span client_user;     /* hostbased: who is logged in there */
+    const struct key_cert *cert; /* CONN_AUTH_REQUEST, publickey with an OpenSSH certificate that one of the authorities
+                                    signed. Its times and options are the owner's to look at. Else NULL */
+    bool cert_trusted; /* `cert` is for this user, and by one of user_authorities; else that is to be looked at, too */
+    struct span kind;  /* channel or request type */
     struct span data;
     struct block *block; /* holds `data` when not NULL */
     struct span text;

@@ -200,6 +200,26 @@ Test(cert, extensions_are_told_by_name)
     unmake(&m);
 }
 
+Test(cert, principals_are_told_but_for_what_would_be_two)
+{
+    struct made m;
+    struct key_cert cert;
+    struct plan p = simple;
+    char text[64];
+    p.p.principals[0] = "anna,berta";
+    p.p.principals[1] = "zo\xc3\xab";
+    p.p.principals[2] = "carla";
+    make(&m, &p);
+    cr_assert(nacre_cert_read(nacre_key_blob(m.cert), &cert));
+    nacre_cert_principals(&cert, text, sizeof text);
+    cr_expect_str_eq(text, "zo\xc3\xab,carla");
+    nacre_cert_principals(&cert, text, 8);
+    cr_expect_str_eq(text, "zo\xc3\xab");
+    nacre_cert_principals(&cert, text, 1);
+    cr_expect_str_eq(text, "");
+    unmake(&m);
+}
+
 Test(cert, sha1_signatures_of_an_authority_do_not_count)
 {
     struct made m;
