@@ -61,14 +61,25 @@ static bool is_try(const struct nacre_ssh_user_auth_request *event)
     return strcmp(event->auth_method, "none") != 0 && strcmp(event->auth_method, "keyboard-interactive-1") != 0;
 }
 
-/* Which of the lines with that key lets in, and what it wants of a security key's user. */
+/* Which of the lines with that key, or with the one that signed the certificate, lets in, and what it wants of a
+ * security key's user. */
 static const struct user_key *find_key(struct app *app, const struct peer *peer,
                                        struct nacre_ssh_user_auth_request *event)
 {
-    const struct user_key *key = nacred_users_find_key(&app->options.users, event->user, event->auth_param,
-                                                       event->auth_param_len, peer->remote_host, (int64_t)time(NULL));
+    const struct users *users = &app->options.users;
+    int64_t now = (int64_t)time(NULL);
+    const struct user_key *key =
+        event->certificate_authority
+            ? nacred_users_find_authority(users, event->user, event->certificate_authority,
+                                          event->certificate_authority_len, event->certificate_principals,
+                                          peer->remote_host, now)
+            : nacred_users_find_key(users, event->user, event->auth_param, event->auth_param_len, peer->remote_host,
+                                    now);
 
     if (!key)
+        return NULL;
+    /* Which of two commands was meant is not for us to guess. */
+    if (event->force_command && key->options.command && strcmp(event->force_command, key->options.command) != 0)
         return NULL;
     event->no_touch_required = key->options.no_touch;
     event->verify_required = key->options.verify;
@@ -105,7 +116,7 @@ void nacred_auth(struct app *app, struct peer *peer, struct nacre_ssh_user_auth_
     const char *at = *event->client_host ? " from " : "";
     if (event->accept && decides(event))
         nacred_log(LOG_LEVEL_INFO, peer, "login", "%s%s%s%s%s%s%s", event->auth_method, space, event->key_algorithm,
-                   event->certified ? " certificate " : "", event->certificate_id, at, event->client_host);
+                   event->certificate_authority ? " certificate " : "", event->certificate_id, at, event->client_host);
     else if (!event->accept && is_try(event))
         nacred_log(LOG_LEVEL_INFO, peer, "refused", "%s%s%s for %s%s%s", event->auth_method, space,
                    event->key_algorithm, event->user, at, event->client_host);

@@ -191,15 +191,11 @@ static void on_tunnel_requested(nacre_server *server, struct nacre_ssh_tunnel_re
 {
     struct app *app = context;
     struct peer *peer = find_peer(app, event->connection_id);
-    const char *wrong = NULL;
 
     (void)server;
     if (!peer)
         return;
-    if (!app->options.tunnels)
-        wrong = "there is no --tunnels";
-    else if (!peer->may_tunnel)
-        wrong = "the key or certificate does not permit any";
+    const char *wrong = app->options.tunnels ? nacred_peer_tunnel_wrong(peer, event) : "there is no --tunnels";
     event->accept = !wrong;
     if (wrong) {
         if (nacred_peer_refused(peer, REFUSED_TUNNEL))

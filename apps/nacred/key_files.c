@@ -17,6 +17,7 @@ struct audience {
     struct users *users;
     const char *name;    /* NULL: every user of --user */
     const char *account; /* when there is none */
+    nacre_server *server;
 };
 
 static bool complain(const char *path, const char *why)
@@ -89,7 +90,12 @@ static bool take_options(const struct audience *audience, const char *path, int 
         return ignore(path, number, "it holds no key of a type that is known here");
     if (!nacred_key_options_read(line + start, end - start, &options, why))
         return ignore(path, number, why);
-    const char *wrong = add_key(audience, blob, blob_len, &options);
+    const char *wrong = NULL;
+    bool known = !options.cert_authority || nacre_add_known_user_ca(audience->server, blob, blob_len) == 0;
+    if (known)
+        wrong = add_key(audience, blob, blob_len, &options);
+    else
+        ignore(path, number, nacre_last_error(audience->server));
     nacred_key_options_free(&options);
     return wrong ? complain(path, wrong) : true;
 }
@@ -184,9 +190,9 @@ bool nacred_user_cas_read(const struct options *options, nacre_server *server)
 }
 
 /* "NAME:FILE" when what stands before the first colon is no path. */
-static bool read_argument(struct options *options, const char *argument, const char *account)
+static bool read_argument(struct options *options, const char *argument, const char *account, nacre_server *server)
 {
-    struct audience audience = {.users = &options->users, .account = account};
+    struct audience audience = {.users = &options->users, .account = account, .server = server};
     const char *colon = strchr(argument, ':');
     size_t len = colon ? (size_t)(colon - argument) : 0;
 
@@ -201,10 +207,10 @@ static bool read_argument(struct options *options, const char *argument, const c
     return good;
 }
 
-bool nacred_key_files_read(struct options *options, const char *account)
+bool nacred_key_files_read(struct options *options, const char *account, nacre_server *server)
 {
     for (size_t i = 0; i < options->key_files.count; i++)
-        if (!read_argument(options, options->key_files.list[i], account))
+        if (!read_argument(options, options->key_files.list[i], account, server))
             return false;
     return true;
 }

@@ -13,8 +13,9 @@
 FILE *nacred_key_file_open(const char *path);
 
 /* Reads all of them into options->users. Keys of a file without a name are for every user of --user; `account` stands
- * in when there is none. False after saying why on stderr; lines that are ignored are logged. */
-bool nacred_key_files_read(struct options *options, const char *account);
+ * in when there is none; `server` is told of authorities. False after saying why on stderr; lines that are ignored are
+ * logged. */
+bool nacred_key_files_read(struct options *options, const char *account, nacre_server *server);
 
 /* --user-ca FILE: tells the server whose certificates to trust. False after saying why on stderr; a line that is no key
  * is a failure. */

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "address_list.h"
+#include "permits.h"
 #include "system.h"
 
 enum effect {
@@ -18,8 +19,12 @@ enum effect {
     AGENT,
     TOUCH,
     VERIFY,
+    AUTHORITY,
+    PRINCIPALS,
     COMMAND,
     FROM,
+    OPEN,
+    LISTEN,
     EXPIRES,
 };
 
@@ -42,8 +47,12 @@ static const struct option_row {
     {"no-user-rc", NOTHING, false, true},
     {"no-touch-required", TOUCH, false, true},
     {"verify-required", VERIFY, false, false},
+    {"cert-authority", AUTHORITY, false, false},
+    {"principals", PRINCIPALS, true, false},
     {"command", COMMAND, true, false},
     {"from", FROM, true, false},
+    {"permitopen", OPEN, true, false},
+    {"permitlisten", LISTEN, true, false},
     {"expiry-time", EXPIRES, true, false},
 };
 
@@ -88,27 +97,65 @@ static bool read_time(const char *text, int64_t *out)
     return seconds != (time_t)-1;
 }
 
+static const char *take_time(const char *value, struct key_options *out)
+{
+    int64_t expires;
+
+    if (!read_time(value, &expires))
+        return "is no time";
+    if (expires < out->expires)
+        out->expires = expires; /* of several, the first to come */
+    return NULL;
+}
+
+/* These may stand there several times. Takes over `value`. */
+static const char *take_permit(char **list, char *value, bool is_listen)
+{
+    const char *wrong = nacred_permit_valid(value, is_listen) ? NULL : "is no host:port";
+
+    if (!wrong && *list) {
+        size_t len = strlen(*list), more = strlen(value);
+        char *grown = realloc(*list, len + 1 + more + 1);
+        if (grown) {
+            grown[len] = ',';
+            memcpy(grown + len + 1, value, more + 1);
+            *list = grown;
+        }
+        wrong = grown ? NULL : "needs more memory than there is";
+    } else if (!wrong) {
+        *list = value;
+        return NULL;
+    }
+    free(value);
+    return wrong;
+}
+
+/* One that may stand there once. Takes over `value`. */
+static const char *take_text(char **text, char *value, const char *wrong)
+{
+    if (*text)
+        wrong = "stands there twice";
+    if (wrong)
+        free(value);
+    else
+        *text = value;
+    return wrong;
+}
+
+/* Takes over `value`. */
 static const char *take_value(const struct option_row *row, char *value, struct key_options *out)
 {
-    char **text = row->effect == COMMAND ? &out->command : &out->from;
-
-    if (row->effect == EXPIRES) {
-        int64_t expires;
-        bool good = read_time(value, &expires);
-        free(value);
-        if (good && expires < out->expires)
-            out->expires = expires; /* of several, the first to come */
-        return good ? NULL : "is no time";
-    }
-    const char *wrong = *text ? "stands there twice" : NULL;
-    if (!wrong && row->effect == FROM && !nacred_address_list_valid(value))
-        wrong = "holds no list of addresses";
-    if (wrong) {
-        free(value);
-        return wrong;
-    }
-    *text = value;
-    return NULL;
+    if (row->effect == OPEN || row->effect == LISTEN)
+        return take_permit(row->effect == OPEN ? &out->permit_open : &out->permit_listen, value, row->effect == LISTEN);
+    if (row->effect == FROM)
+        return take_text(&out->from, value, nacred_address_list_valid(value) ? NULL : "holds no list of addresses");
+    if (row->effect == PRINCIPALS)
+        return take_text(&out->principals, value, strspn(value, ",") == strlen(value) ? "names nobody" : NULL);
+    if (row->effect == COMMAND)
+        return take_text(&out->command, value, NULL);
+    const char *wrong = take_time(value, out);
+    free(value);
+    return wrong;
 }
 
 static void take_flag(const struct option_row *row, struct key_options *out)
@@ -132,9 +179,15 @@ static void take_flag(const struct option_row *row, struct key_options *out)
     case VERIFY:
         out->verify = true;
         return;
+    case AUTHORITY:
+        out->cert_authority = true;
+        return;
     case NOTHING:
+    case PRINCIPALS:
     case COMMAND:
     case FROM:
+    case OPEN:
+    case LISTEN:
     case EXPIRES:
         return;
     }
@@ -195,9 +248,8 @@ static const char *take_one(const char *text, size_t len, struct key_options *ou
     return take_value(row, value, out);
 }
 
-bool nacred_key_options_read(const char *text, size_t len, struct key_options *out, char why[KEY_OPTIONS_WHY_MAX])
+static bool read_all(const char *text, size_t len, struct key_options *out, char why[KEY_OPTIONS_WHY_MAX])
 {
-    nacred_key_options_none(out);
     for (size_t at = 0;;) {
         size_t used = 0;
         const char *wrong = take_one(text + at, len - at, out, &used);
@@ -209,13 +261,48 @@ bool nacred_key_options_read(const char *text, size_t len, struct key_options *o
             wrong = "is followed by something else than a comma";
         if (wrong) {
             snprintf(why, KEY_OPTIONS_WHY_MAX, "option '%.*s' %s", name < 40 ? (int)name : 40, text + at, wrong);
-            nacred_key_options_free(out);
             return false;
         }
         at += used + 1;
         if (!more)
             return true;
     }
+}
+
+bool nacred_key_options_read(const char *text, size_t len, struct key_options *out, char why[KEY_OPTIONS_WHY_MAX])
+{
+    nacred_key_options_none(out);
+    bool good = read_all(text, len, out, why);
+    if (good && out->principals && !out->cert_authority) {
+        snprintf(why, KEY_OPTIONS_WHY_MAX, "option 'principals' stands there without cert-authority");
+        good = false;
+    }
+    if (!good)
+        nacred_key_options_free(out);
+    return good;
+}
+
+/* Whether comma-separated `list` has that name, whole. */
+static bool list_has(const char *list, const char *name, size_t len)
+{
+    for (size_t at; *list; list += at + (list[at] == ',')) {
+        at = strcspn(list, ",");
+        if (at == len && memcmp(list, name, len) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool nacred_key_options_name(const struct key_options *options, const char *principals, const char *user)
+{
+    if (!options->principals)
+        return !strchr(user, ',') && *user && list_has(principals, user, strlen(user));
+    for (size_t len; *principals; principals += len + (principals[len] == ',')) {
+        len = strcspn(principals, ",");
+        if (len > 0 && list_has(options->principals, principals, len))
+            return true;
+    }
+    return false;
 }
 
 bool nacred_key_options_hold(const struct key_options *options, const char *address, int64_t now)
@@ -225,24 +312,35 @@ bool nacred_key_options_hold(const struct key_options *options, const char *addr
 
 bool nacred_key_options_are_none(const struct key_options *o)
 {
-    return !o->no_pty && !o->no_tunnels && !o->no_agent && !o->no_touch && !o->verify && !o->command && !o->from &&
-           o->expires == INT64_MAX;
+    return !o->no_pty && !o->no_tunnels && !o->no_agent && !o->no_touch && !o->verify && !o->cert_authority &&
+           !o->command && !o->from && !o->permit_open && !o->permit_listen && o->expires == INT64_MAX;
+}
+
+static bool copy_text(char **to, const char *from)
+{
+    *to = from ? strdup(from) : NULL;
+    return *to || !from;
 }
 
 bool nacred_key_options_copy(struct key_options *to, const struct key_options *from)
 {
     *to = *from;
-    to->command = from->command ? strdup(from->command) : NULL;
-    to->from = from->from ? strdup(from->from) : NULL;
-    if ((!from->command || to->command) && (!from->from || to->from))
-        return true;
-    nacred_key_options_free(to);
-    return false;
+    bool good = copy_text(&to->principals, from->principals);
+    good = copy_text(&to->command, from->command) && good;
+    good = copy_text(&to->from, from->from) && good;
+    good = copy_text(&to->permit_open, from->permit_open) && good;
+    good = copy_text(&to->permit_listen, from->permit_listen) && good;
+    if (!good)
+        nacred_key_options_free(to);
+    return good;
 }
 
 void nacred_key_options_free(struct key_options *options)
 {
+    free(options->principals);
     free(options->command);
     free(options->from);
+    free(options->permit_open);
+    free(options->permit_listen);
     nacred_key_options_none(options);
 }

@@ -17,8 +17,12 @@ enum {
 struct key_options {
     bool no_pty, no_tunnels, no_agent;
     bool no_touch, verify; /* a security key's user need not touch it; has to be verified */
+    bool cert_authority;   /* the key lets nobody in by itself: it signs those that do */
+    char *principals;      /* of cert_authority, comma-separated: a certificate for one of them; NULL: for the user */
     char *command;         /* runs in place of what the client asks for; NULL: none */
     char *from;            /* patterns of addresses; NULL: from anywhere */
+    char *permit_open;     /* where tunnels may lead, as permits.h has it; NULL: anywhere */
+    char *permit_listen;   /* where they may listen; the same */
     int64_t expires;       /* seconds since 1970: good until before then; INT64_MAX: for ever */
 };
 
@@ -32,6 +36,9 @@ bool nacred_key_options_read(const char *text, size_t len, struct key_options *o
 
 /* Whether the key is good from that address now. */
 bool nacred_key_options_hold(const struct key_options *options, const char *address, int64_t now);
+
+/* Whether a certificate for those (comma-separated) is good for that user, by an authority with these options. */
+bool nacred_key_options_name(const struct key_options *options, const char *principals, const char *user);
 
 /* Whether they ask for nothing. */
 bool nacred_key_options_are_none(const struct key_options *options);

@@ -201,7 +201,7 @@ static int serve(struct app *app)
         !nacred_account_read(&app->account))
         complain("cannot start", strerror(errno));
     else if (has_folder(&app->options) && make_demo_user(app, demo_password) &&
-             nacred_key_files_read(&app->options, app->account.name) &&
+             nacred_key_files_read(&app->options, app->account.name, app->server) &&
              nacred_trusted_hosts_read(&app->options, &app->trusted_hosts) && nacred_server_set_up(app)) {
         warn_of_closed_doors(app);
         if (start_listening(app, demo_password))

@@ -8,6 +8,7 @@
 
 #include "key_options.h"
 #include "log.h"
+#include "permits.h"
 #include "seats.h"
 
 struct peer *nacred_peer_new(nacre_server *server, nacre_connection_id connection_id)
@@ -70,7 +71,7 @@ static bool permits(const struct nacre_ssh_user_auth_request *event, const char 
 {
     size_t len = strlen(what);
 
-    if (!event->certified)
+    if (!event->certificate_authority)
         return true;
     for (const char *p = event->certificate_extensions; *p; p += strcspn(p, ","), p += *p == ',')
         if (strncmp(p, what, len) == 0 && (p[len] == ',' || !p[len]))
@@ -89,6 +90,21 @@ bool nacred_peer_set_limits(struct peer *peer, const struct nacre_ssh_user_auth_
     peer->forced_command = command ? strdup(command) : NULL;
     peer->may_pty = permits(event, "permit-pty") && !o->no_pty;
     peer->may_tunnel = permits(event, "permit-port-forwarding") && !o->no_tunnels;
+    peer->key_options = options;
     peer->may_agent = permits(event, "permit-agent-forwarding") && !o->no_agent;
     return peer->forced_command || !command;
+}
+
+const char *nacred_peer_tunnel_wrong(const struct peer *peer, const struct nacre_ssh_tunnel_requested *event)
+{
+    const struct key_options *options = peer->key_options;
+    bool is_listen = event->direction != 0;
+    const char *list = !options ? NULL : is_listen ? options->permit_listen : options->permit_open;
+
+    if (!peer->may_tunnel)
+        return "the key or certificate does not permit any";
+    /* Such a list has no way to name a unix socket. */
+    if (list && (event->is_path || !nacred_permits_have(list, is_listen, event->address, event->port)))
+        return is_listen ? "permitlisten does not name it" : "permitopen does not name it";
+    return NULL;
 }

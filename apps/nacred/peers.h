@@ -36,6 +36,7 @@ struct peer {
     char *user;           /* once logged in */
     char *forced_command; /* by the certificate or key that let the client in; NULL: none */
     bool may_pty, may_tunnel, may_agent;
+    const struct key_options *key_options; /* of the line that let the client in; NULL: none */
     char *prompted_user;      /* answered the keyboard-interactive prompt rightly, and is yet to be let in */
     struct session *sessions; /* linked by next_of_peer */
     struct seats *seats;      /* how many there are, with those whose programs still run; NULL: none yet */
@@ -46,6 +47,9 @@ struct peer {
 /* NULL when out of memory. */
 struct peer *nacred_peer_new(nacre_server *server, nacre_connection_id connection_id);
 void nacred_peer_free(struct peer *peer);
+
+/* What is wrong with that tunnel for who has logged in; NULL: nothing. */
+const char *nacred_peer_tunnel_wrong(const struct peer *peer, const struct nacre_ssh_tunnel_requested *event);
 
 /* Counts a refusal. True: it is the first of its kind, to be logged now. */
 bool nacred_peer_refused(struct peer *peer, enum refusal what);

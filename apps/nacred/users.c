@@ -81,7 +81,7 @@ const char *nacred_users_add_key(struct users *users, const char *name, const ui
     struct user_key key = {.len = len};
     const char *wrong = find_or_add(users, name, &user);
 
-    if (wrong || has_key(user, blob, len))
+    if (wrong || (!options->cert_authority && has_key(user, blob, len)))
         return wrong;
     struct user_key *grown = realloc(user->keys, (user->key_count + 1) * sizeof *grown);
     if (!grown)
@@ -121,8 +121,24 @@ const struct user_key *nacred_users_find_key(const struct users *users, const ch
     const struct user *user = find(users, name);
 
     for (size_t i = 0; user && i < user->key_count; i++)
-        if (is_key(&user->keys[i], blob, len) && nacred_key_options_hold(&user->keys[i].options, address, now))
+        if (is_key(&user->keys[i], blob, len) && !user->keys[i].options.cert_authority &&
+            nacred_key_options_hold(&user->keys[i].options, address, now))
             return &user->keys[i];
+    return NULL;
+}
+
+const struct user_key *nacred_users_find_authority(const struct users *users, const char *name, const void *blob,
+                                                   size_t len, const char *principals, const char *address, int64_t now)
+{
+    const struct user *user = find(users, name);
+
+    for (size_t i = 0; user && i < user->key_count; i++) {
+        const struct key_options *options = &user->keys[i].options;
+
+        if (is_key(&user->keys[i], blob, len) && options->cert_authority &&
+            nacred_key_options_name(options, principals, name) && nacred_key_options_hold(options, address, now))
+            return &user->keys[i];
+    }
     return NULL;
 }
 

@@ -44,6 +44,11 @@ const struct user *nacred_users_find(const struct users *users, const char *name
 
 /* Takes the same time for a user that does not exist. */
 bool nacred_users_check_password(const struct users *users, const char *name, const char *text, size_t len);
+/* The first line of an authority with that key that takes a certificate for `principals` (comma-separated), and holds
+ * for a client at that address now; NULL: none. */
+const struct user_key *nacred_users_find_authority(const struct users *users, const char *name, const void *blob,
+                                                   size_t len, const char *principals, const char *address,
+                                                   int64_t now);
 /* The first that holds for a client at that address now; NULL: none. */
 const struct user_key *nacred_users_find_key(const struct users *users, const char *name, const void *blob, size_t len,
                                              const char *address, int64_t now);

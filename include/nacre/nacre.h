@@ -277,8 +277,9 @@ struct nacre_ssh_tunnel_requested {
     nacre_connection_id connection_id;
     int direction;
     const char *address;
-    int port;    /* [out] of a reverse tunnel: where to listen */
-    bool accept; /* [out] preset false */
+    int port;     /* [out] of a reverse tunnel: where to listen */
+    bool accept;  /* [out] preset false */
+    bool is_path; /* address is the path of a unix socket */
 };
 
 /* A tunnel has ended: a relay of direction 0, one connection of a reverse tunnel, or its listener. */

@@ -19,6 +19,7 @@ Test(class_tunnels, a_reverse_tunnel_brings_connections_to_the_client)
     cr_assert(server_wait(f.s, EVENT_SSH_TUNNEL_REQUESTED, 0, &asked));
     cr_assert_eq(asked.len, 1);
     cr_assert_eq(asked.code, 0);
+    cr_assert_not(asked.verified, "it is no path");
     f.far = client_socket(NULL, port);
     cr_assert(client_wait(&f.c, &f.c.their_channel_opened));
     int channel = (int)f.c.their_channel;
@@ -111,9 +112,12 @@ Test(class_tunnels, a_reverse_unix_socket_is_private_and_removed)
 {
     struct fixture f;
     struct stat st;
+    struct server_seen asked;
     const char *path = tunnels_own_path("reverse");
     tunnels_set_up(&f, NULL);
     cr_assert(tunnels_ask_unix(&f.c, "streamlocal-forward@openssh.com", path));
+    cr_assert(server_wait(f.s, EVENT_SSH_TUNNEL_REQUESTED, 0, &asked));
+    cr_assert(asked.verified, "it is a path");
     cr_assert_eq(stat(path, &st), 0);
     cr_assert(S_ISSOCK(st.st_mode));
     cr_assert_eq(st.st_mode & 0777, 0600);

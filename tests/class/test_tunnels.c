@@ -130,6 +130,7 @@ Test(class_tunnels, a_unix_socket_is_reached)
     cr_assert_eq(send(f.far, "too", 3, 0), 3);
     tunnels_expect_data(&f.c, f.channel, "too");
     cr_assert(server_wait(f.s, EVENT_SSH_TUNNEL_REQUESTED, 0, &asked));
+    cr_assert(asked.verified, "it is a path");
     cr_assert_str_eq(asked.text, path);
     cr_assert_eq(asked.code, 0);
     close(f.far);

@@ -27,7 +27,8 @@ static void on_tunnel_requested(nacre_server *n, struct nacre_ssh_tunnel_request
     struct server_seen seen = {.type = EVENT_SSH_TUNNEL_REQUESTED,
                                .connection = e->connection_id,
                                .code = e->port,
-                               .len = (size_t)e->direction};
+                               .len = (size_t)e->direction,
+                               .verified = e->is_path};
     (void)snprintf(seen.text, sizeof seen.text, "%s", e->address);
     cr_assert_not(e->accept);
     if (w != NULL && w->defers) {

@@ -6,6 +6,8 @@
 
 #include "address_list.h"
 #include "key_options.h"
+#include "peers.h"
+#include "permits.h"
 #include "users.h"
 
 static struct key_options options;
@@ -58,9 +60,31 @@ Test(nacred_key_options, what_is_not_understood_is_refused_by_name)
 {
     static const struct {
         const char *text, *names;
-    } cases[] = {{"cert-authority", "cert-authority"},
+    } cases[] = {{"cert-authority=\"yes\"", "cert-authority"},
                  {"principals=\"a\"", "principals"},
-                 {"permitopen=\"a:1\"", "permitopen"},
+                 {"cert-authority,principals", "principals"},
+                 {"cert-authority,principals=\"\"", "principals"},
+                 {"cert-authority,principals=\",\"", "principals"},
+                 {"cert-authority,principals=\"a\",principals=\"b\"", "principals"},
+                 {"permitopen=\"a\"", "permitopen"},
+                 {"permitopen=\"80\"", "permitopen"},
+                 {"permitopen=\"a:0\"", "permitopen"},
+                 {"permitopen=\"a:65536\"", "permitopen"},
+                 {"permitopen=\"a:80x\"", "permitopen"},
+                 {"permitopen=\"a:-1\"", "permitopen"},
+                 {"permitopen=\":80\"", "permitopen"},
+                 {"permitopen=\"::1:80\"", "permitopen"},
+                 {"permitopen=\"[::1]80\"", "permitopen"},
+                 {"permitopen=\"[::1]\"", "permitopen"},
+                 {"permitopen=\"[]:80\"", "permitopen"},
+                 {"permitopen=\"[::1:80\"", "permitopen"},
+                 {"permitopen=\"a:80,b:80\"", "permitopen"},
+                 {"permitopen=\"a b:80\"", "permitopen"},
+                 {"permitopen=\"\"", "permitopen"},
+                 {"permitlisten=\"\"", "permitlisten"},
+                 {"permitlisten=\"a:\"", "permitlisten"},
+                 {"permitlisten=\"a\"", "permitlisten"},
+                 {"permitopen=\"a:80\",permitopen=\"b\"", "permitopen"},
                  {"environment=\"A=b\"", "environment"},
                  {"tunnel=\"0\"", "tunnel"},
                  {"no-pty,nonsense", "nonsense"},
@@ -160,4 +184,101 @@ Test(nacred_key_options, the_first_line_that_holds_counts)
     cr_expect(far->options.no_pty);
     cr_expect_null(nacred_users_find_key(&users, "berta", blob, sizeof blob, "10.0.0.1", 0));
     nacred_users_free(&users);
+}
+
+Test(nacred_key_options, permitted_hosts_are_literal_and_listeners_fit_a_pattern)
+{
+    static const struct {
+        const char *options, *host;
+        int port;
+        bool open, listen;
+    } cases[] = {
+        {"permitopen=\"a.example:80\",permitlisten=\"a.example:80\"", "a.example", 80, true, true},
+        {"permitopen=\"a.example:80\",permitlisten=\"a.example:80\"", "a.example", 81, false, false},
+        {"permitopen=\"a.example:80\",permitlisten=\"a.example:80\"", "b.example", 80, false, false},
+        {"permitopen=\"a.example:*\",permitlisten=\"a.example:*\"", "a.example", 1, true, true},
+        {"permitopen=\"a.example:*\",permitlisten=\"a.example:*\"", "a.example", 0, true, true},
+        {"permitopen=\"*.example:80\",permitlisten=\"*.example:80\"", "a.example", 80, false, true},
+        {"permitopen=\"*:80\",permitlisten=\"*:80\"", "anything", 80, true, true},
+        {"permitopen=\"*:80\",permitlisten=\"80\"", "anything", 80, true, true},
+        {"permitopen=\"*:80\",permitlisten=\"80\"", "", 80, true, true},
+        {"permitopen=\"*:80\",permitlisten=\"80\"", "", 8080, false, false},
+        {"permitopen=\"[::1]:80\",permitlisten=\"[::1]:80\"", "::1", 80, true, true},
+        {"permitopen=\"a:1\",permitopen=\"b:2\",permitlisten=\"a:1\",permitlisten=\"b:2\"", "b", 2, true, true},
+        {"permitopen=\"a:1\",permitopen=\"b:2\",permitlisten=\"a:1\",permitlisten=\"b:2\"", "b", 1, false, false},
+        {"permitopen=\"a:1\",permitopen=\"b:2\",permitlisten=\"a:1\",permitlisten=\"b:2\"", "a:1,b", 2, false, false},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        cr_assert(reads(cases[i].options), "%s: %s", cases[i].options, why);
+        cr_expect_not(nacred_key_options_are_none(&options));
+        cr_expect_eq(nacred_permits_have(options.permit_open, false, cases[i].host, cases[i].port), cases[i].open,
+                     "case %zu", i);
+        cr_expect_eq(nacred_permits_have(options.permit_listen, true, cases[i].host, cases[i].port), cases[i].listen,
+                     "case %zu", i);
+    }
+}
+
+/* An authority's key is no key to log in with, and the other way round. */
+Test(nacred_key_options, an_authority_lets_in_whom_it_names)
+{
+    static const uint8_t blob[] = "a key";
+    struct users users = {0};
+    struct key_options none;
+
+    nacred_key_options_none(&none);
+    cr_assert_null(nacred_users_add_key(&users, "plain", blob, sizeof blob, &none));
+    cr_assert(reads("cert-authority"));
+    cr_assert_null(nacred_users_add_key(&users, "anna", blob, sizeof blob, &options));
+    cr_assert(reads("principals=\"ops,on call\",cert-authority,from=\"10.0.0.0/8\""));
+    cr_assert_null(nacred_users_add_key(&users, "berta", blob, sizeof blob, &options));
+    static const struct {
+        const char *name, *principals, *address;
+        bool lets_in;
+    } cases[] = {
+        {"anna", "anna", "127.0.0.1", true},
+        {"anna", "carla,anna", "127.0.0.1", true},
+        {"anna", "ann,annabel,carla", "127.0.0.1", false},
+        {"anna", "", "127.0.0.1", false},
+        {"berta", "berta", "10.0.0.1", false},
+        {"berta", "ops", "10.0.0.1", true},
+        {"berta", "berta,on call", "10.0.0.1", true},
+        {"berta", "on", "10.0.0.1", false},
+        {"berta", "", "10.0.0.1", false},
+        {"berta", "ops", "127.0.0.1", false},
+        {"plain", "plain", "127.0.0.1", false},
+        {"nobody", "nobody", "127.0.0.1", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        cr_expect_eq(nacred_users_find_authority(&users, cases[i].name, blob, sizeof blob, cases[i].principals,
+                                                 cases[i].address, 0) != NULL,
+                     cases[i].lets_in, "case %zu", i);
+    cr_expect_null(nacred_users_find_key(&users, "anna", blob, sizeof blob, "127.0.0.1", 0));
+    cr_expect_not_null(nacred_users_find_key(&users, "plain", blob, sizeof blob, "127.0.0.1", 0));
+    /* The same key may be both. */
+    cr_assert(reads("cert-authority"));
+    cr_assert_null(nacred_users_add_key(&users, "plain", blob, sizeof blob, &options));
+    cr_expect_not_null(nacred_users_find_authority(&users, "plain", blob, sizeof blob, "plain", "127.0.0.1", 0));
+    cr_expect_not_null(nacred_users_find_key(&users, "plain", blob, sizeof blob, "127.0.0.1", 0));
+    nacred_users_free(&users);
+}
+
+Test(nacred_key_options, a_path_is_in_no_list_of_hosts)
+{
+    struct peer peer = {.may_tunnel = true};
+    struct nacre_ssh_tunnel_requested event = {.direction = 1, .address = "localhost"};
+
+    cr_expect_null(nacred_peer_tunnel_wrong(&peer, &event));
+    cr_assert(reads("permitlisten=\"*:*\""));
+    peer.key_options = &options;
+    cr_expect_null(nacred_peer_tunnel_wrong(&peer, &event));
+    event.is_path = true;
+    cr_expect_not_null(nacred_peer_tunnel_wrong(&peer, &event));
+    event.direction = 0;
+    cr_expect_null(nacred_peer_tunnel_wrong(&peer, &event), "there is no permitopen");
+    cr_assert(reads("permitopen=\"*:*\""));
+    cr_expect_not_null(nacred_peer_tunnel_wrong(&peer, &event));
+    peer.key_options = NULL;
+    peer.may_tunnel = false;
+    cr_expect_not_null(nacred_peer_tunnel_wrong(&peer, &event));
 }

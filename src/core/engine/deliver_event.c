@@ -246,7 +246,8 @@ static void deliver_ssh_channel_requested(struct nacre_server *server, struct ev
 
 static void deliver_ssh_tunnel_requested(struct nacre_server *server, struct event *e)
 {
-    struct nacre_ssh_tunnel_requested v = {head_of(e), e->connection_id, e->code, e->text[0], e->port, e->accept};
+    struct nacre_ssh_tunnel_requested v = {head_of(e), e->connection_id, e->code,   e->text[0],
+                                           e->port,    e->accept,        e->is_path};
     server->handlers.on_ssh_tunnel_requested(server, &v, server->context);
     e->deferred = v.event.deferred;
     e->accept = v.accept;

@@ -51,6 +51,7 @@ struct event {
     bool no_touch_required, verify_required; /* of the answer */
     bool secret;                             /* wipe when done */
     bool want_reply;
+    bool is_path; /* a tunnel's address */
     int64_t connection_id, channel_id;
     uint64_t serial; /* of the question */
     int code;        /* error, status or data type code; log level */

@@ -89,6 +89,7 @@ static bool ask_application(struct connection *c, const struct conn_event *v, co
     e->data_len = v->data.len;
     e->code = reverse ? TUNNEL_REVERSE : TUNNEL_FORWARD;
     e->port = t->port;
+    e->is_path = t->is_unix;
     e->number = v->channel;
     e->serial = v->serial;
     e->connection_id = c->slot.id;
