@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The back end for I/O completion ports: instances, slots, and the table of its functions. */
+/* Notifier: an I/O completion port. A receive of no bytes is in flight while nothing is known to have come; its end
+ * tells of bytes, FIN or an error. What a socket does not take at once is sent overlapped, and the end of that says
+ * that there is room. */
 #include "io_iocp/iocp.h"
 
-#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <ws2tcpip.h>
 
+#include "base/list.h"
 #include "engine/sock.h"
+
+enum {
+    BLOCKED_SEND = 8 * 1024, /* of a send that found no room */
+};
 
 static enum nacre_error last_error(void)
 {
@@ -16,7 +22,253 @@ static enum nacre_error last_error(void)
 
 /* ---- instances ------------------------------------------------------------------------------------------------- */
 
-static bool iocp_usable(const char **why_not)
+static uint32_t slabs_of(const struct io *io)
+{
+    return io->options.max_slots / SLAB_SLOTS + 1;
+}
+
+static void port_close(struct io *io)
+{
+    struct notes *n = io->notes;
+    if (n == NULL)
+        return;
+    if (n->port != NULL)
+        (void)CloseHandle(n->port);
+    for (uint32_t i = 0; n->slabs != NULL && i < slabs_of(io); i++)
+        free(n->slabs[i]);
+    free(n->slabs);
+    free(n);
+}
+
+static bool find_function(io_socket s, GUID id, void *function, DWORD size)
+{
+    DWORD got;
+    return WSAIoctl(s, SIO_GET_EXTENSION_FUNCTION_POINTER, &id, sizeof id, function, size, &got, NULL, NULL) == 0;
+}
+
+/* Winsock gives these two functions for a socket of the kind they are used with. */
+static enum nacre_error find_functions(struct notes *n)
+{
+    const struct sockaddr_in any = {.sin_family = AF_INET};
+    struct io_address address = {.len = sizeof any};
+    io_socket s;
+    memcpy(address.bytes, &any, sizeof any);
+    enum nacre_error error = nacre_sock_open(&address, &s);
+    if (error != NACRE_OK)
+        return error;
+    if (!find_function(s, (GUID)WSAID_ACCEPTEX, &n->accept, sizeof n->accept) ||
+        !find_function(s, (GUID)WSAID_CONNECTEX, &n->connect, sizeof n->connect))
+        error = last_error();
+    nacre_sock_close(s);
+    return error;
+}
+
+static enum nacre_error port_open(struct io *io)
+{
+    struct notes *n = (struct notes *)calloc(1, sizeof *n);
+    if (n == NULL)
+        return NACRE_E_NOBUFS;
+    io->notes = n;
+    n->slabs = (struct iocp_side **)calloc(slabs_of(io), sizeof *n->slabs);
+    if (n->slabs == NULL)
+        return NACRE_E_NOBUFS;
+    n->port = CreateIoCompletionPort(INVALID_HANDLE_VALUE, NULL, 0, 1);
+    if (n->port == NULL)
+        return nacre_error_from_errno((int)GetLastError());
+    return find_functions(n);
+}
+
+/* ---- sockets --------------------------------------------------------------------------------------------------- */
+
+static bool make_side(struct io *io, uint32_t slot)
+{
+    struct iocp_side **slab = &io->notes->slabs[slot / SLAB_SLOTS];
+    if (*slab == NULL)
+        *slab = (struct iocp_side *)calloc(SLAB_SLOTS, sizeof **slab);
+    if (*slab == NULL)
+        return false;
+    struct iocp_side *side = iocp_side_at(io, slot);
+    *side = (struct iocp_side){.receive.slot = slot, .send.slot = slot, .accepts = side->accepts};
+    return true;
+}
+
+/* Asks the system to tell when something comes, when that is not known and nobody has been asked. */
+static void port_adjust(struct io *io, uint32_t slot)
+{
+    struct ready_slot *s = ready_slot_at(io, slot);
+    struct iocp_op *op = &iocp_side_at(io, slot)->receive;
+    WSABUF nothing = {0};
+    DWORD flags = 0;
+    const unsigned no_need = SLOT_READABLE | SLOT_FIN | SLOT_ERROR | SLOT_CONNECTING | SLOT_DETACHED;
+    if (s->kind != READY_STREAM || (s->flags & no_need) != 0 || op->is_flying)
+        return;
+    op->overlapped = (OVERLAPPED){.hEvent = NULL};
+    op->is_flying = true;
+    if (WSARecv(s->socket, &nothing, 1, NULL, &flags, &op->overlapped, NULL) == 0 ||
+        WSAGetLastError() == WSA_IO_PENDING)
+        return;
+    op->is_flying = false;
+    nacre_ready_note(io, slot, NEWS_HANGUP, last_error());
+}
+
+/* A listening socket is not tied to a port: other workers wait on it as well, and it could have only one. */
+static enum nacre_error port_add(struct io *io, uint32_t slot)
+{
+    const struct ready_slot *s = ready_slot_at(io, slot);
+    if (!make_side(io, slot))
+        return NACRE_E_NOBUFS;
+    if (s->kind == READY_LISTENER)
+        return nacre_iocp_listen(io, slot);
+    if (CreateIoCompletionPort((HANDLE)s->socket, io->notes->port, KEY_SOCKET, 0) == NULL)
+        return nacre_error_from_errno((int)GetLastError());
+    port_adjust(io, slot);
+    return NACRE_OK;
+}
+
+static void port_remove(struct io *io, uint32_t slot)
+{
+    const struct ready_slot *s = ready_slot_at(io, slot);
+    const struct iocp_side *side = iocp_side_at(io, slot);
+    if (s->kind == READY_LISTENER)
+        nacre_iocp_stop_accepting(io, slot);
+    else if (side->receive.is_flying || side->send.is_flying)
+        (void)CancelIoEx((HANDLE)s->socket, NULL);
+}
+
+static bool port_is_over(struct io *io, uint32_t slot)
+{
+    const struct iocp_side *side = iocp_side_at(io, slot);
+    if (ready_slot_at(io, slot)->kind == READY_LISTENER)
+        return nacre_iocp_listener_is_over(io, slot);
+    return !side->receive.is_flying && !side->send.is_flying;
+}
+
+/* ConnectEx wants a bound socket. */
+static bool bind_any(io_socket s, int family)
+{
+    const struct sockaddr_in any = {.sin_family = AF_INET};
+    const struct sockaddr_in6 any6 = {.sin6_family = AF_INET6};
+    if (family == AF_INET6)
+        return bind(s, (const struct sockaddr *)&any6, sizeof any6) == 0;
+    return bind(s, (const struct sockaddr *)&any, sizeof any) == 0;
+}
+
+static bool port_connect(struct io *io, uint32_t slot, const struct io_address *to, bool *pending)
+{
+    const struct sockaddr *address = (const struct sockaddr *)(const void *)to->bytes;
+    io_socket s = ready_slot_at(io, slot)->socket;
+    struct iocp_op *op = &iocp_side_at(io, slot)->send;
+    /* Unix sockets have no ConnectEx; connecting one does not take time. */
+    *pending = address->sa_family == AF_INET || address->sa_family == AF_INET6;
+    if (!*pending)
+        return connect(s, address, (int)to->len) == 0;
+    op->is_flying = bind_any(s, address->sa_family) &&
+                    (io->notes->connect(s, address, (int)to->len, NULL, 0, NULL, &op->overlapped) ||
+                     WSAGetLastError() == WSA_IO_PENDING);
+    *pending = op->is_flying;
+    return *pending;
+}
+
+/* The socket is full: the first bytes go out when it is not. */
+static enum nacre_error port_watch_write(struct io *io, uint32_t slot)
+{
+    const struct ready_slot *s = ready_slot_at(io, slot);
+    struct iocp_op *op = &iocp_side_at(io, slot)->send;
+    size_t len = s->blocked.len < BLOCKED_SEND ? s->blocked.len : BLOCKED_SEND;
+    WSABUF v = {.buf = (char *)(uintptr_t)s->blocked.at, .len = (ULONG)len};
+    op->overlapped = (OVERLAPPED){.hEvent = NULL};
+    op->is_flying =
+        WSASend(s->socket, &v, 1, NULL, 0, &op->overlapped, NULL) == 0 || WSAGetLastError() == WSA_IO_PENDING;
+    return op->is_flying ? NACRE_OK : last_error();
+}
+
+/* ---- waiting --------------------------------------------------------------------------------------------------- */
+
+static void port_wake(struct io *io)
+{
+    /* Out of memory: the next call tries again. */
+    if (!PostQueuedCompletionStatus(io->notes->port, 0, KEY_WAKE, NULL))
+        atomic_store_explicit(&io->wake_sent, false, memory_order_release);
+}
+
+static void connect_ended(struct io *io, uint32_t slot, enum nacre_error error)
+{
+    io_socket s = ready_slot_at(io, slot)->socket;
+    /* Without it the socket has no addresses and cannot be shut down. */
+    if (error == NACRE_OK && setsockopt(s, SOL_SOCKET, SO_UPDATE_CONNECT_CONTEXT, NULL, 0) != 0)
+        error = last_error();
+    nacre_ready_note(io, slot, NEWS_WRITE, error);
+}
+
+static void send_ended(struct io *io, uint32_t slot, DWORD moved, enum nacre_error error)
+{
+    struct ready_slot *s = ready_slot_at(io, slot);
+    s->sent = moved;
+    ready_clear(s, SLOT_BLOCKED | SLOT_WATCH_WRITE);
+    nacre_ready_note(io, slot, NEWS_WRITE, error);
+}
+
+/* An operation of a stream. */
+static void stream_ended(struct io *io, const struct ready_slot *s, struct iocp_op *op)
+{
+    DWORD moved = 0, flags;
+    enum nacre_error error = NACRE_OK;
+    if (!WSAGetOverlappedResult(s->socket, &op->overlapped, &moved, FALSE, &flags))
+        error = last_error();
+    if (op == &iocp_side_at(io, op->slot)->receive)
+        nacre_ready_note(io, op->slot, error == NACRE_OK ? NEWS_READ : NEWS_HANGUP, error);
+    else if (ready_has(s, SLOT_CONNECTING))
+        connect_ended(io, op->slot, error);
+    else
+        send_ended(io, op->slot, moved, error);
+}
+
+static void note(struct io *io, const OVERLAPPED_ENTRY *e)
+{
+    if (e->lpCompletionKey == KEY_WAKE) {
+        ready_woken(io);
+        return;
+    }
+    struct iocp_op *op = CONTAINER_OF(e->lpOverlapped, struct iocp_op, overlapped);
+    const struct ready_slot *s = ready_slot_at(io, op->slot);
+    op->is_flying = false;
+    if (e->lpCompletionKey == KEY_ACCEPT)
+        nacre_iocp_accept_ended(op);
+    else if (!ready_has(s, SLOT_DETACHED))
+        stream_ended(io, s, op);
+    /* A listener that rests goes on when it has rested. */
+    nacre_slot_queue_add(&io->slots, &io->work, op->slot);
+}
+
+static enum nacre_error port_wait(struct io *io, int64_t until_ns)
+{
+    OVERLAPPED_ENTRY entries[NEWS_PER_WAIT];
+    ULONG count = 0;
+    DWORD ms = (DWORD)nacre_ready_left_ms(until_ns);
+    if (!GetQueuedCompletionStatusEx(io->notes->port, entries, NEWS_PER_WAIT, &count, ms, FALSE)) {
+        DWORD number = GetLastError();
+        return number == WAIT_TIMEOUT ? NACRE_OK : nacre_error_from_errno((int)number);
+    }
+    for (ULONG i = 0; i < count; i++)
+        note(io, &entries[i]);
+    return NACRE_OK;
+}
+
+static const struct notifier notifier = {
+    .open = port_open,
+    .close = port_close,
+    .add = port_add,
+    .remove = port_remove,
+    .is_over = port_is_over,
+    .adjust = port_adjust,
+    .watch_write = port_watch_write,
+    .connect = port_connect,
+    .work_listener = nacre_iocp_work_listener,
+    .wait = port_wait,
+    .wake = port_wake,
+};
+
+static bool usable(const char **why_not)
 {
     HANDLE port = CreateIoCompletionPort(INVALID_HANDLE_VALUE, NULL, 0, 1);
     if (port != NULL) {
@@ -27,207 +279,23 @@ static bool iocp_usable(const char **why_not)
     return false;
 }
 
-static void iocp_close(struct io *io)
+static enum nacre_error open_port(struct io **out, const struct io_options *options)
 {
-    if (io->port != NULL)
-        (void)CloseHandle(io->port);
-    landing_close(&io->landing);
-    nacre_slots_destroy(&io->slots);
-    _aligned_free(io);
-}
-
-static bool find_function(io_socket s, GUID id, void *function, DWORD size)
-{
-    DWORD got;
-    return WSAIoctl(s, SIO_GET_EXTENSION_FUNCTION_POINTER, &id, sizeof id, function, size, &got, NULL, NULL) == 0;
-}
-
-/* Winsock gives these two functions for a socket of the kind they are used with. */
-static enum nacre_error find_functions(struct io *io)
-{
-    const struct sockaddr_in any = {.sin_family = AF_INET};
-    struct io_address address = {.len = sizeof any};
-    io_socket s;
-    memcpy(address.bytes, &any, sizeof any);
-    enum nacre_error error = nacre_sock_open(&address, &s);
-    if (error != NACRE_OK)
-        return error;
-    if (!find_function(s, (GUID)WSAID_ACCEPTEX, &io->accept, sizeof io->accept) ||
-        !find_function(s, (GUID)WSAID_CONNECTEX, &io->connect, sizeof io->connect))
-        error = last_error();
-    nacre_sock_close(s);
-    return error;
-}
-
-static enum nacre_error start(struct io *io)
-{
-    if (!nacre_slots_init(&io->slots, sizeof(struct iocp_slot), offsetof(struct iocp_slot, next),
-                          io->options.max_slots))
-        return NACRE_E_NOBUFS;
-    io->port = CreateIoCompletionPort(INVALID_HANDLE_VALUE, NULL, 0, 1);
-    if (io->port == NULL)
-        return nacre_error_from_errno((int)GetLastError());
-    return find_functions(io);
-}
-
-static enum nacre_error iocp_open(struct io **out, const struct io_options *options)
-{
-    *out = NULL;
-    if (options->pool == NULL || options->receive_bytes == 0 || options->max_slots == 0 ||
-        options->receive_bytes > INT32_MAX || options->headroom > SIZE_MAX - options->receive_bytes)
-        return NACRE_E_INVAL;
-    struct io *io = (struct io *)_aligned_malloc(sizeof *io, _Alignof(struct io));
-    if (io == NULL)
-        return NACRE_E_NOBUFS;
-    *io =
-        (struct io){.options = *options,
-                    .work.link = offsetof(struct iocp_slot, next),
-                    .resting.link = offsetof(struct iocp_slot, next),
-                    .hungry.link = offsetof(struct iocp_slot, next_hungry),
-                    .landing = {.pool = options->pool, .headroom = options->headroom, .room = options->receive_bytes}};
-    atomic_init(&io->wake_sent, false);
-    enum nacre_error error = start(io);
-    if (error != NACRE_OK) {
-        iocp_close(io);
-        return error;
-    }
-    *out = io;
-    return NACRE_OK;
-}
-
-/* ---- slots ----------------------------------------------------------------------------------------------------- */
-
-static enum nacre_error slot_take(struct io *io, io_socket s, uint64_t owner, enum iocp_kind kind, uint32_t *slot)
-{
-    enum nacre_error error = nacre_slots_take(&io->slots, slot);
-    if (error != NACRE_OK)
-        return error;
-    struct iocp_slot *at = iocp_slot_at(io, *slot);
-    *at = (struct iocp_slot){.owner = owner, .socket = s, .kind = (uint8_t)kind};
-    at->receive.slot = at->send.slot = *slot;
-    return NACRE_OK;
-}
-
-void nacre_iocp_slot_give(struct io *io, uint32_t slot)
-{
-    struct iocp_slot *s = iocp_slot_at(io, slot);
-    s->kind = IOCP_FREE;
-    s->flags = 0;
-    nacre_slots_give(&io->slots, slot);
-}
-
-struct iocp_slot *nacre_iocp_slot_find(const struct io *io, uint32_t slot)
-{
-    if (slot >= io->slots.made)
-        return NULL;
-    struct iocp_slot *s = iocp_slot_at(io, slot);
-    return s->kind == IOCP_FREE || iocp_has(s, SLOT_DETACHED) ? NULL : s;
-}
-
-/* ---- taking over and letting go -------------------------------------------------------------------------------- */
-
-/* A listening socket is not tied to a port: other workers wait on it as well, and it could have only one. */
-static enum nacre_error iocp_listen(struct io *io, io_socket listener, uint64_t owner, uint32_t *slot)
-{
-    enum nacre_error error = slot_take(io, listener, owner, IOCP_LISTENER, slot);
-    if (error != NACRE_OK)
-        return error;
-    error = nacre_iocp_listen(io, *slot);
-    if (error != NACRE_OK)
-        nacre_iocp_slot_give(io, *slot);
-    else
-        nacre_slot_queue_add(&io->slots, &io->work, *slot);
-    return error;
-}
-
-static enum nacre_error iocp_attach(struct io *io, io_socket s, uint64_t owner, uint32_t *slot)
-{
-    if (s == IO_NO_SOCKET)
-        return NACRE_E_NOTSOCK;
-    enum nacre_error error = slot_take(io, s, owner, IOCP_STREAM, slot);
-    if (error != NACRE_OK)
-        return error;
-    if (CreateIoCompletionPort((HANDLE)s, io->port, KEY_SOCKET, 0) == NULL) {
-        error = nacre_error_from_errno((int)GetLastError());
-        nacre_iocp_slot_give(io, *slot);
-        return error;
-    }
-    nacre_slot_queue_add(&io->slots, &io->work, *slot); /* to tell of errors, whether or not anything is wanted */
-    return NACRE_OK;
-}
-
-/* ConnectEx wants a bound socket. False leaves the error. */
-static bool bind_any(io_socket s, int family)
-{
-    const struct sockaddr_in any = {.sin_family = AF_INET};
-    const struct sockaddr_in6 any6 = {.sin6_family = AF_INET6};
-    if (family == AF_INET6)
-        return bind(s, (const struct sockaddr *)&any6, sizeof any6) == 0;
-    return bind(s, (const struct sockaddr *)&any, sizeof any) == 0;
-}
-
-/* Begins to connect; the end is told by the port. What it gives, unless all is well, is reported by wait(). */
-static enum nacre_error begin_connect(struct io *io, struct iocp_slot *s, const struct io_address *to)
-{
-    const struct sockaddr *address = (const struct sockaddr *)(const void *)to->bytes;
-    /* Unix sockets have no ConnectEx; connecting one does not take time. */
-    if (address->sa_family != AF_INET && address->sa_family != AF_INET6)
-        return connect(s->socket, address, (int)to->len) == 0 ? NACRE_OK : last_error();
-    if (!bind_any(s->socket, address->sa_family))
-        return last_error();
-    s->send.is_flying = true;
-    if (io->connect(s->socket, address, (int)to->len, NULL, 0, NULL, &s->send.overlapped) ||
-        WSAGetLastError() == WSA_IO_PENDING)
-        return NACRE_OK;
-    s->send.is_flying = false;
-    return last_error();
-}
-
-static enum nacre_error iocp_connect(struct io *io, io_socket s, const struct io_address *to, uint64_t owner,
-                                     uint32_t *slot)
-{
-    enum nacre_error error = iocp_attach(io, s, owner, slot);
-    if (error != NACRE_OK)
-        return error;
-    struct iocp_slot *at = iocp_slot_at(io, *slot);
-    iocp_set(at, SLOT_CONNECTING);
-    at->error = begin_connect(io, at, to);
-    return NACRE_OK;
-}
-
-/* The system ends what is in flight; IO_GONE waits for that. */
-static void iocp_detach(struct io *io, uint32_t slot)
-{
-    struct iocp_slot *s = nacre_iocp_slot_find(io, slot);
-    if (s == NULL)
-        return;
-    iocp_set(s, SLOT_DETACHED);
-    if (s->kind == IOCP_LISTENER) {
-        nacre_slot_queue_remove(&io->slots, &io->resting, slot);
-        nacre_iocp_stop_accepting(io, slot);
-    } else {
-        if (s->receive.is_flying || s->send.is_flying)
-            (void)CancelIoEx((HANDLE)s->socket, NULL);
-        nacre_sock_close(s->socket);
-        s->socket = IO_NO_SOCKET;
-        if (s->next_hungry != 0)
-            io->hungry_until = 0; /* the list is emptied before the slot is free */
-    }
-    nacre_slot_queue_add(&io->slots, &io->work, slot);
+    return nacre_ready_open(out, options, &notifier);
 }
 
 const struct io_backend nacre_io_iocp = {
     .name = "iocp",
-    .usable = iocp_usable,
-    .open = iocp_open,
-    .close = iocp_close,
-    .listen = iocp_listen,
-    .attach = iocp_attach,
-    .connect = iocp_connect,
-    .receive = nacre_iocp_receive,
-    .send = nacre_iocp_send,
-    .shut = nacre_iocp_shut,
-    .detach = iocp_detach,
-    .wait = nacre_iocp_wait,
-    .wake = nacre_iocp_wake,
+    .usable = usable,
+    .open = open_port,
+    .close = nacre_ready_close,
+    .listen = nacre_ready_listen,
+    .attach = nacre_ready_attach,
+    .connect = nacre_ready_connect,
+    .receive = nacre_ready_receive,
+    .send = nacre_ready_send,
+    .shut = nacre_ready_shut,
+    .detach = nacre_ready_detach,
+    .wait = nacre_ready_wait,
+    .wake = nacre_ready_wake,
 };

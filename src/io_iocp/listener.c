@@ -13,17 +13,24 @@
 #include "io_iocp/iocp.h"
 
 enum {
+    ACCEPTS = 4, /* in flight for a listener */
     ADDRESS_ROOM = sizeof(SOCKADDR_STORAGE) + 16
 };
 
-static const int64_t rest_ns = 100 * 1000 * 1000;
+/* One connection that a listener waits for. */
+struct iocp_accept {
+    struct iocp_op op;
+    HANDLE port;  /* where its end is told */
+    HANDLE event; /* set by the system at its end */
+    HANDLE wait;  /* the system's, for `event` */
+    io_socket socket;
+    bool has_ended; /* and was not looked at yet */
+    uint8_t addresses[2 * ADDRESS_ROOM];
+};
 
-static void rest(struct io *io, uint32_t slot)
-{
-    struct iocp_slot *s = iocp_slot_at(io, slot);
-    s->rest_until = nacre_clock_ns() + rest_ns;
-    nacre_slot_queue_add(&io->slots, &io->resting, slot);
-}
+struct iocp_accepts {
+    struct iocp_accept at[ACCEPTS];
+};
 
 /* On a thread of the system. */
 static VOID CALLBACK tell_port(PVOID argument, BOOLEAN timed_out)
@@ -33,14 +40,15 @@ static VOID CALLBACK tell_port(PVOID argument, BOOLEAN timed_out)
     (void)PostQueuedCompletionStatus(a->port, 0, KEY_ACCEPT, &a->op.overlapped);
 }
 
-static void free_accepts(struct iocp_accept *accepts)
+static void free_accepts(struct iocp_accepts *accepts)
 {
     for (unsigned i = 0; i < ACCEPTS; i++) {
-        if (accepts[i].wait != NULL)
-            (void)UnregisterWaitEx(accepts[i].wait, INVALID_HANDLE_VALUE);
-        if (accepts[i].event != NULL)
-            (void)CloseHandle(accepts[i].event);
-        nacre_sock_close(accepts[i].socket);
+        struct iocp_accept *a = &accepts->at[i];
+        if (a->wait != NULL)
+            (void)UnregisterWaitEx(a->wait, INVALID_HANDLE_VALUE);
+        if (a->event != NULL)
+            (void)CloseHandle(a->event);
+        nacre_sock_close(a->socket);
     }
     free(accepts);
 }
@@ -52,28 +60,37 @@ static bool make_accept(struct iocp_accept *a)
            RegisterWaitForSingleObject(&a->wait, a->event, tell_port, a, INFINITE, WT_EXECUTEINWAITTHREAD);
 }
 
-enum nacre_error nacre_iocp_listen(struct io *io, uint32_t slot)
+static enum nacre_error make_accepts(struct io *io, uint32_t slot)
 {
-    struct iocp_accept *accepts = (struct iocp_accept *)calloc(ACCEPTS, sizeof *accepts);
+    struct iocp_accepts *accepts = (struct iocp_accepts *)calloc(1, sizeof *accepts);
     if (accepts == NULL)
         return NACRE_E_NOBUFS;
     for (unsigned i = 0; i < ACCEPTS; i++) {
-        accepts[i].op.slot = slot;
-        accepts[i].port = io->port;
-        accepts[i].socket = IO_NO_SOCKET;
+        accepts->at[i].op.slot = slot;
+        accepts->at[i].port = io->notes->port;
+        accepts->at[i].socket = IO_NO_SOCKET;
     }
     for (unsigned i = 0; i < ACCEPTS; i++)
-        if (!make_accept(&accepts[i])) {
+        if (!make_accept(&accepts->at[i])) {
             enum nacre_error error = nacre_error_from_errno((int)GetLastError());
             free_accepts(accepts);
             return error;
         }
-    iocp_slot_at(io, slot)->accepts = accepts;
+    iocp_side_at(io, slot)->accepts = accepts;
     return NACRE_OK;
 }
 
+enum nacre_error nacre_iocp_listen(struct io *io, uint32_t slot)
+{
+    bool has_rested = iocp_side_at(io, slot)->accepts != NULL;
+    enum nacre_error error = has_rested ? NACRE_OK : make_accepts(io, slot);
+    if (error == NACRE_OK)
+        nacre_slot_queue_add(&io->slots, &io->work, slot);
+    return error;
+}
+
 /* Begins to wait for a connection. Connections that were given up before we had them do not matter. */
-static enum nacre_error begin(struct io *io, const struct iocp_slot *s, struct iocp_accept *a)
+static enum nacre_error begin(struct io *io, const struct ready_slot *s, struct iocp_accept *a)
 {
     struct io_address at = {.len = 0};
     int len = sizeof at.bytes, number;
@@ -87,7 +104,8 @@ static enum nacre_error begin(struct io *io, const struct iocp_slot *s, struct i
         DWORD got;
         a->op.overlapped = (OVERLAPPED){.hEvent = a->event};
         a->op.is_flying = true;
-        if (io->accept(s->socket, a->socket, a->addresses, 0, ADDRESS_ROOM, ADDRESS_ROOM, &got, &a->op.overlapped))
+        if (io->notes->accept(s->socket, a->socket, a->addresses, 0, ADDRESS_ROOM, ADDRESS_ROOM, &got,
+                              &a->op.overlapped))
             return NACRE_OK;
         number = WSAGetLastError();
         if (number == WSA_IO_PENDING)
@@ -100,7 +118,7 @@ static enum nacre_error begin(struct io *io, const struct iocp_slot *s, struct i
 }
 
 /* How an accept ended: NACRE_OK with a->socket, or without one when that connection is gone already. */
-static enum nacre_error outcome(const struct iocp_slot *s, struct iocp_accept *a)
+static enum nacre_error outcome(const struct ready_slot *s, struct iocp_accept *a)
 {
     DWORD got, flags;
     int number = 0;
@@ -117,73 +135,64 @@ static enum nacre_error outcome(const struct iocp_slot *s, struct iocp_accept *a
 }
 
 /* Reports how one ended and begins the next. False when the listener has to rest. */
-static bool go_on(struct io *io, const struct iocp_slot *s, struct iocp_accept *a, struct iocp_out *out)
+static bool go_on(struct io *io, const struct ready_slot *s, struct iocp_accept *a, struct ready_out *out)
 {
     enum nacre_error error = NACRE_OK;
     if (a->has_ended) {
         a->has_ended = false;
         error = outcome(s, a);
         if (error == NACRE_OK && a->socket != IO_NO_SOCKET) {
-            iocp_report(out, IO_ACCEPTED, s)->accepted = a->socket;
+            ready_report(out, IO_ACCEPTED, s)->accepted = a->socket;
             a->socket = IO_NO_SOCKET;
         }
-        if (error == NACRE_OK && iocp_out_is_full(out))
+        if (error == NACRE_OK && ready_out_is_full(out))
             return true; /* its turn comes again */
     }
     if (error == NACRE_OK)
         error = begin(io, s, a);
     if (error == NACRE_OK)
         return true;
-    iocp_report(out, IO_LISTEN_FAILED, s)->error = error;
+    ready_report(out, IO_LISTEN_FAILED, s)->error = error;
     return false;
 }
 
-static void end(struct io *io, uint32_t slot, struct iocp_out *out)
+bool nacre_iocp_listener_is_over(struct io *io, uint32_t slot)
 {
-    struct iocp_slot *s = iocp_slot_at(io, slot);
+    struct iocp_side *side = iocp_side_at(io, slot);
     for (unsigned i = 0; i < ACCEPTS; i++)
-        if (s->accepts[i].op.is_flying)
-            return; /* its end queues the slot again */
-    free_accepts(s->accepts);
-    iocp_report(out, IO_GONE, s);
-    nacre_iocp_slot_give(io, slot);
+        if (side->accepts->at[i].op.is_flying)
+            return false;
+    free_accepts(side->accepts);
+    side->accepts = NULL;
+    return true;
 }
 
-void nacre_iocp_work_listener(struct io *io, uint32_t slot, struct iocp_out *out)
+void nacre_iocp_work_listener(struct io *io, uint32_t slot, struct ready_out *out)
 {
-    struct iocp_slot *s = iocp_slot_at(io, slot);
-    if (iocp_has(s, SLOT_DETACHED)) {
-        end(io, slot, out);
-        return;
-    }
+    struct iocp_accepts *accepts = iocp_side_at(io, slot)->accepts;
     for (unsigned i = 0; i < ACCEPTS; i++) {
-        if (s->accepts[i].op.is_flying)
+        if (accepts->at[i].op.is_flying)
             continue;
-        if (iocp_out_is_full(out)) {
+        if (ready_out_is_full(out)) {
             nacre_slot_queue_add(&io->slots, &io->work, slot);
             return;
         }
-        if (!go_on(io, s, &s->accepts[i], out)) {
-            rest(io, slot);
+        if (!go_on(io, ready_slot_at(io, slot), &accepts->at[i], out)) {
+            nacre_ready_rest(io, slot, nacre_clock_ns());
             return;
         }
     }
+}
+
+void nacre_iocp_accept_ended(struct iocp_op *op)
+{
+    CONTAINER_OF(op, struct iocp_accept, op)->has_ended = true;
 }
 
 void nacre_iocp_stop_accepting(struct io *io, uint32_t slot)
 {
-    struct iocp_slot *s = iocp_slot_at(io, slot);
+    struct iocp_accepts *accepts = iocp_side_at(io, slot)->accepts;
     for (unsigned i = 0; i < ACCEPTS; i++)
-        if (s->accepts[i].op.is_flying)
-            (void)CancelIoEx((HANDLE)s->socket, &s->accepts[i].op.overlapped);
-}
-
-void nacre_iocp_end_rest(struct io *io, int64_t now_ns)
-{
-    while (io->resting.first != 0) {
-        if (iocp_slot_at(io, io->resting.first - 1)->rest_until > now_ns)
-            return;
-        uint32_t slot = slot_queue_pop(&io->slots, &io->resting);
-        nacre_slot_queue_add(&io->slots, &io->work, slot);
-    }
+        if (accepts->at[i].op.is_flying)
+            (void)CancelIoEx((HANDLE)ready_slot_at(io, slot)->socket, &accepts->at[i].op.overlapped);
 }

@@ -10,7 +10,7 @@ enum {
 
 static const int64_t rest_ns = 100 * 1000 * 1000;
 
-static void rest(struct io *io, uint32_t slot, int64_t now_ns)
+void nacre_ready_rest(struct io *io, uint32_t slot, int64_t now_ns)
 {
     struct ready_slot *s = ready_slot_at(io, slot);
     s->rest_until = now_ns + rest_ns;
@@ -46,7 +46,7 @@ void nacre_ready_work_listener(struct io *io, uint32_t slot, struct ready_out *o
         ready_report(out, IO_LISTEN_FAILED, s)->error = nacre_error_from_errno(number);
         io->notifier->remove(io, slot);
         ready_set(s, SLOT_RESTING);
-        rest(io, slot, nacre_clock_ns());
+        nacre_ready_rest(io, slot, nacre_clock_ns());
         return;
     }
     /* What is left is told again: notifiers repeat themselves about listeners. */
@@ -62,6 +62,6 @@ void nacre_ready_end_rest(struct io *io, int64_t now_ns)
         if (io->notifier->add(io, slot) == NACRE_OK)
             ready_clear(s, SLOT_RESTING);
         else
-            rest(io, slot, now_ns);
+            nacre_ready_rest(io, slot, now_ns);
     }
 }

@@ -111,10 +111,12 @@ enum nacre_error nacre_ready_attach(struct io *io, io_socket s, uint64_t owner, 
 }
 
 /* False: it has ended already, which wait() reports like any other end. */
-static bool begin_to_connect(struct ready_slot *s, const struct io_address *to)
+static bool begin_to_connect(struct io *io, uint32_t slot, const struct io_address *to)
 {
-    bool pending;
-    if (!system_connect(s->socket, to, &pending))
+    struct ready_slot *s = ready_slot_at(io, slot);
+    bool pending, ok = io->notifier->connect != NULL ? io->notifier->connect(io, slot, to, &pending)
+                                                     : system_connect(s->socket, to, &pending);
+    if (!ok)
         s->error = nacre_error_from_errno(system_error());
     return pending;
 }
@@ -126,12 +128,12 @@ enum nacre_error nacre_ready_connect(struct io *io, io_socket s, const struct io
     if (error != NACRE_OK)
         return error;
     struct ready_slot *at = ready_slot_at(io, *slot);
-    bool first = io->notifier->connects_first, pending = first && begin_to_connect(at, to);
+    bool first = io->notifier->connects_first, pending = first && begin_to_connect(io, *slot, to);
     error = announce(io, *slot);
     if (error != NACRE_OK)
         return error;
     if (!first)
-        pending = begin_to_connect(at, to);
+        pending = begin_to_connect(io, *slot, to);
     if (pending)
         return NACRE_OK;
     ready_clear(at, SLOT_FULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the back ends for epoll, WSAPoll and WSAAsyncSelect share.
+/* What the back ends for epoll, completion ports, WSAPoll and WSAAsyncSelect share.
  *
  * The systems tell of readiness; the shard wants completions. A notifier tells what a socket is ready for, which is
  * kept as flags of the slot, and a slot that has something to do or to report stands in the work queue. wait() works
@@ -39,7 +39,7 @@ enum ready_flag {
     SLOT_FAILED = 1 << 10,      /* it was */
     SLOT_DETACHED = 1 << 11,    /* IO_GONE is to be reported */
     SLOT_CONNECTING = 1 << 12,  /* until IO_CONNECTED is reported */
-    SLOT_RESTING = 1 << 13,     /* a listener that failed */
+    SLOT_RESTING = 1 << 13,     /* a listener that failed and was taken from the notifier */
     SLOT_WATCH_WRITE = 1 << 14, /* the notifier's: it tells when the socket takes more */
 };
 
@@ -69,6 +69,12 @@ struct ready_slot {
 
 struct notes; /* a notifier's own state */
 
+/* Where wait() puts what ended. */
+struct ready_out {
+    struct io_done *at;
+    unsigned count, max;
+};
+
 struct notifier {
     enum nacre_error (*open)(struct io *io);
     void (*close)(struct io *io);
@@ -76,10 +82,17 @@ struct notifier {
     enum nacre_error (*add)(struct io *io, uint32_t slot);
     /* Ends that. A stream's socket is closed next. */
     void (*remove)(struct io *io, uint32_t slot);
+    /* False: what a slot that was let go has in flight has not ended; its end queues the slot again. NULL: nothing
+     * flies. */
+    bool (*is_over)(struct io *io, uint32_t slot);
     /* What the slot waits for may have changed. NULL: what is told does not depend on it. */
     void (*adjust)(struct io *io, uint32_t slot);
     /* The socket takes nothing more: from now on it has to be told when it does. NULL: it is told anyway. */
     enum nacre_error (*watch_write)(struct io *io, uint32_t slot);
+    /* system_connect() by its own means; the end is told as NEWS_WRITE. NULL: by the system's usual ones. */
+    bool (*connect)(struct io *io, uint32_t slot, const struct io_address *to, bool *pending);
+    /* Does and reports what there is for a listener. NULL: accept() does. */
+    void (*work_listener)(struct io *io, uint32_t slot, struct ready_out *out);
     /* A listener has nobody left to accept. NULL: whoever comes next is told of in any case. */
     void (*emptied)(struct io *io, uint32_t slot);
     /* Makes a socket that accept() gave forget the listener's notifier. NULL: there is nothing to forget. */
@@ -108,12 +121,6 @@ struct io {
     bool woken;                         /* IO_WOKEN is to be reported */
     bool in_trouble;                    /* the system could not be asked the last time */
     _Alignas(64) atomic_bool wake_sent; /* a wake-up is under way; the only member other threads change */
-};
-
-/* Where wait() puts what ended. */
-struct ready_out {
-    struct io_done *at;
-    unsigned count, max;
 };
 
 static inline struct ready_slot *ready_slot_at(const struct io *io, uint32_t n)
@@ -203,7 +210,8 @@ void nacre_ready_end_hunger(struct io *io, int64_t now_ns);
 
 /* Listeners. */
 void nacre_ready_work_listener(struct io *io, uint32_t slot, struct ready_out *out);
-/* Lets listeners that have rested go on. */
+/* Lets one that failed rest for a while, and those that have rested go on: add() once more. */
+void nacre_ready_rest(struct io *io, uint32_t slot, int64_t now_ns);
 void nacre_ready_end_rest(struct io *io, int64_t now_ns);
 
 /* Waiting. */

@@ -44,10 +44,15 @@ static void work(struct io *io, uint32_t slot, struct ready_out *out)
 {
     struct ready_slot *s = ready_slot_at(io, slot);
     if (ready_has(s, SLOT_DETACHED)) {
+        if (io->notifier->is_over != NULL && !io->notifier->is_over(io, slot))
+            return;
         ready_report(out, IO_GONE, s);
         nacre_ready_slot_give(io, slot);
     } else if (s->kind == READY_LISTENER) {
-        nacre_ready_work_listener(io, slot, out);
+        if (io->notifier->work_listener != NULL)
+            io->notifier->work_listener(io, slot, out);
+        else
+            nacre_ready_work_listener(io, slot, out);
     } else {
         nacre_ready_work_stream(io, slot, out);
     }
