@@ -90,6 +90,10 @@ struct nacre_connected {
     size_t cert_store_len;     /* [out] bytes; 0: cert_store is a NUL-terminated string */
     const char *cert_password; /* [out] */
     const char *cert_subject;  /* [out] */
+    /* [out] An OpenSSH certificate of the host for the key in cert_store, as HostCertificate has it; NULL: none. One
+     * that is for another key, or that is no good one of a host, is an error as such a key is; outside its time it is
+     * passed over. */
+    const char *cert_host_certificate;
 };
 
 /* The last event of every connection that had on_connected; always comes, exactly once. status_code 0 is an orderly
@@ -327,6 +331,7 @@ struct nacre_answer {
     size_t cert_store_len;
     const char *cert_password;
     const char *cert_subject;
+    const char *cert_host_certificate;
 };
 
 /* ---- types of the class ------------------------------------------------------------------------------------------

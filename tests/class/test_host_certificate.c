@@ -294,3 +294,119 @@ Test(class_host_certificate, one_that_expires_is_offered_no_more)
     cr_expect(meets(&r, "ssh-ed25519-cert-v01@openssh.com,ssh-ed25519", "ssh-ed25519"));
     tear_down(&r);
 }
+
+/* ---- of a key that a connection brings -------------------------------------------------------------------------- */
+
+static struct own {
+    char pem[PEM_MAX], line[KEY_TEXT_MAX];
+    bool deferred;
+    nacre_ticket ticket;
+    atomic_bool asked;
+} own;
+
+static void bring_key(nacre_server *n, struct nacre_connected *e, void *context)
+{
+    server_on_connected(n, e, context);
+    if (own.deferred) {
+        own.ticket = nacre_defer(&e->event);
+        atomic_store(&own.asked, true);
+        return;
+    }
+    e->cert_store_type = 7;
+    e->cert_store = own.pem;
+    e->cert_host_certificate = own.line;
+}
+
+static void bring(struct rig *r, const struct cert_plan *plan)
+{
+    struct buf pem;
+    own.deferred = false;
+    set_up(r, "ssh-ed25519");
+    struct key *key = nacre_key_generate(r->crypto, "ecdsa-sha2-nistp256", 0);
+    nacre_buf_init(&pem, PEM_MAX);
+    cr_assert(nacre_store_write_pem(key, &pem));
+    (void)snprintf(own.pem, sizeof own.pem, "%.*s", (int)pem.len, (const char *)pem.at);
+    (void)snprintf(own.line, sizeof own.line, "%s", made(r, key, plan));
+    nacre_buf_wipe(&pem);
+    nacre_key_unref(key);
+    r->s->handlers.on_connected = bring_key;
+}
+
+static const char p256[] = "ecdsa-sha2-nistp256-cert-v01@openssh.com";
+
+Test(class_host_certificate, on_connected_may_bring_one_with_its_key)
+{
+    static struct rig r;
+    r.now = (uint64_t)nacre_clock_unix();
+    struct cert_plan plan = good(&r, p256);
+    bring(&r, &plan);
+    server_start(r.s, 1);
+    cr_expect(meets(&r, p256, p256));
+    cr_expect(meets(&r, "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp256"), "the plain key is there, too");
+    cr_expect_not(meets(&r, "ssh-ed25519", "ssh-ed25519"), "the server's is not");
+    cr_expect_not(meets(&r, "ssh-ed25519-cert-v01@openssh.com", "ssh-ed25519-cert-v01@openssh.com"));
+    tear_down(&r);
+}
+
+Test(class_host_certificate, one_of_a_connection_is_passed_over_outside_its_time)
+{
+    static struct rig r;
+    r.now = (uint64_t)nacre_clock_unix();
+    struct cert_plan plan = good(&r, p256);
+    plan.valid_before = r.now - 60;
+    bring(&r, &plan);
+    server_start(r.s, 1);
+    cr_expect_not(meets(&r, p256, p256));
+    cr_expect(meets(&r, "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp256"));
+    tear_down(&r);
+}
+
+Test(class_host_certificate, a_wrong_one_of_a_connection_is_an_error_and_its_end)
+{
+    static struct rig r;
+    struct server_seen e, d;
+    r.now = (uint64_t)nacre_clock_unix();
+    struct cert_plan plan = good(&r, p256), user = plan;
+    user.kind = CERT_USER;
+    const char *says[] = {"for users", "for another key", "nonsense"};
+    for (int i = 0; i < 3; i++) {
+        bring(&r, i == 0 ? &user : &plan);
+        if (i == 1) {
+            struct cert_plan others = good(&r, "ssh-ed25519-cert-v01@openssh.com");
+            (void)snprintf(own.line, sizeof own.line, "%s", made(&r, r.key, &others));
+        }
+        if (i == 2)
+            (void)snprintf(own.line, sizeof own.line, "nonsense");
+        server_start(r.s, 1);
+        cr_expect_not(meets(&r, "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp256"), "%s", says[i]);
+        cr_assert(server_wait(r.s, EVENT_ERROR, 0, &e));
+        cr_assert(server_wait(r.s, EVENT_DISCONNECTED, 0, &d));
+        cr_expect_eq(e.code, d.code);
+        cr_expect(e.code >= NACRE_E_KEY && e.code <= NACRE_E_KEY_TYPE, "%d", e.code);
+        cr_expect(strstr(e.text, says[i]) != NULL, "%s", e.text);
+        tear_down(&r);
+    }
+}
+
+Test(class_host_certificate, one_of_a_connection_may_come_later)
+{
+    static struct rig r;
+    static struct client c;
+    r.now = (uint64_t)nacre_clock_unix();
+    struct cert_plan plan = good(&r, p256);
+    bring(&r, &plan);
+    own.deferred = true;
+    atomic_store(&own.asked, false);
+    server_start(r.s, 1);
+    client_init(&c);
+    c.config.algorithms.host_key = p256;
+    cr_assert(client_dial(&c, NULL, r.s->port));
+    while (!atomic_load(&own.asked))
+        (void)client_turn(&c, 20);
+    const struct nacre_answer a = {
+        .accept = true, .cert_store_type = 7, .cert_store = own.pem, .cert_host_certificate = own.line};
+    cr_assert_eq(nacre_answer(r.s->nacre, own.ticket, &a), 0);
+    cr_expect(client_wait(&c, &c.ready), "%s", c.text);
+    client_free(&c);
+    tear_down(&r);
+}

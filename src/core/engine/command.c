@@ -24,7 +24,7 @@ static struct cert_choice *copy_cert(const struct nacre_answer *a)
     if (a->cert_store == NULL)
         return NULL;
     return nacre_cert_choice_new(a->cert_store_type, a->cert_store, a->cert_store_len, a->cert_password,
-                                 a->cert_subject);
+                                 a->cert_subject, a->cert_host_certificate);
 }
 
 struct nacre_answer_copy *nacre_answer_copy_new(const struct nacre_answer *answer)
@@ -85,6 +85,7 @@ void nacre_command_free(struct command *c)
     nacre_block_release(c->block);
     nacre_profile_unref(c->profile);
     nacre_key_unref(c->key);
+    nacre_key_unref(c->host_certificate);
     nacre_answer_copy_free(c->answer);
     if (c->work != NULL)
         nacre_work_drop(c->work);

@@ -60,6 +60,7 @@ struct command {
     struct profile *profile;
     struct work *work;
     struct key *key;
+    struct key *host_certificate; /* `key` in it */
     enum nacre_error error;
     struct nacre_answer_copy *answer;
     struct command_result *result;

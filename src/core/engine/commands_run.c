@@ -299,7 +299,7 @@ static void run_key(struct shard *s, struct command *k)
 {
     struct connection *c = nacre_table_find(&s->connections, k->id);
     if (c != NULL)
-        nacre_connection_key(c, k->key, k->error, (const char *)k->data);
+        nacre_connection_key(c, k->key, k->host_certificate, k->error, (const char *)k->data);
 }
 
 static void run_resolved(struct shard *s, struct command *k)

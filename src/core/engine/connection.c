@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/host_keys.h"
 #include "engine/memory.h"
 #include "engine/outbox.h"
 #include "engine/server.h"
@@ -243,8 +244,11 @@ static void read_key(struct job *job)
                                           .password = k->cert->password,
                                           .subject = k->cert->subject};
     char subject[256];
-    done->error = nacre_store_open(k->crypto, &request, &done->key, subject, sizeof subject,
-                                   (char *)(uintptr_t)done->data, done->data_len);
+    char *why = (char *)(uintptr_t)done->data;
+    done->error = nacre_store_open(k->crypto, &request, &done->key, subject, sizeof subject, why, done->data_len);
+    if (done->error == NACRE_OK && k->cert->host_certificate != NULL)
+        done->error = nacre_host_certificate_read(k->crypto, k->cert->host_certificate, done->key,
+                                                  &done->host_certificate, why, done->data_len);
     nacre_inbox_put(k->shard, done);
     nacre_cert_choice_free(k->cert);
     nacre_crypto_unref(k->crypto);
@@ -283,14 +287,16 @@ void nacre_connection_begin(struct connection *c, struct cert_choice *cert)
     }
 }
 
-void nacre_connection_key(struct connection *c, struct key *key, enum nacre_error error, const char *why)
+void nacre_connection_key(struct connection *c, struct key *key, struct key *host_certificate, enum nacre_error error,
+                          const char *why)
 {
+    struct key *const keys[] = {key, host_certificate};
     if (c->stage != STAGE_CONNECTED)
         return;
-    if (key == NULL)
+    if (error != NACRE_OK)
         nacre_connection_close(c, error, why);
     else
-        run(c, &key, 1);
+        run(c, keys, host_certificate == NULL ? 1 : 2);
 }
 
 void nacre_connection_close(struct connection *c, enum nacre_error why, const char *text)

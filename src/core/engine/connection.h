@@ -52,8 +52,9 @@ void nacre_connection_decided(struct connection *c, bool accept);
  * server's). */
 void nacre_connection_begin(struct connection *c, struct cert_choice *cert);
 
-/* The key of on_connected's answer has been read; `key` NULL: error and why. */
-void nacre_connection_key(struct connection *c, struct key *key, enum nacre_error error, const char *why);
+/* The key of on_connected's answer has been read, and its certificate (NULL: none); or error and why. */
+void nacre_connection_key(struct connection *c, struct key *key, struct key *host_certificate, enum nacre_error error,
+                          const char *why);
 
 /* Ends it whatever its stage: the client is told when it can be, the application in any case. */
 void nacre_connection_close(struct connection *c, enum nacre_error why, const char *text);

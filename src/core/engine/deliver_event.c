@@ -26,8 +26,8 @@ static void deliver_connected(struct nacre_server *server, struct event *e)
     server->handlers.on_connected(server, &v, server->context);
     e->deferred = v.event.deferred;
     if (!e->deferred && v.cert_store != NULL)
-        e->cert =
-            nacre_cert_choice_new(v.cert_store_type, v.cert_store, v.cert_store_len, v.cert_password, v.cert_subject);
+        e->cert = nacre_cert_choice_new(v.cert_store_type, v.cert_store, v.cert_store_len, v.cert_password,
+                                        v.cert_subject, v.cert_host_certificate);
     /* A key of its own was asked for: going on with the server's would be the wrong one. */
     e->accept = v.cert_store == NULL || e->cert != NULL;
 }

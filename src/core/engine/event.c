@@ -49,7 +49,7 @@ const char *nacre_event_keep(struct event *e, struct span s)
 }
 
 struct cert_choice *nacre_cert_choice_new(int type, const void *store, size_t store_len, const char *password,
-                                          const char *subject)
+                                          const char *subject, const char *host_certificate)
 {
     struct cert_choice *c = calloc(1, sizeof *c);
     if (c == NULL)
@@ -59,7 +59,9 @@ struct cert_choice *nacre_cert_choice_new(int type, const void *store, size_t st
     c->store = malloc(c->store_len + 1);
     c->password = strdup(password == NULL ? "" : password);
     c->subject = strdup(subject == NULL ? "*" : subject);
-    if (c->store == NULL || c->password == NULL || c->subject == NULL) {
+    c->host_certificate = host_certificate == NULL ? NULL : strdup(host_certificate);
+    if (c->store == NULL || c->password == NULL || c->subject == NULL ||
+        (host_certificate != NULL && c->host_certificate == NULL)) {
         nacre_cert_choice_free(c);
         return NULL;
     }
@@ -79,6 +81,7 @@ void nacre_cert_choice_free(struct cert_choice *c)
     free(c->password);
     free(c->store);
     free(c->subject);
+    free(c->host_certificate);
     free(c);
 }
 

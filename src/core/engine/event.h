@@ -84,6 +84,7 @@ struct cert_choice {
     size_t store_len;
     char *password;
     char *subject;
+    char *host_certificate; /* NULL: none */
 };
 
 /* A cleared event of the shard, or NULL. `bytes` is how much nacre_event_keep() will need at least. Shard thread. */
@@ -108,7 +109,7 @@ void nacre_event_free_kept(struct shard *s);
 
 /* Copies everything; `store_len` 0: `store` is a string. NULL: out of memory. */
 struct cert_choice *nacre_cert_choice_new(int type, const void *store, size_t store_len, const char *password,
-                                          const char *subject);
+                                          const char *subject, const char *host_certificate);
 void nacre_cert_choice_free(struct cert_choice *c); /* NULL is allowed */
 
 #endif

@@ -13,11 +13,10 @@ static enum nacre_error refuse(char *why, size_t why_size, const char *text)
     return NACRE_E_KEY;
 }
 
-/* What any client would refuse. */
+/* What any client would refuse, whatever the time. */
 static enum nacre_error check(const struct nacre_crypto *crypto, const struct key *key, char *why, size_t why_size)
 {
     struct key_cert cert;
-    uint64_t now = (uint64_t)nacre_clock_unix();
     if (!nacre_cert_read(nacre_key_blob(key), &cert))
         return refuse(why, why_size, "is no OpenSSH certificate.");
     if (cert.kind != CERT_HOST)
@@ -26,6 +25,15 @@ static enum nacre_error check(const struct nacre_crypto *crypto, const struct ke
         return refuse(why, why_size, "has no good signature by its authority (SHA-1 is none).");
     if (cert.critical.len != 0)
         return refuse(why, why_size, "has critical options, which clients refuse in a host's.");
+    return NACRE_OK;
+}
+
+static enum nacre_error check_time(const struct key *key, char *why, size_t why_size)
+{
+    struct key_cert cert;
+    uint64_t now = (uint64_t)nacre_clock_unix();
+    if (!nacre_cert_read(nacre_key_blob(key), &cert))
+        return refuse(why, why_size, "is no OpenSSH certificate.");
     if (now >= cert.valid_before)
         return refuse(why, why_size, "has expired.");
     if (now < cert.valid_after)
@@ -79,7 +87,19 @@ enum nacre_error nacre_host_certificate_set(struct nacre_server *server, int ind
     }
     enum nacre_error e = read_value(server->crypto, value, &public, why, why_size);
     if (e == NACRE_OK)
+        e = check_time(public, why, why_size);
+    if (e == NACRE_OK)
         e = attach(server, index, public, why, why_size);
     nacre_key_unref(public);
     return e;
+}
+
+enum nacre_error nacre_host_certificate_read(const struct nacre_crypto *crypto, const char *value,
+                                             const struct key *key, struct key **out, char *why, size_t why_size)
+{
+    struct key *public = NULL;
+    enum nacre_error e = read_value(crypto, value, &public, why, why_size);
+    *out = e == NACRE_OK ? nacre_cert_attach(crypto, key, nacre_key_blob(public)) : NULL;
+    nacre_key_unref(public);
+    return e == NACRE_OK && *out == NULL ? refuse(why, why_size, "is for another key.") : e;
 }

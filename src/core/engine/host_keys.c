@@ -50,7 +50,7 @@ static size_t add_name(char *out, size_t len, struct span name)
 }
 
 char *nacre_host_keys_algorithms(const struct nacre_crypto *crypto, const char *names, struct key *const *keys,
-                                 size_t count)
+                                 size_t count, bool more)
 {
     struct span rest = span_str(names), name;
     size_t room = strlen(names) + 1, len = 0;
@@ -62,7 +62,8 @@ char *nacre_host_keys_algorithms(const struct nacre_crypto *crypto, const char *
         char with[128];
         int n = snprintf(with, sizeof with, "%.*s%s", (int)name.len, (const char *)name.at, certified);
         struct span whole = span_of(with, n < 0 || (size_t)n >= sizeof with ? 0 : (size_t)n);
-        if (!nacre_names_has(span_str(names), whole) && has_certified(keys, count, nacre_sig_find(crypto, whole)))
+        const struct sig_alg *alg = nacre_sig_find(crypto, whole);
+        if (!nacre_names_has(span_str(names), whole) && alg != NULL && (more || has_certified(keys, count, alg)))
             len = add_name(out, len, whole);
         len = add_name(out, len, name);
     }
@@ -94,7 +95,7 @@ static bool has_fitting_key(const struct nacre_server *server)
 {
     struct key *keys[PROFILE_KEYS_MAX] = {NULL};
     size_t count = nacre_host_keys_collect(server, keys);
-    char *names = nacre_host_keys_algorithms(server->crypto, server->settings.host_key.text, keys, count);
+    char *names = nacre_host_keys_algorithms(server->crypto, server->settings.host_key.text, keys, count, false);
     struct span rest = span_str(names == NULL ? "" : names), name;
     bool fits = false;
     while (!fits && nacre_names_next(&rest, &name)) {

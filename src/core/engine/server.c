@@ -279,7 +279,8 @@ struct profile *nacre_server_profile(struct nacre_server *server)
         nacre_profile_new(&server->settings, server->crypto, keys, count, server->prompts, server->prompt_count,
                           server->handlers.on_log != NULL, server->handlers.on_ssh_status != NULL);
     if (p != NULL)
-        p->host_key_names = nacre_host_keys_algorithms(server->crypto, server->settings.host_key.text, keys, count);
+        p->host_key_names = nacre_host_keys_algorithms(server->crypto, server->settings.host_key.text, keys, count,
+                                                       server->handlers.on_connected != NULL);
     for (size_t i = 0; i < count; i++)
         nacre_key_unref(keys[i]);
     if (p == NULL)

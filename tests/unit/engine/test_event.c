@@ -96,22 +96,25 @@ Test(engine_event, kept_events_are_bounded)
 
 Test(engine_event, a_cert_choice_copies_everything)
 {
-    char store[] = "store", password[] = "secret", subject[] = "CN=me";
-    struct cert_choice *c = nacre_cert_choice_new(7, store, 0, password, subject);
+    char store[] = "store", password[] = "secret", subject[] = "CN=me", certificate[] = "a line";
+    struct cert_choice *c = nacre_cert_choice_new(7, store, 0, password, subject, certificate);
     memset(store, 'x', 5);
     memset(password, 'x', 6);
     memset(subject, 'x', 5);
+    memset(certificate, 'x', 6);
     cr_assert_eq(c->type, 7);
     cr_assert_eq(c->store_len, 5);
     cr_assert_str_eq(c->store, "store");
     cr_assert_str_eq(c->password, "secret");
     cr_assert_str_eq(c->subject, "CN=me");
+    cr_assert_str_eq(c->host_certificate, "a line");
     nacre_cert_choice_free(c);
-    c = nacre_cert_choice_new(3, "a\0b", 3, NULL, NULL);
+    c = nacre_cert_choice_new(3, "a\0b", 3, NULL, NULL, NULL);
     cr_assert_eq(c->store_len, 3);
     cr_assert_arr_eq(c->store, "a\0b", 3);
     cr_assert_str_eq(c->password, "");
     cr_assert_str_eq(c->subject, "*");
+    cr_assert_null(c->host_certificate);
     nacre_cert_choice_free(c);
     nacre_cert_choice_free(NULL);
 }
