@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "peers.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,7 +52,7 @@ void nacred_peer_log_refused(const struct peer *peer)
 
     for (size_t i = 0; i < REFUSALS; i++)
         if (peer->refused[i] > 1)
-            nacred_log(LOG_LEVEL_INFO, peer, "refused", "%" PRIu64 " more %s", peer->refused[i] - 1, names[i]);
+            nacred_log(LOG_LEVEL_INFO, peer, "refused", "%lu more %s", (unsigned long)(peer->refused[i] - 1), names[i]);
 }
 
 bool nacred_peer_set_user(struct peer *peer, const char *user)
