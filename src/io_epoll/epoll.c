@@ -123,9 +123,7 @@ static void notes_wake(struct io *io)
     do {
         written = write(io->notes->event, &one, sizeof one);
     } while (written < 0 && errno == EINTR);
-    /* The counter cannot be full. Should the system have other reasons, the next one tries again. */
-    if (written < 0)
-        atomic_store_explicit(&io->wake_sent, false, memory_order_release);
+    /* The counter cannot be full. Should the system have other reasons, wait() looks for itself. */
 }
 
 static unsigned news_of(uint32_t events)
@@ -148,7 +146,7 @@ static void note(struct io *io, const struct epoll_event *e)
 /* Other threads may be here at the same time. */
 static int ask_kernel(int epoll, bool *no_pwait2, struct epoll_event *events, int64_t until_ns)
 {
-    int64_t left = until_ns == INT64_MAX || until_ns <= 0 ? 0 : until_ns - nacre_clock_ns();
+    int64_t left = nacre_ready_left_ns(until_ns);
     if (left > 0 && !*no_pwait2) {
         struct timespec t = {.tv_sec = (time_t)(left / second_ns), .tv_nsec = (long)(left % second_ns)};
         int count = epoll_pwait2(epoll, events, NEWS_PER_WAIT, &t, NULL);

@@ -186,9 +186,8 @@ static enum nacre_error port_watch_write(struct io *io, uint32_t slot)
 
 static void port_wake(struct io *io)
 {
-    /* Out of memory: the next call tries again. */
-    if (!PostQueuedCompletionStatus(io->notes->port, 0, KEY_WAKE, NULL))
-        atomic_store_explicit(&io->wake_sent, false, memory_order_release);
+    /* Should memory be out, wait() looks for itself. */
+    (void)PostQueuedCompletionStatus(io->notes->port, 0, KEY_WAKE, NULL);
 }
 
 static void connect_ended(struct io *io, uint32_t slot, enum nacre_error error)

@@ -100,7 +100,7 @@ struct notifier {
     /* Waits for news and tells each by ready_note() or nacre_ready_note(). An error: the system could not be asked.
      * Where reap() and due() are offered, it rests meanwhile, and several threads may be here. */
     enum nacre_error (*wait)(struct io *io, int64_t until_ns);
-    void (*wake)(struct io *io); /* any thread; ready_woken() follows in wait() */
+    void (*wake)(struct io *io); /* any thread; ready_woken() follows in wait(), unless it failed */
     bool repeats_hangup;         /* goes on telling of it, wanted or not */
     /* Sockets begin to connect before add(), which then tells of an end that has come. A notifier that another thread
      * waits for would tell of a socket that does not connect yet that it hung up. Else add() comes first. */
@@ -219,7 +219,8 @@ unsigned nacre_ready_wait(struct io *io, int64_t until_ns, struct io_done *out, 
 void nacre_ready_wake(struct io *io);
 unsigned nacre_ready_reap(struct io *io, struct io_done *out, unsigned max);
 int64_t nacre_ready_due(const struct io *io);
-/* The time left, in whole milliseconds, rounded up; -1: no limit. */
+/* The time left, and in whole milliseconds, rounded up. A second at most: what cannot be woken looks for itself. */
+int64_t nacre_ready_left_ns(int64_t until_ns);
 int nacre_ready_left_ms(int64_t until_ns);
 
 /* A wake-up came out of the notifier. */

@@ -3,6 +3,7 @@
 #include "io_ready/ready.h"
 
 static const int64_t ms_ns = 1000 * 1000;
+static const int64_t look_ns = 1000 * 1000 * 1000;
 
 void nacre_ready_wake(struct io *io)
 {
@@ -10,13 +11,29 @@ void nacre_ready_wake(struct io *io)
         io->notifier->wake(io);
 }
 
+int64_t nacre_ready_left_ns(int64_t until_ns)
+{
+    if (until_ns <= 0)
+        return 0;
+    int64_t left = until_ns == INT64_MAX ? look_ns : until_ns - nacre_clock_ns();
+    if (left <= 0)
+        return 0;
+    return left < look_ns ? left : look_ns;
+}
+
 int nacre_ready_left_ms(int64_t until_ns)
 {
-    if (until_ns == INT64_MAX)
-        return -1;
-    int64_t left = until_ns <= 0 ? 0 : until_ns - nacre_clock_ns();
-    int64_t ms = left <= 0 ? 0 : left / ms_ns + (left % ms_ns != 0);
-    return ms < INT32_MAX ? (int)ms : INT32_MAX;
+    int64_t left = nacre_ready_left_ns(until_ns);
+    return (int)(left / ms_ns + (left % ms_ns != 0));
+}
+
+/* Nothing was told, and yet somebody has called wake(): the system may have refused to carry that. In trouble wait()
+ * returns anyway. */
+static void look_for_lost_wake(struct io *io)
+{
+    if (io->work.first == 0 && !io->woken && !io->in_trouble &&
+        atomic_load_explicit(&io->wake_sent, memory_order_acquire))
+        ready_woken(io);
 }
 
 /* The system could not be asked: that costs a pause, not a processor. */
@@ -123,6 +140,7 @@ unsigned nacre_ready_wait(struct io *io, int64_t until_ns, struct io_done *out, 
             return o.count;
         }
         ask_notifier(io, o.count != 0 ? 0 : sleep_until(io, until_ns), &o);
+        look_for_lost_wake(io);
         end_pauses(io);
         work_once(io, &o);
         if (o.count != 0 || io->in_trouble || until_ns <= 0 || (until_ns != INT64_MAX && nacre_clock_ns() >= until_ns))

@@ -259,6 +259,8 @@ void nacre_uring_sleep_without(struct io *io, int64_t until_ns, struct uring_out
 /* Waiting. */
 unsigned nacre_uring_wait(struct io *io, int64_t until_ns, struct io_done *out, unsigned max);
 void nacre_uring_wake(struct io *io);
+/* Reports a wake-up that is under way, if there is one. The caller has seen that `out` is not full. */
+void nacre_uring_woken(struct io *io, struct uring_out *out);
 
 /* Makes a ring; a negative error number on failure. The ring is off until the thread that uses it turns it on. */
 int nacre_uring_make(struct io_uring *ring, unsigned entries, unsigned completions);

@@ -14,6 +14,7 @@ enum {
 };
 
 static const int64_t second_ns = 1000 * 1000 * 1000;
+static const int64_t look_ns = 1000 * 1000 * 1000; /* no wait is longer: what cannot be woken looks for itself */
 
 void nacre_uring_wake(struct io *io)
 {
@@ -24,9 +25,7 @@ void nacre_uring_wake(struct io *io)
     do {
         written = write(io->event, &one, sizeof one);
     } while (written < 0 && errno == EINTR);
-    /* The counter cannot be full. Should the system have other reasons, the next one tries again. */
-    if (written < 0)
-        atomic_store_explicit(&io->wake_sent, false, memory_order_release);
+    /* The counter cannot be full. Should the system have other reasons, wait() looks for itself. */
 }
 
 /* Each write is told once, and the counter never has to be read. */
@@ -56,11 +55,10 @@ static int enter(struct io *io, int64_t until_ns)
 {
     int result;
     int64_t left = until_ns == INT64_MAX || until_ns <= 0 ? until_ns : until_ns - nacre_clock_ns();
-    if (left == INT64_MAX) {
-        result = io_uring_submit_and_wait(&io->ring, 1);
-    } else if (left <= 0) {
+    if (left <= 0) {
         result = io_uring_submit_and_get_events(&io->ring);
     } else {
+        left = left < look_ns ? left : look_ns;
         struct __kernel_timespec t = {.tv_sec = left / second_ns, .tv_nsec = left % second_ns};
         struct io_uring_cqe *first;
         result = io_uring_submit_and_wait_timeout(&io->ring, &first, 1, &t, NULL);
@@ -86,21 +84,29 @@ static void look_for_trouble(struct io *io, int result, struct uring_out *out)
         (void)nanosleep(&pause, NULL);
 }
 
-static void woken(struct io *io, const struct io_uring_cqe *cqe, struct uring_out *out)
+void nacre_uring_woken(struct io *io, struct uring_out *out)
 {
-    if ((cqe->flags & IORING_CQE_F_MORE) == 0)
-        io->woken_armed = false;
     /* Before the shard looks at what it was woken for: a wake() after that look makes a new report. */
     if (atomic_exchange_explicit(&io->wake_sent, false, memory_order_acq_rel))
         uring_report(out, IO_WOKEN, NULL);
+}
+
+/* Nothing was told, and yet somebody has called wake(): the system may have refused to carry that. In trouble wait()
+ * returns anyway. */
+static void look_for_lost_wake(struct io *io, struct uring_out *out)
+{
+    if (out->count == 0 && !io->in_trouble && atomic_load_explicit(&io->wake_sent, memory_order_acquire))
+        nacre_uring_woken(io, out);
 }
 
 static void complete(struct io *io, const struct io_uring_cqe *cqe, struct uring_out *out)
 {
     enum uring_op op = (enum uring_op)(cqe->user_data & 0xff);
     uint32_t slot = (uint32_t)(cqe->user_data >> 8);
+    if (op == OP_WAKE && (cqe->flags & IORING_CQE_F_MORE) == 0)
+        io->woken_armed = false;
     if (op == OP_WAKE)
-        woken(io, cqe, out);
+        nacre_uring_woken(io, out);
     else if (op == OP_ACCEPT)
         nacre_uring_accepted(io, slot, cqe, out);
     else if (op != OP_NONE)
@@ -184,6 +190,7 @@ unsigned nacre_uring_wait(struct io *io, int64_t until_ns, struct io_done *out, 
         look_for_trouble(io, enter(io, o.count != 0 ? 0 : sleep_until(io, until_ns)), &o);
         reap(io, &o);
         work_once(io, &o);
+        look_for_lost_wake(io, &o);
         nacre_uring_look_after(io);
         if (o.count != 0 || io->in_trouble || !io->have_ring || until_ns <= 0 ||
             (until_ns != INT64_MAX && nacre_clock_ns() >= until_ns))

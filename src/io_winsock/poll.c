@@ -191,8 +191,7 @@ static enum nacre_error open_waker(struct notes *n)
 static void poll_wake(struct io *io)
 {
     /* Out of memory: the next call tries again. */
-    if (send(io->notes->waker, "", 1, 0) != 1)
-        atomic_store_explicit(&io->wake_sent, false, memory_order_release);
+    (void)send(io->notes->waker, "", 1, 0); /* should it fail, wait() looks for itself */
 }
 
 static void take_wake_up(struct io *io)
