@@ -274,6 +274,7 @@ static void finish_if_done(struct session *session)
 
     if (session->finished || !session->exited || unsent || !session->outputs[0].ended || !session->outputs[1].ended)
         return;
+    nacred_session_uncount(session); /* before the client can know: it may ask for the next one at once */
     tell_end(session);
     finish(session);
 }

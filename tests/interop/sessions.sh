@@ -131,4 +131,18 @@ let_go
 check "a place that was left is taken again" settles prints hello over three 127.0.0.1 echo hello
 check "logged once a connection" logged 2 "refused .*process: there are 2, which is --max-processes"
 check "the end of the connection" ends_master three
+
+start_again --exec --max-processes 1
+check "a connection to share" master four
+check "another" master five
+# in_turn: whoever sees a program end may start the next one, over whatever connection.
+in_turn()
+{
+    for _ in 1 2 3 4 5 6 7 8 9 10; do
+        over four 127.0.0.1 true && over five 127.0.0.1 true || return 1
+    done
+}
+check "one process after the other, in turn" in_turn </dev/null
+check "the end of the one connection" ends_master four
+check "the end of the other" ends_master five
 finish
