@@ -190,7 +190,6 @@ static enum nacre_error open_waker(struct notes *n)
 
 static void poll_wake(struct io *io)
 {
-    /* Out of memory: the next call tries again. */
     (void)send(io->notes->waker, "", 1, 0); /* should it fail, wait() looks for itself */
 }
 
