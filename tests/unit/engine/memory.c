@@ -123,21 +123,29 @@ void memory_echo(struct memory_client *c, uint32_t channel, size_t len)
 
 /* ---- a server with one worker on the scripted back end ---------------------------------------------------------- */
 
-static atomic_bool no_events;
+static atomic_bool no_events, away; /* wanted, and heeded */
 
+/* A call that is under way goes on for as long as there are events, so it is waited for. */
 void engine_hold_events(bool on)
 {
+    int64_t until = nacre_clock_ns() + 5 * MEMORY_WAIT_MS * INT64_C(1000000);
     atomic_store(&no_events, on);
+    while (on && !atomic_load(&away) && nacre_clock_ns() < until)
+        (void)usleep(1000);
+    cr_assert(!on || atomic_load(&away), "a call of do_events does not end");
 }
 
 static void *turn_events(void *argument)
 {
     struct server *s = argument;
     while (!atomic_load(&s->stopping)) {
-        if (atomic_load(&no_events))
-            (void)usleep(1000);
-        else
+        atomic_store(&away, false);
+        if (!atomic_load(&no_events)) {
             (void)nacre_do_events(s->nacre);
+            continue;
+        }
+        atomic_store(&away, true);
+        (void)usleep(1000);
     }
     return NULL;
 }
