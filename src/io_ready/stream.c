@@ -5,7 +5,7 @@
 #include "io_ready/ready.h"
 
 enum {
-    RECEIVES_PER_TURN = 4, /* then it is another slot's turn */
+    RECEIVES_ALONE = 4, /* a turn */
 };
 
 static const int64_t hunger_ns = 10 * 1000 * 1000;
@@ -218,10 +218,13 @@ void nacre_ready_end_hunger(struct io *io, int64_t now_ns)
     }
 }
 
+/* While others have something to do it is one receive and then their turn: who floods us is not to be heard for longer
+ * than they are. */
 static void receive_some(struct io *io, uint32_t slot, struct ready_out *out)
 {
     struct ready_slot *s = ready_slot_at(io, slot);
-    for (unsigned i = 0; i < RECEIVES_PER_TURN && may_receive(s) && !ready_out_is_full(out); i++) {
+    unsigned most = io->work.first == 0 ? RECEIVES_ALONE : 1;
+    for (unsigned i = 0; i < most && may_receive(s) && !ready_out_is_full(out); i++) {
         uint8_t *at = landing_at(&io->landing);
         if (at != NULL)
             receive_once(io, s, at, out);
