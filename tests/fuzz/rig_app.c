@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "engine/send.h"
 #include "fuzz/faults.h"
 #include "ssh/conn_priv.h"
 
@@ -179,8 +180,11 @@ static void finish_work(struct rig_side *s)
     nacre_conn_work_done(s->conn, work, s->rig->now_ns);
 }
 
+/* An application is held to a bound by the engine, which asks before it hands over. */
 static void send_some(struct rig_side *s, uint32_t channel, size_t len)
 {
+    if (nacre_chan_queued(s->conn, channel) > SEND_QUEUE_MAX)
+        return;
     struct block *b = nacre_pool_alloc(&s->rig->pool, len + 1);
     if (b == NULL)
         return;
