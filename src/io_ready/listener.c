@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Readiness: listening sockets. When the system has no socket or memory for a
- * connection, the listener rests: asking again at once would only spin. */
+/* Readiness: listening sockets. When the system has no socket or memory for a connection, the listener rests: asking
+ * again at once would only spin. */
 #include "engine/sock.h"
 #include "io_ready/ready.h"
 

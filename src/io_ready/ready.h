@@ -223,6 +223,12 @@ int64_t nacre_ready_due(const struct io *io);
 int64_t nacre_ready_left_ns(int64_t until_ns);
 int nacre_ready_left_ms(int64_t until_ns);
 
+/* Of struct io_backend, what is the same whoever notifies. */
+#define READY_CALLS                                                                                                    \
+    .close = nacre_ready_close, .listen = nacre_ready_listen, .attach = nacre_ready_attach,                            \
+    .connect = nacre_ready_connect, .receive = nacre_ready_receive, .send = nacre_ready_send,                          \
+    .shut = nacre_ready_shut, .detach = nacre_ready_detach, .wait = nacre_ready_wait, .wake = nacre_ready_wake
+
 /* A wake-up came out of the notifier. */
 static inline void ready_woken(struct io *io)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Readiness: connected sockets. send() tries at once, so that a completion costs no
- * visit to the kernel; receiving is tried when the notifier has told of bytes, until they are used up. */
+/* Readiness: connected sockets. send() tries at once, so that a completion costs no visit to the kernel; receiving is
+ * tried when the notifier has told of bytes, until they are used up. */
 #include "engine/sock.h"
 #include "io_ready/ready.h"
 
@@ -128,13 +128,7 @@ enum nacre_error nacre_ready_send(struct io *io, uint32_t slot, const struct spa
         return NACRE_E_ALREADY;
     if (ready_has(s, SLOT_ERROR))
         return NACRE_OK; /* IO_FAILED is on its way, or was reported */
-    while (count != 0 && spans[0].len == 0) {
-        spans++;
-        count--;
-    }
-    size_t asked = 0;
-    for (unsigned i = 0; i < count; i++)
-        asked += spans[i].len;
+    size_t asked = io_spans_trim(&spans, &count);
     ready_set(s, SLOT_SENDING);
     s->asked = asked;
     s->sent = 0;

@@ -3,7 +3,7 @@
 #include "io_ready/ready.h"
 
 static const int64_t ms_ns = 1000 * 1000;
-static const int64_t look_ns = 1000 * 1000 * 1000;
+static const int64_t look_ns = IO_LOOK_MS * INT64_C(1000000);
 
 void nacre_ready_wake(struct io *io)
 {

@@ -8,10 +8,6 @@
 #include "engine/sock.h"
 #include "io_uring/uring.h"
 
-enum {
-    LOOK_MS = 1000
-};
-
 static const int64_t patience_ns = 1000 * 1000 * 1000;
 
 /* Somebody who was not let go of may go on when the trouble is over. */
@@ -74,7 +70,7 @@ void nacre_uring_sleep_without(struct io *io, int64_t until_ns, struct uring_out
     int64_t left = until_ns - nacre_clock_ns(), ms = left / 1000000 + 1;
     uint64_t count;
     if (until_ns > 0 && left > 0)
-        (void)poll(&p, 1, ms > LOOK_MS ? LOOK_MS : (int)ms);
+        (void)poll(&p, 1, ms > IO_LOOK_MS ? IO_LOOK_MS : (int)ms);
     ssize_t written = read(io->event, &count, sizeof count);
     (void)written; /* what could not be written has to be told, too */
     nacre_uring_woken(io, out);

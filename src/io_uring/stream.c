@@ -76,13 +76,7 @@ enum nacre_error nacre_uring_send(struct io *io, uint32_t slot, const struct spa
         return NACRE_E_ALREADY;
     if (uring_has(s, SLOT_ERROR))
         return NACRE_OK; /* IO_FAILED is on its way, or was reported */
-    while (count != 0 && spans[0].len == 0) {
-        spans++;
-        count--;
-    }
-    size_t asked = 0;
-    for (unsigned i = 0; i < count; i++)
-        asked += spans[i].len;
+    size_t asked = io_spans_trim(&spans, &count);
     if (asked == 0) {
         uring_set(s, SLOT_SENT_NOTHING);
         nacre_slot_queue_add(&io->slots, &io->work, slot);

@@ -14,7 +14,7 @@ enum {
 };
 
 static const int64_t second_ns = 1000 * 1000 * 1000;
-static const int64_t look_ns = 1000 * 1000 * 1000; /* no wait is longer: what cannot be woken looks for itself */
+static const int64_t look_ns = IO_LOOK_MS * INT64_C(1000000);
 
 void nacre_uring_wake(struct io *io)
 {

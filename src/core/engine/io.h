@@ -80,7 +80,21 @@ struct io; /* one shard's instance */
 enum {
     IO_SPANS = 64,
     IO_DESCRIPTORS = 4,
+    IO_LOOK_MS = 1000, /* no longer does wait() stay in the kernel: a wake-up that cannot be carried is looked for */
 };
+
+/* Passes over spans in front that are empty. Returns the bytes of those that are left. */
+static inline size_t io_spans_trim(const struct span **spans, unsigned *count)
+{
+    size_t bytes = 0;
+    while (*count != 0 && (*spans)->len == 0) {
+        (*spans)++;
+        (*count)--;
+    }
+    for (unsigned i = 0; i < *count; i++)
+        bytes += (*spans)[i].len;
+    return bytes;
+}
 
 struct io_backend {
     const char *name;

@@ -35,7 +35,7 @@ static size_t certificate_room(const struct key_cert *cert, const char *principa
 static struct event *make_auth(struct connection *c, const struct conn_event *v)
 {
     const struct span texts[] = {v->user, v->service, v->method, v->key_algorithm};
-    char extensions[1024] = "", principals[KEY_BLOB_MAX] = "";
+    char extensions[1024], principals[KEY_BLOB_MAX]; /* of a certificate */
     size_t extra = v->new_password.len + 1 + v->client_host.len + 1 + v->client_user.len + 1;
     if (v->cert != NULL) {
         nacre_cert_extensions(v->cert, extensions, sizeof extensions);

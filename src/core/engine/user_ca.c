@@ -24,23 +24,13 @@ static bool is_plain_key(const struct nacre_crypto *crypto, struct span blob)
     return plain;
 }
 
-static bool holds(struct span list, struct span blob)
-{
-    struct rd r = rd_over(list);
-    while (!r.bad && r.at != r.end) {
-        if (span_eq(rd_string(&r, KEY_BLOB_MAX), blob))
-            return true;
-    }
-    return false;
-}
-
 static enum nacre_error change(struct nacre_server *server, struct buf *list, struct span blob)
 {
     if (blob.len == 0)
         nacre_buf_free(list);
     else if (blob.len > KEY_BLOB_MAX || !is_plain_key(server->crypto, blob))
         return NACRE_E_KEY;
-    else if (holds(buf_span(list), blob))
+    else if (rd_is_among(buf_span(list), blob, KEY_BLOB_MAX))
         return NACRE_OK;
     else if (!append(list, blob))
         return NACRE_E_NOBUFS;

@@ -19,17 +19,6 @@ static bool msg_pubkey_read(struct rd *r, const uint8_t *start, struct auth_requ
     return rd_end(r);
 }
 
-static bool is_among(struct span authorities, struct span authority)
-{
-    struct rd r = rd_over(authorities);
-
-    while (!r.bad && r.at != r.end) {
-        if (span_eq(rd_string(&r, KEY_BLOB_MAX), authority))
-            return true;
-    }
-    return false;
-}
-
 /* Of a certificate, what needs no clock and no address: whose word it is, for whom, and that we know all it demands
  * (rules R9, R11). Whom it is for is the application's to look at when its authority is one that is only known. */
 static bool certificate_is_acceptable(const struct conn *c, struct auth_request *q)
@@ -37,9 +26,10 @@ static bool certificate_is_acceptable(const struct conn *c, struct auth_request 
     q->is_certificate = nacre_cert_read(q->param, &q->cert);
     if (!q->is_certificate)
         return true;
-    q->is_trusted = is_among(c->config->user_authorities, q->cert.authority) && nacre_cert_names(&q->cert, q->user);
+    q->is_trusted = rd_is_among(c->config->user_authorities, q->cert.authority, KEY_BLOB_MAX) &&
+                    nacre_cert_names(&q->cert, q->user);
     return q->cert.kind == CERT_USER && nacre_cert_options_known(&q->cert) &&
-           (q->is_trusted || is_among(c->config->known_authorities, q->cert.authority));
+           (q->is_trusted || rd_is_among(c->config->known_authorities, q->cert.authority, KEY_BLOB_MAX));
 }
 
 struct key *nacre_auth_key(struct conn *c, const struct sig_alg *alg)

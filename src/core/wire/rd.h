@@ -65,6 +65,17 @@ static inline struct span rd_string(struct rd *r, size_t max)
     return rd_take(r, n);
 }
 
+/* True when `item` is among the strings that `list` is made of. */
+static inline bool rd_is_among(struct span list, struct span item, size_t max)
+{
+    struct rd r = rd_over(list);
+    while (!r.bad && r.at != r.end) {
+        if (span_eq(rd_string(&r, max), item))
+            return true;
+    }
+    return false;
+}
+
 static inline struct span rd_rest(struct rd *r)
 {
     return rd_take(r, r->bad ? 0 : (size_t)(r->end - r->at));
