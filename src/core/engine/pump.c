@@ -17,8 +17,13 @@ enum {
     EVENTS_OUT_MAX = 2048,
     EVENTS_ALL_MAX = 65536,
     HELD_INPUT_MAX = 16 * 1024,
-    NEWCOMERS_A_TURN = 8 /* about a millisecond of key exchanges */
+    FEED_BYTES = 2 * 1024, /* then the clock is looked at */
+    NEWCOMERS_A_TURN = 8   /* about a millisecond of key exchanges */
 };
+
+/* What a connection may take of a turn in which others have something to do, too: with a block full of small packets
+ * it would be milliseconds. */
+static const int64_t share_ns = 100 * 1000;
 
 static bool may_feed(const struct connection *c)
 {
@@ -42,14 +47,16 @@ static bool may_receive(const struct connection *c)
     return may_feed(c) || ((c->input == NULL || c->input->len < HELD_INPUT_MAX) && waits_for_login(c));
 }
 
-/* MaxReadTime: what one connection sends is worked off for at most so long a turn, then others get theirs. */
+/* MaxReadTime, or its share: what one connection sends is worked off for at most so long a turn, then others get
+ * theirs. */
 static bool has_read_time(struct connection *c)
 {
     if (c->read_turn != c->shard->turn) {
         c->read_turn = c->shard->turn;
         c->read_ns = 0;
     }
-    return c->read_ns < c->profile->settings.max_read_ms.number * INT64_C(1000000);
+    int64_t most_ns = c->profile->settings.max_read_ms.number * INT64_C(1000000);
+    return c->read_ns < (c->shard->crowded ? share_ns : most_ns);
 }
 
 /* Keeps what was not used, in as little memory as fits. */
@@ -78,7 +85,7 @@ static void feed(struct connection *c, struct block *b)
     c->input = NULL;
     int64_t begun_ns = nacre_clock_ns();
     while (b->len != 0 && c->stage == STAGE_RUNNING && may_feed(c) && has_read_time(c)) {
-        size_t used = nacre_conn_feed(c->conn, b->at + b->start, b->len, b, c->shard->now_ns);
+        size_t used = nacre_conn_feed_some(c->conn, b->at + b->start, b->len, FEED_BYTES, b, c->shard->now_ns);
         int64_t now_ns = nacre_clock_ns();
         b->start += used;
         b->len -= used;

@@ -168,10 +168,23 @@ static void greet(struct shard *s)
     flush(s);
 }
 
+/* Whether there is more than one that this turn is about. */
+static bool is_crowded(const struct shard *s, const struct io_done *done, unsigned count)
+{
+    for (unsigned i = 1; i < count; i++)
+        if (done[i].owner != done[0].owner)
+            return true;
+    if (list_is_empty(&s->dirty))
+        return false;
+    const struct connection *left = CONTAINER_OF(s->dirty.next, struct connection, dirty);
+    return left->dirty.next != &s->dirty || (count != 0 && (int64_t)done[0].owner != left->slot.id);
+}
+
 void nacre_shard_turn(struct shard *s, const struct io_done *done, unsigned count)
 {
     s->now_ns = nacre_clock_ns();
     s->turn++;
+    s->crowded = is_crowded(s, done, count);
     if (has_accepted(done, count))
         nacre_inbox_run(s);
     for (unsigned i = 0; i < count; i++)

@@ -206,6 +206,7 @@ struct shard {
     int64_t look_again_ns;
     struct farewells farewells;
     uint64_t turn; /* counts rounds of the loop */
+    bool crowded;  /* more than one has something to do in this turn */
 
     /* Any thread. */
     _Atomic size_t most_held; /* relaxed: of the connection that held most when memory was last at an end; a figure */

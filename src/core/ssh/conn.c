@@ -132,6 +132,12 @@ static size_t take_one(struct conn *c, uint8_t *bytes, size_t len)
 
 size_t nacre_conn_feed(struct conn *c, uint8_t *bytes, size_t len, struct block *block, int64_t now_ns)
 {
+    return nacre_conn_feed_some(c, bytes, len, len, block, now_ns);
+}
+
+size_t nacre_conn_feed_some(struct conn *c, uint8_t *bytes, size_t len, size_t most, struct block *block,
+                            int64_t now_ns)
+{
     size_t used = 0;
 
     c->now_ns = now_ns;
@@ -142,7 +148,7 @@ size_t nacre_conn_feed(struct conn *c, uint8_t *bytes, size_t len, struct block 
         c->keepalives_out = 0;
     }
     c->block = block;
-    while (used < len && nacre_conn_wants_input(c)) {
+    while (used < len && used < most && nacre_conn_wants_input(c)) {
         size_t n = take_one(c, bytes + used, len - used);
         if (n == 0)
             break;

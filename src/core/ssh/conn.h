@@ -137,6 +137,11 @@ void nacre_conn_free(struct conn *c);
  * place in memory may differ). */
 size_t nacre_conn_feed(struct conn *c, uint8_t *bytes, size_t len, struct block *block, int64_t now_ns);
 
+/* The same for a caller that has others to serve: it also stops behind the packet with which it has used `most` bytes.
+ * Small packets take as long as big ones. */
+size_t nacre_conn_feed_some(struct conn *c, uint8_t *bytes, size_t len, size_t most, struct block *block,
+                            int64_t now_ns);
+
 /* False while feeding would use nothing: a question or work holds the connection, too much is queued for the peer, or
  * it is closing. */
 bool nacre_conn_wants_input(const struct conn *c);

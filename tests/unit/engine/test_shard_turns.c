@@ -60,48 +60,95 @@ static size_t bytes_in(struct server *s)
     return sum;
 }
 
-/* A client floods with what takes long to decrypt; gives the most that had to wait for another turn. */
-static size_t held_with(const char *setting)
+/* A client that has logged in, with a channel. */
+struct talker {
+    struct memory_client client;
+    uint32_t channel;
+};
+
+static void talk(struct talker *t, io_socket listener, const char *cipher)
+{
+    memory_begin_with(&t->client, listener, cipher);
+    cr_assert(memory_log_in(&t->client));
+    t->channel = memory_open_session(&t->client);
+}
+
+static void prepare(struct talker *t, size_t len)
+{
+    struct block *b = nacre_pool_alloc(&t->client.pool, len);
+    b->start = 0;
+    b->len = len;
+    memset(b->at, 'r', len);
+    cr_assert_eq(nacre_chan_send(t->client.conn, t->channel, 0, b, nacre_clock_ns()), NACRE_OK);
+}
+
+static void say(struct talker *t, size_t len)
+{
+    prepare(t, len);
+    feed_at_once(&t->client);
+}
+
+/* A client floods with what takes long to decrypt, with another beside it that says a word in the same turn, or not;
+ * gives the most that had to wait for another turn. */
+static size_t held_with(const char *setting, bool beside)
 {
     enum {
-        CHUNKS = 16
+        CHUNKS = 16,
+        WORD = 100
     };
     struct io_backend greedy = fake_io;
     struct engine e;
-    struct memory_client c;
+    struct talker flood, other;
+    size_t all = (size_t)CHUNKS * MEMORY_CHUNK + (beside ? 2 * WORD : 0);
     greedy.wait = wait_for_all;
     held_most = 0;
     engine_start_on(&e, &greedy, setting);
     e.server->echo = false;
-    memory_begin_with(&c, e.listener, "3des-cbc");
-    cr_assert(memory_log_in(&c));
-    uint32_t channel = memory_open_session(&c);
-    for (int i = 0; i < CHUNKS; i++) {
-        struct block *b = nacre_pool_alloc(&c.pool, MEMORY_CHUNK);
-        b->start = 0;
-        b->len = MEMORY_CHUNK;
-        memset(b->at, 'r', MEMORY_CHUNK);
-        cr_assert_eq(nacre_chan_send(c.conn, channel, 0, b, nacre_clock_ns()), NACRE_OK);
-    }
-    atomic_store(&watched, &e.server->nacre->shards[0]);
-    feed_at_once(&c);
-    for (int i = 0; i < MEMORY_WAIT_MS && bytes_in(e.server) < (size_t)CHUNKS * MEMORY_CHUNK; i++)
+    talk(&flood, e.listener, "3des-cbc");
+    if (beside)
+        talk(&other, e.listener, "aes128-ctr");
+    for (int i = 0; i < CHUNKS; i++)
+        prepare(&flood, MEMORY_CHUNK);
+
+    /* The worker cannot pass its inbox: if it wakes up for the first word, the turn after that has both of them. */
+    struct shard *s = &e.server->nacre->shards[0];
+    nacre_mutex_lock(&s->inbox_lock);
+    atomic_store(&watched, s);
+    if (beside)
+        say(&other, WORD);
+    feed_at_once(&flood.client);
+    if (beside)
+        say(&other, WORD);
+    nacre_mutex_unlock(&s->inbox_lock);
+
+    for (int i = 0; i < MEMORY_WAIT_MS && bytes_in(e.server) < all; i++)
         usleep(1000);
-    cr_assert_eq(bytes_in(e.server), (size_t)CHUNKS * MEMORY_CHUNK);
-    fake_fin(c.peer);
+    cr_assert_eq(bytes_in(e.server), all);
+    fake_fin(flood.client.peer);
+    if (beside)
+        fake_fin(other.client.peer);
     cr_assert(server_wait_empty(e.server));
-    memory_end(&c);
+    memory_end(&flood.client);
+    if (beside)
+        memory_end(&other.client);
     engine_stop(&e);
+    atomic_store(&watched, NULL);
     return held_most;
 }
 
 Test(shard_fake, max_read_time_leaves_the_rest_of_a_flood_for_another_turn, .timeout = 240)
 {
-    size_t briefly = held_with("MaxReadTime=1");
-    atomic_store(&watched, NULL);
-    size_t at_once = held_with("MaxReadTime=60000");
+    size_t briefly = held_with("MaxReadTime=1", false);
+    size_t at_once = held_with("MaxReadTime=60000", false);
     cr_expect_gt(briefly, 3U * MEMORY_CHUNK, "%zu bytes", briefly);
     cr_expect_lt(at_once, 3U * MEMORY_CHUNK, "%zu bytes", at_once);
+}
+
+/* R47: broken once by giving share_ns MaxReadTime's value; the flood was then read to its end before the other. */
+Test(shard_fake, r47_a_flood_has_no_more_than_its_share_of_a_turn_with_others, .timeout = 240)
+{
+    size_t shared = held_with("MaxReadTime=60000", true);
+    cr_expect_gt(shared, 3U * MEMORY_CHUNK, "%zu bytes", shared);
 }
 
 /* ---- a storm of logins ------------------------------------------------------------------------------------------ */
