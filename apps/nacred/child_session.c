@@ -346,13 +346,19 @@ static void on_hang_up(struct post *post)
     nacred_session_release(session);
 }
 
+static void post_hang_up(struct session *session)
+{
+    atomic_fetch_add_explicit(&session->references, 1, memory_order_relaxed);
+    if (!nacred_loop_post(&session->app->loop, &session->hang_up))
+        nacred_session_release(session); /* one is on its way already */
+}
+
 void nacred_child_session_hang_up(struct session *session)
 {
     pthread_mutex_lock(&session->lock);
     session->peer = NULL;
     if (session->has_child && !session->finished) {
-        atomic_fetch_add_explicit(&session->references, 1, memory_order_relaxed);
-        nacred_loop_post(&session->app->loop, &session->hang_up);
+        post_hang_up(session);
     } else {
         nacred_session_uncount(session);
         nacred_seats_leave(session->seats);
@@ -456,8 +462,7 @@ static void watch_child(struct session *session)
         nacred_child_reap(&session->process, &session->how, true);
         session->exited = true;
         nacre_close_channel(session->app->server, session->id);
-        atomic_fetch_add_explicit(&session->references, 1, memory_order_relaxed);
-        nacred_loop_post(loop, &session->hang_up);
+        post_hang_up(session);
     }
 }
 

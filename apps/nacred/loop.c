@@ -4,11 +4,11 @@
 
 #include <stddef.h>
 
-void nacred_loop_post(struct loop *loop, struct post *post)
+bool nacred_loop_post(struct loop *loop, struct post *post)
 {
     pthread_mutex_lock(&loop->lock);
-    bool wake = !loop->first;
-    if (!post->queued) {
+    bool wake = !loop->first, added = !post->queued;
+    if (added) {
         post->queued = true;
         post->next = NULL;
         *loop->last = post;
@@ -18,6 +18,7 @@ void nacred_loop_post(struct loop *loop, struct post *post)
     /* A loop that is awake needs no waking. */
     if (wake)
         nacred_loop_wake(loop);
+    return added;
 }
 
 static struct post *next_post(struct loop *loop)

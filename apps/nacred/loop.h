@@ -55,8 +55,8 @@ void nacred_loop_disarm(struct loop *loop, struct watch *watch);
 /* Disarms and closes what is watched, if there is anything. */
 void nacred_loop_close_watch(struct loop *loop, struct watch *watch);
 
-/* Any thread. */
-void nacred_loop_post(struct loop *loop, struct post *post);
+/* False: it is on its way already. Any thread. */
+bool nacred_loop_post(struct loop *loop, struct post *post);
 
 /* One round: waits up to `wait_ms` (-1: for ever), calls back, runs posts. */
 void nacred_loop_run_once(struct loop *loop, int wait_ms);
