@@ -32,6 +32,7 @@ void nacre_uring_receive(struct io *io, uint32_t slot, bool on)
     struct uring_slot *s = find_stream(io, slot);
     if (s == NULL || uring_has(s, SLOT_FIN_TOLD) || uring_has(s, SLOT_FAILED) || on == uring_has(s, SLOT_WANTED))
         return;
+    uring_clear(s, SLOT_UNWATCHED);
     if (on)
         uring_set(s, SLOT_WANTED);
     else
@@ -121,7 +122,8 @@ static bool shut_when_due(struct io *io, uint32_t slot)
 static bool watch_when_idle(struct io *io, uint32_t slot)
 {
     struct uring_slot *s = uring_slot_at(io, slot);
-    if (uring_has(s, SLOT_WANTED) || uring_has(s, SLOT_ERROR) || uring_is_flying(s, OP_WATCH))
+    if (uring_has(s, SLOT_WANTED) || uring_has(s, SLOT_ERROR) || uring_has(s, SLOT_UNWATCHED) ||
+        uring_is_flying(s, OP_WATCH))
         return true;
     struct io_uring_sqe *sqe = nacre_uring_request(io, slot, OP_WATCH);
     if (sqe == NULL)
@@ -258,6 +260,8 @@ static void sent(struct uring_slot *s, int result, struct uring_out *out)
 /* An error is there. Who receives or sends meets it; else we have to ask. */
 static void watched(struct uring_slot *s, int result)
 {
+    if (result < 0 && !uring_goes_on(result))
+        uring_set(s, SLOT_UNWATCHED);
     if (result > 0 && (result & POLLERR) != 0 && !uring_has(s, SLOT_WANTED) && !uring_has(s, SLOT_SENDING) &&
         !uring_has(s, SLOT_ERROR))
         uring_set(s, SLOT_PROBE);

@@ -68,6 +68,7 @@ enum uring_flag {
     SLOT_PROBE = 1 << 15,       /* an error is there that nobody has asked for yet */
     SLOT_DRAINING = 1 << 16,    /* the receive in flight takes what is left before an error and does not wait */
     SLOT_RESTING = 1 << 17,     /* a listener that waits until it may try again */
+    SLOT_UNWATCHED = 1 << 18,   /* OP_WATCH failed: errors are met when something is received or sent */
 };
 
 struct uring_slot {
@@ -104,6 +105,7 @@ struct io {
     int event;
     bool have_ring, enabled; /* without a ring: lost.c */
     bool woken_armed;        /* the poll of `event` is in flight */
+    int64_t watch_again_ns;  /* it failed: not before then; 0: it did not */
     bool sweep;              /* a starved slot was detached: the lists of the starved are gone through */
     uint32_t files;          /* slots below this have a place in the ring's table of files */
     struct slots slots;

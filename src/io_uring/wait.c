@@ -31,9 +31,12 @@ void nacre_uring_wake(struct io *io)
 /* Each write is told once, and the counter never has to be read. */
 static void watch_wakes(struct io *io)
 {
-    struct io_uring_sqe *sqe = io->woken_armed ? NULL : nacre_uring_request(io, 0, OP_NONE);
+    if (io->woken_armed || (io->watch_again_ns != 0 && nacre_clock_ns() < io->watch_again_ns))
+        return;
+    struct io_uring_sqe *sqe = nacre_uring_request(io, 0, OP_NONE);
     if (sqe == NULL)
         return;
+    io->watch_again_ns = 0;
     io_uring_prep_poll_multishot(sqe, io->event, POLLIN);
     io_uring_sqe_set_data64(sqe, uring_token(0, OP_WAKE));
     io->woken_armed = true;
@@ -99,14 +102,22 @@ static void look_for_lost_wake(struct io *io, struct uring_out *out)
         nacre_uring_woken(io, out);
 }
 
+/* What could not be watched is asked for again after a pause. */
+static void watched(struct io *io, const struct io_uring_cqe *cqe, struct uring_out *out)
+{
+    if ((cqe->flags & IORING_CQE_F_MORE) == 0)
+        io->woken_armed = false;
+    if (cqe->res < 0)
+        io->watch_again_ns = nacre_clock_ns() + TROUBLE_NS;
+    nacre_uring_woken(io, out);
+}
+
 static void complete(struct io *io, const struct io_uring_cqe *cqe, struct uring_out *out)
 {
     enum uring_op op = (enum uring_op)(cqe->user_data & 0xff);
     uint32_t slot = (uint32_t)(cqe->user_data >> 8);
-    if (op == OP_WAKE && (cqe->flags & IORING_CQE_F_MORE) == 0)
-        io->woken_armed = false;
     if (op == OP_WAKE)
-        nacre_uring_woken(io, out);
+        watched(io, cqe, out);
     else if (op == OP_ACCEPT)
         nacre_uring_accepted(io, slot, cqe, out);
     else if (op != OP_NONE)
@@ -163,8 +174,11 @@ static void prepare(struct io *io, struct uring_out *out)
 /* Until when the kernel may be waited for. */
 static int64_t sleep_until(const struct io *io, int64_t until_ns)
 {
-    if (io->work.first != 0 || !io->woken_armed || io_uring_cq_ready(&io->ring) != 0 || nacre_uring_can_feed(io))
+    bool waits = io->woken_armed || io->watch_again_ns != 0;
+    if (io->work.first != 0 || !waits || io_uring_cq_ready(&io->ring) != 0 || nacre_uring_can_feed(io))
         return 0;
+    if (io->watch_again_ns != 0 && io->watch_again_ns < until_ns)
+        until_ns = io->watch_again_ns;
     if (io->resting.first != 0 && uring_slot_at(io, io->resting.first - 1)->rest_until < until_ns)
         until_ns = uring_slot_at(io, io->resting.first - 1)->rest_until;
     if (io->hungry_until != 0 && io->hungry_until < until_ns)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Workers that cannot be woken, once or ever again: what they are asked for is done all the same, a little later, and
- * nacre_free() ends. */
+/* Workers that cannot be woken, once or ever again, or cannot watch for it: what they are asked for is done all the
+ * same, a little later, and nacre_free() ends. */
 #include <errno.h>
+#include <string.h>
 
 #include "backend/rig.h"
 #include "calls/calls.h"
@@ -84,4 +85,47 @@ CASE(calls_wakes, an_instance_tells_of_a_wake_up_that_failed)
     (void)rig_expect(&r, IO_WOKEN, 0);
     rig_quiet(&r);
     rig_close(&r);
+}
+
+/* ---- a ring that cannot watch ---------------------------------------------------------------------------------- */
+
+enum {
+    WATCHES_MAX = 64 /* in the quiet time of the rig there is place for six pauses, and for some before */
+};
+
+static bool has_polls(size_t row)
+{
+    return strcmp(driver_at(row)->ops->name, "io_uring") == 0;
+}
+
+CASE(calls_wakes, watching_in_vain_costs_no_processor)
+{
+    struct rig r;
+    uint32_t slot;
+    char got[5];
+    calls_need_system(*row);
+    twist_fail(TWIST_WATCH, ENOMEM);
+    struct far f = rig_open_one(&r, *row, 7, &slot);
+    rig_quiet(&r);
+    unsigned failed = twist_failed(TWIST_WATCH);
+    cr_expect_leq(failed, WATCHES_MAX, "%u", failed);
+    cr_expect(failed != 0 || !has_polls(*row));
+    r.ops->wake(r.io);
+    (void)rig_expect(&r, IO_WOKEN, 0);
+    r.ops->receive(r.io, slot, true);
+    cr_assert(r.d->feed(f, "hello", 5));
+    rig_receive(&r, 7, got, sizeof got);
+    rig_close_one(&r, 7, slot, f);
+}
+
+CASE(calls_wakes, a_server_that_cannot_watch_for_wake_ups_does_all_the_same)
+{
+    struct client c;
+    struct server *s = calls_server(*row);
+    twist_fail(TWIST_WATCH, ENOMEM);
+    server_start(s, 1);
+    ask_for_all(s, &c);
+    client_free(&c);
+    server_free(s);
+    cr_expect(twist_failed(TWIST_WATCH) != 0 || !has_polls(*row));
 }

@@ -31,6 +31,9 @@ static enum twist_call call_of(enum uring_op op)
         return TWIST_RECEIVE;
     case OP_SEND:
         return TWIST_SEND;
+    case OP_WAKE:
+    case OP_WATCH:
+        return TWIST_WATCH;
     default:
         return TWIST_CALLS;
     }
