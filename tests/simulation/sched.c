@@ -12,10 +12,15 @@
 #include "simulation/sim.h"
 
 enum {
-    THREADS_MAX = 32
+    THREADS_MAX = 32,
 };
 
-static const int64_t tick_ns = 200; /* what looking at the clock costs, so that loops that wait for it end */
+/* What looking at the clock costs, so that loops that wait for it end; more in a world of slow machines, where a turn
+ * is over before everything is read. */
+enum {
+    TICK_NS = 200,
+    SLOW_TICK_NS = 100 * 1000,
+};
 
 enum state {
     UNUSED,
@@ -42,6 +47,7 @@ struct thread {
 static struct {
     uint64_t seed, state, trace, switches;
     int64_t now_ns, calendar_s; /* calendar_s: what is added to the date */
+    int64_t tick_ns;
     bool loud;
     uint32_t unrest; /* one lock in so many lets another thread run */
     struct thread threads[THREADS_MAX];
@@ -241,6 +247,7 @@ void sim_begin(uint64_t seed, bool loud)
     world.loud = loud;
     world.now_ns = INT64_C(1000000000);
     world.unrest = 2 + sim_below(60);
+    world.tick_ns = TICK_NS + (sim_one_in(4) ? sim_below(SLOW_TICK_NS) : 0);
     me = 0;
     world.threads[0] = (struct thread){.state = READY};
     pthread_cond_init(&world.threads[0].turn, NULL);
@@ -334,7 +341,7 @@ void sim_set_calendar(int64_t by_seconds)
 
 int64_t nacre_clock_ns(void)
 {
-    return world.now_ns += tick_ns;
+    return world.now_ns += world.tick_ns;
 }
 
 int64_t nacre_clock_unix(void)
