@@ -7,6 +7,7 @@
 #include "backend/rig.h"
 #include "base/plat.h"
 #include "calls/calls.h"
+#include "class/tunnels.h"
 
 enum {
     OWNER = 9,
@@ -106,6 +107,33 @@ CASE(calls_registering, a_listener_that_cannot_be_registered_does_not_start_and_
     cr_assert(client_start(&c, s->port));
     client_free(&c);
     server_free(s);
+}
+
+CASE(calls_registering, tunnels_that_cannot_be_registered_fail_and_the_connection_stays)
+{
+    struct fixture f;
+    need_epoll(*row);
+    cr_assert_eq(setenv("NACRE_TEST_BACKEND", "epoll", 1), 0);
+    tunnels_set_up(&f, NULL);
+    int port = tunnels_forward(&f.c, "127.0.0.1");
+    size_t descriptors = server_descriptors();
+    twist_fail(TWIST_ADD, ENOMEM);
+    cr_assert_not(tunnels_open(&f.c, "direct-tcpip", "127.0.0.1", f.port, &f.channel));
+    cr_assert_eq(f.c.channels[f.channel].code, OPEN_CONNECT_FAILED);
+    close(accept(f.listener, NULL, NULL)); /* it had connected */
+    f.far = client_socket(NULL, port);
+    tunnels_expect_fin(&f.c, f.far);
+    close(f.far);
+    cr_assert_eq(twist_failed(TWIST_ADD), 2);
+    twist_fail(TWIST_ADD, 0);
+    wait_for_descriptors(descriptors);
+
+    cr_assert(tunnels_open(&f.c, "direct-tcpip", "127.0.0.1", f.port, &f.channel));
+    f.far = accept(f.listener, NULL, NULL);
+    cr_assert(client_send(&f.c, f.channel, "later", 5));
+    tunnels_expect_bytes(&f.c, f.far, "later");
+    close(f.far);
+    tunnels_tear_down(&f);
 }
 
 /* As the shard sees them: the socket stays the caller's where the call fails; else the failure is told once. */
