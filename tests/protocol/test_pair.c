@@ -312,6 +312,27 @@ Test(pair, no_data_without_window)
     pair_free(p);
 }
 
+Test(pair, what_can_no_longer_be_sent_is_freed_before_the_connection_is)
+{
+    struct pair *p = pair_new();
+    static uint8_t bytes[3U << 20];
+
+    p->client.consumes = false;
+    p->client.config.window_bytes = 1U << 20;
+    pair_login(p);
+    uint32_t channel = pair_open(p);
+    (void)pair_send(&p->server, channel, 0, bytes, sizeof bytes);
+    pair_run(p);
+    cr_assert_geq(nacre_conn_queued(p->server.conn), 2U << 20);
+    nacre_conn_close(p->server.conn, NACRE_E_MEMORY_LIMIT, "it holds most", p->now_ns);
+    nacre_conn_drop_queued(p->server.conn);
+    cr_expect_eq(nacre_conn_queued(p->server.conn), nacre_conn_output_bytes(p->server.conn));
+    cr_expect_neq(nacre_conn_output_bytes(p->server.conn), 0, "it is told why");
+    pair_run(p);
+    cr_expect_eq(side_count(&p->client, CONN_DISCONNECTED), 1);
+    pair_free(p);
+}
+
 /* Sends at an even rate: a megabyte in `ms`, in sixteen parts, three times over. */
 static void send_evenly(struct pair *p, uint32_t channel, int64_t ms)
 {

@@ -105,7 +105,8 @@ static void relieve(struct shard *s)
     size_t bytes, others = 0;
     struct connection *c = greediest(s, &bytes);
     unsigned count = atomic_load_explicit(&server->shard_count, memory_order_acquire);
-    atomic_store_explicit(&s->most_held, bytes, memory_order_relaxed);
+    atomic_store_explicit(&s->most_held, bytes,
+                          memory_order_relaxed); /* until the next look: it takes a turn to free */
     for (unsigned i = 0; i < count; i++) {
         const struct shard *other = &server->shards[i];
         size_t most = atomic_load_explicit(&other->most_held, memory_order_relaxed); /* may be old: it will be looked
@@ -118,7 +119,6 @@ static void relieve(struct shard *s)
     if (c == NULL || bytes < HELD_LITTLE || bytes < others)
         return;
     nacre_connection_close(c, NACRE_E_MEMORY_LIMIT, "MemoryLimit is reached, and this connection holds most.");
-    atomic_store_explicit(&s->most_held, 0, memory_order_relaxed);
 }
 
 /* Those that were held back for want of memory may go on. */

@@ -250,6 +250,7 @@ static void set_receive(struct connection *c, bool on)
  * reset. */
 static void flush_linger(struct connection *c)
 {
+    nacre_conn_drop_queued(c->conn); /* others may be waiting for that memory */
     if (c->failed || c->shard->now_ns >= c->stage_due_ns) {
         detach(c);
         return;

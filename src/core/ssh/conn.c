@@ -420,6 +420,13 @@ size_t nacre_conn_queued(const struct conn *c)
     return bytes;
 }
 
+void nacre_conn_drop_queued(struct conn *c)
+{
+    for (uint32_t i = 0; i < c->chan_room; i++)
+        if (c->chans[i] != NULL)
+            nacre_chan_drop_queue(c->chans[i]);
+}
+
 void nacre_conn_info(const struct conn *c, struct conn_info *info)
 {
     *info = (struct conn_info){

@@ -358,6 +358,9 @@ size_t nacre_conn_memory(const struct conn *c);
 /* Bytes in blocks of the pool: output and what channels have to send. */
 size_t nacre_conn_queued(const struct conn *c);
 
+/* Frees what channels have to send: after CONN_DISCONNECTED nothing of it goes out any more. Not from a callback. */
+void nacre_conn_drop_queued(struct conn *c);
+
 /* Pointers are valid until the next call on `c`. */
 void nacre_conn_info(const struct conn *c, struct conn_info *info);
 
