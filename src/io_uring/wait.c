@@ -107,7 +107,7 @@ static void watched(struct io *io, const struct io_uring_cqe *cqe, struct uring_
 {
     if ((cqe->flags & IORING_CQE_F_MORE) == 0)
         io->woken_armed = false;
-    if (cqe->res < 0)
+    if (!io->woken_armed && cqe->res < 0)
         io->watch_again_ns = nacre_clock_ns() + TROUBLE_NS;
     nacre_uring_woken(io, out);
 }

@@ -118,6 +118,8 @@ void nacre_connection_ended(struct connection *c, enum nacre_error why, const ch
     nacre_mutex_unlock(&c->shard->inbox_lock);
     (void)snprintf(line, sizeof line, "ended: %s", why == NACRE_OK ? "OK" : text);
     nacre_connection_log(c, 1, line);
+    nacre_block_release(c->input);
+    c->input = NULL;
     nacre_tunnel_end_all(c);
     nacre_channel_end_all(c);
     if (c->announced && is_error(why))

@@ -68,7 +68,9 @@ static void keep_rest(struct connection *c, struct block *b)
         return;
     }
     c->input = b;
-    if (block_is_sole(b) && b->len > b->size / 2)
+    /* What goes on in the next turn stays where it is: else the events of each turn would hold another copy of it. */
+    bool goes_on = c->logged_in && c->is_cut && may_feed(c);
+    if (goes_on || (block_is_sole(b) && b->len > b->size / 2))
         return;
     struct block *small = nacre_pool_alloc(&c->shard->pool, b->len);
     if (small == NULL)
@@ -82,21 +84,21 @@ static void keep_rest(struct connection *c, struct block *b)
 
 static void feed(struct connection *c, struct block *b)
 {
+    bool is_half = false; /* of a packet */
     c->input = NULL;
     int64_t begun_ns = nacre_clock_ns();
-    while (b->len != 0 && c->stage == STAGE_RUNNING && may_feed(c) && has_read_time(c)) {
+    while (b->len != 0 && !is_half && c->stage == STAGE_RUNNING && may_feed(c) && has_read_time(c)) {
         size_t used = nacre_conn_feed_some(c->conn, b->at + b->start, b->len, FEED_BYTES, b, c->shard->now_ns);
         int64_t now_ns = nacre_clock_ns();
         b->start += used;
         b->len -= used;
         c->read_ns += now_ns - begun_ns;
         begun_ns = now_ns;
-        if (used == 0)
-            break;
+        is_half = used == 0;
     }
     if (c->stage != STAGE_RUNNING)
         b->len = 0;
-    c->is_cut = b->len != 0 && (!may_feed(c) || !has_read_time(c));
+    c->is_cut = b->len != 0 && !is_half;
     keep_rest(c, b);
 }
 
@@ -152,6 +154,7 @@ void nacre_pump_no_newcomer(struct connection *c)
 /* The block that its input came in is far too big to keep, unless its turn is now. */
 static void keep_newcomer(struct connection *c, struct block *b)
 {
+    c->is_cut = true; /* nobody has looked at it */
     if (c->shard->newcomer_count <= NEWCOMERS_A_TURN)
         c->input = b;
     else
@@ -220,7 +223,7 @@ void nacre_pump_failed(struct connection *c, enum nacre_error error)
     c->receiving = false;
     c->failed = true;
     if (c->stage == STAGE_RUNNING)
-        nacre_conn_close(c->conn, error, nacre_error_text((int)error), c->shard->now_ns);
+        c->status = (int)error; /* it ends when it is flushed */
     nacre_connection_touch(c);
 }
 
@@ -289,26 +292,40 @@ static void check_idle(struct connection *c)
     nacre_conn_close(c->conn, why, nacre_error_text((int)why), c->shard->now_ns);
 }
 
-/* Its time of this turn is over, and there is more: it goes on in the next. */
+/* What it had to wait for may be over. */
+static void go_on(struct connection *c)
+{
+    if (c->stage != STAGE_RUNNING || c->input == NULL || !c->is_cut || !may_feed(c))
+        return;
+    if (c->logged_in)
+        feed(c, c->input);
+    else
+        queue_newcomer(c);
+}
+
+/* There is more, and it goes on in the next turn. */
 static bool waits_for_turn(struct connection *c)
 {
     if (c->stage == STAGE_RUNNING && c->is_queued)
         return true;
-    bool waits = c->stage == STAGE_RUNNING && c->input != NULL && may_feed(c) && !has_read_time(c);
+    bool waits = c->stage == STAGE_RUNNING && c->input != NULL && c->is_cut && may_feed(c);
     if (waits)
         nacre_connection_touch(c);
     return waits;
 }
 
-/* What it had to wait for may be over. */
-static void go_on(struct connection *c)
+/* The peer will say no more. What came before is worked off first, by those who have logged in. */
+static void take_end(struct connection *c, bool waits)
 {
-    if (c->stage != STAGE_RUNNING || c->input == NULL || !may_feed(c))
+    int64_t now = c->shard->now_ns;
+    if (c->stage == STAGE_RUNNING && c->failed && !(waits && c->logged_in))
+        nacre_conn_close(c->conn, (enum nacre_error)c->status, nacre_error_text(c->status), now);
+    if (c->stage != STAGE_RUNNING || !c->peer_eof || c->told_eof || waits)
         return;
-    if (c->logged_in)
-        feed(c, c->input);
-    else if (c->is_cut)
-        queue_newcomer(c);
+    if (c->input != NULL && c->is_cut && !waits_for_login(c))
+        return;
+    c->told_eof = true;
+    nacre_conn_feed_eof(c->conn, now);
 }
 
 static void flush_running(struct connection *c)
@@ -318,12 +335,7 @@ static void flush_running(struct connection *c)
         nacre_conn_tick(c->conn, now);
     go_on(c);
     bool waits = waits_for_turn(c);
-    /* Input that is left though it may go on is half a packet: no more of it will come. */
-    if (c->stage == STAGE_RUNNING && c->peer_eof && !c->told_eof && !waits &&
-        (c->input == NULL || may_feed(c) || waits_for_login(c))) {
-        c->told_eof = true;
-        nacre_conn_feed_eof(c->conn, now);
-    }
+    take_end(c, waits);
     if (c->stage == STAGE_RUNNING)
         check_idle(c);
     if (c->stage != STAGE_RUNNING)

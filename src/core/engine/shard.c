@@ -174,10 +174,15 @@ static bool is_crowded(const struct shard *s, const struct io_done *done, unsign
     for (unsigned i = 1; i < count; i++)
         if (done[i].owner != done[0].owner)
             return true;
-    if (list_is_empty(&s->dirty))
-        return false;
-    const struct connection *left = CONTAINER_OF(s->dirty.next, struct connection, dirty);
-    return left->dirty.next != &s->dirty || (count != 0 && (int64_t)done[0].owner != left->slot.id);
+    unsigned parties = (count != 0 ? 1U : 0U) + (s->newcomer_count != 0 ? 1U : 0U);
+    if (!list_is_empty(&s->dirty)) {
+        const struct connection *left = CONTAINER_OF(s->dirty.next, struct connection, dirty);
+        if (left->dirty.next != &s->dirty)
+            return true;
+        if (count == 0 || (int64_t)done[0].owner != left->slot.id)
+            parties++;
+    }
+    return parties > 1;
 }
 
 void nacre_shard_turn(struct shard *s, const struct io_done *done, unsigned count)

@@ -73,7 +73,7 @@ struct connection {
     bool owes_end;           /* on_disconnected could not be made for want of memory */
     bool on_dirty;
     bool logged_in;
-    bool is_cut;    /* its input was left because it had to wait, not because a packet is incomplete */
+    bool is_cut;    /* its input is more than the front of a packet: it was left because it has to wait */
     bool is_queued; /* among the shard's newcomers */
     struct list newcomer;
     struct admitted admitted; /* what it is counted as until its socket is gone */
@@ -102,7 +102,7 @@ struct connection {
     unsigned fresh_mark;           /* changes when short data may not be added to earlier events any more */
     struct connection *fresh_next; /* on the shard's list of connections with fresh events */
     bool on_fresh;
-    int status; /* for on_disconnected */
+    int status; /* for on_disconnected; before, what has failed */
 
     /* Under the inbox lock. */
     int timeout; /* seconds; 0: sends do not wait */

@@ -5,7 +5,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ssh/conn_priv.h"
 #include "unit/engine/memory.h"
+#include "wire/wr.h"
 
 /* ---- MaxReadTime ----------------------------------------------------------------------------------------------- */
 
@@ -149,6 +151,136 @@ Test(shard_fake, r47_a_flood_has_no_more_than_its_share_of_a_turn_with_others, .
 {
     size_t shared = held_with("MaxReadTime=60000", true);
     cr_expect_gt(shared, 3U * MEMORY_CHUNK, "%zu bytes", shared);
+}
+
+/* ---- what is left of a turn ------------------------------------------------------------------------------------ */
+
+/* The connection that sends breaks as soon as its bytes have been taken. */
+static _Atomic(struct fake_peer *) breaks;
+
+static unsigned wait_and_break(struct io *io, int64_t until_ns, struct io_done *out, unsigned max)
+{
+    unsigned count = wait_for_all(io, until_ns, out, max);
+    for (unsigned i = 0; i < count; i++) {
+        struct fake_peer *peer = atomic_load(&breaks);
+        if (out[i].kind != IO_RECEIVED || out[i].len < MEMORY_CHUNK / 2 || peer == NULL)
+            continue;
+        fake_cut(peer, NACRE_E_CONNRESET);
+        atomic_store(&breaks, NULL);
+    }
+    return count;
+}
+
+Test(shard_fake, what_came_before_a_reset_is_worked_off_though_it_takes_more_than_a_turn, .timeout = 240)
+{
+    enum {
+        PIECES = 4,
+        WORD = 100
+    };
+    struct io_backend breaking = fake_io;
+    struct engine e;
+    struct talker flood, other;
+    struct server_seen seen;
+    breaking.wait = wait_and_break;
+    engine_start_on(&e, &breaking, "MaxReadTime=50");
+    e.server->echo = false;
+    talk(&flood, e.listener, "3des-cbc");
+    talk(&other, e.listener, "aes128-ctr");
+    for (int i = 0; i < PIECES; i++)
+        prepare(&flood, MEMORY_CHUNK / PIECES);
+    struct shard *s = &e.server->nacre->shards[0];
+    nacre_mutex_lock(&s->inbox_lock); /* as in held_with() */
+    say(&other, WORD);
+    atomic_store(&breaks, flood.client.peer);
+    feed_at_once(&flood.client);
+    say(&other, WORD);
+    nacre_mutex_unlock(&s->inbox_lock);
+    cr_assert(server_wait(e.server, EVENT_DISCONNECTED, 0, &seen));
+    cr_expect_eq(seen.code, NACRE_E_CONNRESET);
+    fake_fin(other.client.peer);
+    cr_assert(server_wait_empty(e.server));
+    cr_expect_eq(bytes_in(e.server), MEMORY_CHUNK + 2 * WORD, "%zu", bytes_in(e.server));
+    memory_end(&flood.client);
+    memory_end(&other.client);
+    engine_stop(&e);
+}
+
+/* Events refer to the block that their data came in: what is left of it is not copied again for those of each turn. */
+Test(shard_fake, turns_that_end_early_hold_no_more_memory, .timeout = 240)
+{
+    enum {
+        PIECE = 2304,
+        PIECES = 170
+    };
+    struct engine e;
+    struct talker t[2];
+    engine_start_on(&e, &fake_io, "MaxReadTime=50");
+    e.server->echo = false;
+    for (int i = 0; i < 2; i++)
+        talk(&t[i], e.listener, "3des-cbc");
+    struct shard *s = &e.server->nacre->shards[0];
+    engine_hold_events(true);
+    for (int i = 0; i < 2 * PIECES; i++)
+        prepare(&t[i % 2], PIECE);
+    nacre_mutex_lock(&s->inbox_lock);
+    for (int i = 0; i < 2; i++)
+        feed_at_once(&t[i].client);
+    nacre_mutex_unlock(&s->inbox_lock);
+    size_t most = 0;
+    for (int i = 0; i < 500; i++) {
+        size_t used = atomic_load(&s->pool.used);
+        most = used > most ? used : most;
+        usleep(1000);
+    }
+    cr_expect_lt(most, 4U * 2 * PIECES * PIECE, "%zu bytes", most);
+    engine_hold_events(false);
+    for (int i = 0; i < MEMORY_WAIT_MS && bytes_in(e.server) < 2U * PIECES * PIECE; i++)
+        usleep(1000);
+    cr_expect_eq(bytes_in(e.server), 2U * PIECES * PIECE);
+    for (int i = 0; i < 2; i++)
+        fake_fin(t[i].client.peer);
+    cr_assert(server_wait_empty(e.server));
+    for (int i = 0; i < 2; i++)
+        memory_end(&t[i].client);
+    engine_stop(&e);
+}
+
+/* RFC 4252 section 5.1: a client may ask again before it has heard. */
+static void ask_with_password(struct memory_client *c, const char *password)
+{
+    uint8_t bytes[200];
+    struct wr w = wr_over(bytes, sizeof bytes);
+    wr_u8(&w, 50);
+    wr_string(&w, span_str("user"));
+    wr_string(&w, span_str("ssh-connection"));
+    wr_string(&w, span_str("password"));
+    wr_bool(&w, false);
+    wr_string(&w, span_str(password));
+    cr_assert_eq(nacre_packet_payload(c->conn, wr_span(&w)), STEP_NEXT);
+    feed_at_once(c);
+}
+
+Test(shard_fake, a_login_that_came_while_another_was_asked_about_is_heard, .timeout = 240)
+{
+    struct engine e;
+    struct memory_client c;
+    engine_start(&e);
+    memory_begin(&c, e.listener);
+    cr_assert(memory_carry_until(&c, &c.ready));
+    engine_hold_events(true);
+    ask_with_password(&c, "bad");
+    while ((int)atomic_load(&e.server->nacre->ready) <= 0)
+        usleep(1000);
+    ask_with_password(&c, "pw");
+    usleep(100000); /* it is taken, and cannot be worked off */
+    engine_hold_events(false);
+    for (int i = 0; i < MEMORY_WAIT_MS && server_count(e.server, EVENT_SSH_USER_AUTH_REQUEST) < 2; i++)
+        usleep(1000);
+    cr_expect_eq(server_count(e.server, EVENT_SSH_USER_AUTH_REQUEST), 2);
+    fake_fin(c.peer);
+    cr_assert(server_wait_empty(e.server));
+    memory_end(&c);
+    engine_stop(&e);
 }
 
 /* ---- a storm of logins ------------------------------------------------------------------------------------------ */
