@@ -10,6 +10,8 @@ STALL=$2
 GATEWAY=$3
 HERE=$(cd "$(dirname "$0")" && pwd)
 GROWTH_MAX_KIB=65536
+# What a sanitizer keeps of freed memory is not the server's.
+export ASAN_OPTIONS=${ASAN_OPTIONS:-}:quarantine_size_mb=8
 . "$HERE/tunnel_checks.sh"
 
 server_kib()
