@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Bytes between the back end and the conn, with back pressure both ways.
  *
- * Received bytes are fed where they lie. What the conn leaves is kept: in the same block when that is nearly all or goes
- * on in the next turn, else in one that fits. It is put in front of the next block's data, whose headroom is there for
- * that. At the end of each turn of the worker, a connection that something happened to is flushed: waiting input that may
- * go on, output, receive wish, timer. */
+ * Received bytes are fed where they lie. What the conn leaves is kept: in the same block when that is nearly all or
+ * goes on in the next turn, else in one that fits. It is put in front of the next block's data, whose headroom is there
+ * for that. At the end of each turn of the worker, a connection that something happened to is flushed: waiting input
+ * that may go on, output, receive wish, timer. */
 #include <string.h>
 
 #include "engine/connection.h"
