@@ -105,8 +105,8 @@ static void relieve(struct shard *s)
     size_t bytes, others = 0;
     struct connection *c = greediest(s, &bytes);
     unsigned count = atomic_load_explicit(&server->shard_count, memory_order_acquire);
-    atomic_store_explicit(&s->most_held, bytes,
-                          memory_order_relaxed); /* until the next look: it takes a turn to free */
+    /* It stands until the next look, whoever goes: what was held takes a turn to free. */
+    atomic_store_explicit(&s->most_held, bytes, memory_order_relaxed);
     for (unsigned i = 0; i < count; i++) {
         const struct shard *other = &server->shards[i];
         size_t most = atomic_load_explicit(&other->most_held, memory_order_relaxed); /* may be old: it will be looked

@@ -62,6 +62,10 @@ static size_t bytes_in(struct server *s)
     return sum;
 }
 
+enum {
+    WORD = 100
+};
+
 /* A client that has logged in, with a channel. */
 struct talker {
     struct memory_client client;
@@ -90,13 +94,25 @@ static void say(struct talker *t, size_t len)
     feed_at_once(&t->client);
 }
 
+/* One turn of the worker has what `flood` has prepared, and a word of `other` (NULL: nobody) beside it. The worker
+ * cannot pass its inbox meanwhile: if it wakes up for a first word, the turn after that has both of them. */
+static void speak_at_once(struct shard *s, struct talker *flood, struct talker *other)
+{
+    nacre_mutex_lock(&s->inbox_lock);
+    if (other != NULL)
+        say(other, WORD);
+    feed_at_once(&flood->client);
+    if (other != NULL)
+        say(other, WORD);
+    nacre_mutex_unlock(&s->inbox_lock);
+}
+
 /* A client floods with what takes long to decrypt, with another beside it that says a word in the same turn, or not;
  * gives the most that had to wait for another turn. */
 static size_t held_with(const char *setting, bool beside)
 {
     enum {
-        CHUNKS = 16,
-        WORD = 100
+        CHUNKS = 16
     };
     struct io_backend greedy = fake_io;
     struct engine e;
@@ -111,18 +127,8 @@ static size_t held_with(const char *setting, bool beside)
         talk(&other, e.listener, "aes128-ctr");
     for (int i = 0; i < CHUNKS; i++)
         prepare(&flood, MEMORY_CHUNK);
-
-    /* The worker cannot pass its inbox: if it wakes up for the first word, the turn after that has both of them. */
-    struct shard *s = &e.server->nacre->shards[0];
-    nacre_mutex_lock(&s->inbox_lock);
-    atomic_store(&watched, s);
-    if (beside)
-        say(&other, WORD);
-    feed_at_once(&flood.client);
-    if (beside)
-        say(&other, WORD);
-    nacre_mutex_unlock(&s->inbox_lock);
-
+    atomic_store(&watched, &e.server->nacre->shards[0]);
+    speak_at_once(&e.server->nacre->shards[0], &flood, beside ? &other : NULL);
     for (int i = 0; i < MEMORY_WAIT_MS && bytes_in(e.server) < all; i++)
         usleep(1000);
     cr_assert_eq(bytes_in(e.server), all);
@@ -174,8 +180,7 @@ static unsigned wait_and_break(struct io *io, int64_t until_ns, struct io_done *
 Test(shard_fake, what_came_before_a_reset_is_worked_off_though_it_takes_more_than_a_turn, .timeout = 240)
 {
     enum {
-        PIECES = 4,
-        WORD = 100
+        PIECES = 4
     };
     struct io_backend breaking = fake_io;
     struct engine e;
@@ -188,13 +193,8 @@ Test(shard_fake, what_came_before_a_reset_is_worked_off_though_it_takes_more_tha
     talk(&other, e.listener, "aes128-ctr");
     for (int i = 0; i < PIECES; i++)
         prepare(&flood, MEMORY_CHUNK / PIECES);
-    struct shard *s = &e.server->nacre->shards[0];
-    nacre_mutex_lock(&s->inbox_lock); /* as in held_with() */
-    say(&other, WORD);
     atomic_store(&breaks, flood.client.peer);
-    feed_at_once(&flood.client);
-    say(&other, WORD);
-    nacre_mutex_unlock(&s->inbox_lock);
+    speak_at_once(&e.server->nacre->shards[0], &flood, &other);
     cr_assert(server_wait(e.server, EVENT_DISCONNECTED, 0, &seen));
     cr_expect_eq(seen.code, NACRE_E_CONNRESET);
     fake_fin(other.client.peer);
