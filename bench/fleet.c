@@ -72,8 +72,8 @@ void bench_fleet_wait(struct fleet *f, char what, void (*tick)(void *context), v
     struct ready_note notes[READY_BATCH];
     int64_t next_ns = nacre_clock_ns() + (int64_t)TICK_MS * 1000000;
     while (!all_said(f, what)) {
-        int64_t left_ms = (next_ns - nacre_clock_ns()) / 1000000;
-        unsigned count = bench_ready_wait(f->ready, notes, left_ms > 0 ? (int)left_ms : 0);
+        int64_t left_ns = next_ns - nacre_clock_ns();
+        unsigned count = bench_ready_wait(f->ready, notes, left_ns > 0 ? left_ns : 0);
         for (unsigned i = 0; i < count; i++)
             hear(f, CONTAINER_OF(notes[i].watch, struct vessel, watch));
         if (nacre_clock_ns() >= next_ns) {

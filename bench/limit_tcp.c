@@ -18,7 +18,7 @@ enum {
     BULK_CONNECTIONS = 2,
     LOGIN_CONNECTIONS = 16,
     STEPS = 4,
-    PATIENCE_MS = 60000 /* with a server of which nothing comes at all */
+    PATIENCE_S = 60 /* with a server of which nothing comes at all */
 };
 
 /* The bytes of an SSH login with curve25519, ed25519 and a password, as one side and the other write them: version and
@@ -233,7 +233,7 @@ static double run_calls(struct ready *r, double seconds, int64_t (*each)(void *c
     const int64_t end = end_of(seconds);
     double done = 0;
     for (unsigned n = 1; nacre_clock_ns() < end || (done == 0 && n > 0);) {
-        n = bench_ready_wait(r, notes, PATIENCE_MS);
+        n = bench_ready_wait(r, notes, PATIENCE_S * INT64_C(1000000000));
         for (unsigned i = 0; i < n; i++) {
             int64_t more = each(context, CONTAINER_OF(notes[i].watch, struct caller, watch));
             if (more < 0)

@@ -9,6 +9,7 @@ bool bench_loop_init(struct loop *l)
 {
     l->now_ns = nacre_clock_ns();
     l->stopped = false;
+    l->wake_ns = INT64_MAX;
     nacre_timers_init(&l->timers, l->now_ns);
     l->ready = bench_ready_open();
     return l->ready != NULL;
@@ -19,15 +20,14 @@ void bench_loop_free(struct loop *l)
     bench_ready_close(l->ready);
 }
 
-static int wait_ms(const struct loop *l)
+static int64_t wait_ns(const struct loop *l)
 {
     int64_t next = nacre_timers_next(&l->timers);
+    next = l->wake_ns < next ? l->wake_ns : next;
     if (next == INT64_MAX)
         return -1;
     int64_t ns = next - nacre_clock_ns();
-    if (ns <= 0)
-        return 0;
-    return ns > INT64_C(60000000000) ? 60000 : (int)((ns + 999999) / 1000000);
+    return ns > 0 ? ns : 0;
 }
 
 void bench_loop_run(struct loop *l, void (*after)(void *context), void *context)
@@ -35,7 +35,7 @@ void bench_loop_run(struct loop *l, void (*after)(void *context), void *context)
     struct ready_note notes[READY_BATCH];
     l->stopped = false;
     while (!l->stopped) {
-        unsigned count = bench_ready_wait(l->ready, notes, wait_ms(l));
+        unsigned count = bench_ready_wait(l->ready, notes, wait_ns(l));
         l->now_ns = nacre_clock_ns();
         for (unsigned i = 0; i < count; i++) {
             struct watch *w = notes[i].watch;
@@ -43,6 +43,8 @@ void bench_loop_run(struct loop *l, void (*after)(void *context), void *context)
                 w->ready(w, notes[i].events);
         }
         nacre_timers_advance(&l->timers, l->now_ns);
+        if (l->now_ns >= l->wake_ns)
+            l->wake(l);
         after(context);
     }
 }

@@ -11,6 +11,8 @@ struct loop {
     int64_t now_ns; /* taken after each wait */
     bool stopped;
     struct timers timers;
+    int64_t wake_ns;              /* a moment for which the timers' ticks are too coarse; INT64_MAX: none */
+    void (*wake)(struct loop *l); /* then; sets the next */
 };
 
 /* False: the system refuses; bench_system_error() says why. */

@@ -130,6 +130,8 @@ static int run_load(const struct duty *duty, void *context)
         .storms = duty->number == r->options.processes,
         .channel = duty->channel,
     };
+    if (start.storms && r->options.rate != 0)
+        bench_process_step_back();
     return bench_load_run(&start);
 }
 

@@ -2,7 +2,9 @@
 /* Round trips as in echo, and in the second half of the time logins without end beside them.
  *
  * The connections that echo (mode_echo.c) and those that log in (here) are in processes of their own, so that what
- * delays an echo is the server (or the machine), and not the cryptography of the logins on the load's side. */
+ * delays an echo is the server (or the machine), and not the cryptography of the logins on the load's side. Where both
+ * share a processor that holds with --rate alone: then the logins have what the echoes leave of it. Echoes without
+ * pause would leave nothing. */
 #include "base/plat.h"
 #include "load.h"
 

@@ -72,7 +72,7 @@ static const struct option_row rows[] = {
     {"logins",             ECHO | BULK | IDLE | STORM, COUNT, AT(logins), 1, 100000, "N", "logins under way at once in each process (32)"},
     {"storm",              STORM, COUNT, AT(storm), 1, 100000, "N", "connections that log in at once during the second half (16)"},
     {"kind",               ATTACK, TEXT, AT(kind), 0, 0, "KIND", "of attack: see below"},
-    {"rate",               ATTACK, COUNT, AT(rate), 1, 100000000, "N", "acts a second over all connections (no limit)"},
+    {"rate",               ECHO | STORM | ATTACK, COUNT, AT(rate), 1, 100000000, "N", "round trips or acts a second over all connections (no limit)"},
     {"timeout",            SSH, COUNT, AT(timeout), 1, 86400, "SECONDS", "without progress until a connection has failed (30)"},
     {"json",               ALL, TEXT, AT(json_file), 0, 0, "FILE", "write the report there as JSON; - is standard output"},
     {"progress",           SSH, SET, AT(progress), 0, 0, NULL, "show progress although standard error is no terminal"},

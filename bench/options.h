@@ -72,7 +72,7 @@ struct options {
     uint64_t rekey_bytes;
     const char *kind; /* attack: as given */
     enum bench_attack_kind attack;
-    unsigned rate;    /* attack: at most so many acts a second over all connections; 0: no limit */
+    unsigned rate;    /* round trips or acts a second over all connections, acts at most; 0: no limit */
     unsigned storm;   /* storm: connections that log in at once, in a process of their own */
     unsigned logins;  /* logins under way at once in each process, where logins are not what is measured */
     unsigned timeout; /* seconds without progress after which a connection has failed */

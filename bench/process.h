@@ -55,6 +55,9 @@ double bench_process_cpu(const struct process *p);
 /* Waits for its end, and adds all of its processor time. True: it ended well. */
 bool bench_process_finish(struct process *p, double *cpu_seconds);
 
+/* Gives this process the lowest priority: it gets what others leave of the processors. */
+void bench_process_step_back(void);
+
 /* Which processors a process may use, in the system's own form. */
 struct processors {
     _Alignas(8) unsigned char set[128];

@@ -213,6 +213,11 @@ bool bench_process_finish(struct process *p, double *cpu_seconds)
     return known && code == 0;
 }
 
+void bench_process_step_back(void)
+{
+    (void)SetPriorityClass(GetCurrentProcess(), IDLE_PRIORITY_CLASS);
+}
+
 void bench_processors_halve(struct processors *before, bool upper)
 {
     DWORD_PTR all = 0, machine = 0, half = 0;

@@ -41,7 +41,8 @@ bool bench_ready_watch(struct ready *r, struct watch *w, uint32_t events);
 /* Takes it out of the set; the socket is closed next, which nothing stands between. */
 void bench_ready_forget(struct ready *r, struct watch *w);
 
-/* Waits for up to `ms` (-1: without end) and gives how many notes, READY_BATCH at most, it has written. */
-unsigned bench_ready_wait(struct ready *r, struct ready_note *notes, int ms);
+/* Waits for up to `ns` (-1: without end) and gives how many notes, READY_BATCH at most, it has
+ * written. Windows counts whole milliseconds, rounded up. */
+unsigned bench_ready_wait(struct ready *r, struct ready_note *notes, int64_t ns);
 
 #endif

@@ -54,10 +54,11 @@ static uint32_t events_of(uint32_t seen)
            ((seen & (EPOLLHUP | EPOLLERR)) != 0 ? READY_LOST : 0U);
 }
 
-unsigned bench_ready_wait(struct ready *r, struct ready_note *notes, int ms)
+unsigned bench_ready_wait(struct ready *r, struct ready_note *notes, int64_t ns)
 {
     struct epoll_event seen[READY_BATCH];
-    int count = epoll_wait(r->epoll, seen, READY_BATCH, ms);
+    const struct timespec limit = {.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
+    int count = epoll_pwait2(r->epoll, seen, READY_BATCH, ns < 0 ? NULL : &limit, NULL);
     for (int i = 0; i < count; i++)
         notes[i] = (struct ready_note){seen[i].data.ptr, events_of(seen[i].events)};
     return count > 0 ? (unsigned)count : 0;

@@ -9,7 +9,8 @@
 #include <windows.h>
 
 enum {
-    FIRST_ROOM = 64
+    FIRST_ROOM = 64,
+    LONGEST_MS = 60000 /* of one wait */
 };
 
 struct ready {
@@ -90,9 +91,10 @@ static uint32_t events_of(SHORT seen, uint32_t wanted)
            ((seen & (POLLERR | POLLNVAL)) != 0 ? READY_LOST : 0U);
 }
 
-unsigned bench_ready_wait(struct ready *r, struct ready_note *notes, int ms)
+unsigned bench_ready_wait(struct ready *r, struct ready_note *notes, int64_t ns)
 {
     unsigned made = 0;
+    int ms = ns < 0 ? -1 : ns > LONGEST_MS * INT64_C(1000000) ? LONGEST_MS : (int)((ns + 999999) / 1000000);
     if (r->count == 0) {
         Sleep(ms < 0 ? INFINITE : (DWORD)ms);
         return 0;

@@ -116,6 +116,7 @@ static void put_settings(struct json *j, const struct options *o)
     count(j, "rekey", o->rekey_bytes);
     count(j, "source_addresses", o->source_addresses);
     count(j, "logins", o->logins);
+    count(j, "rate", o->rate);
     count(j, "storm", o->mode == MODE_STORM ? o->storm : 0);
     count(j, "timeout", o->timeout);
     count(j, "server_pid", (uint64_t)o->server_pid);

@@ -46,6 +46,8 @@ Test(options, an_attack_has_a_kind)
     cr_assert_eq(o.attack, ATTACK_KILL);
     cr_assert_eq(o.rate, 7);
     cr_assert_eq(o.seconds, 0);
+    cr_assert_eq(read_line(&o, "storm" TARGET " --rate 1600"), OPTIONS_RUN);
+    cr_assert_eq(o.rate, 1600);
     cr_assert_eq(read_line(&o, "attack" TARGET), OPTIONS_WRONG);
     cr_assert_eq(read_line(&o, "attack" TARGET " --kind none-such"), OPTIONS_WRONG);
     cr_assert_eq(read_line(&o, "echo" TARGET " --kind kill"), OPTIONS_WRONG);
@@ -73,6 +75,7 @@ Test(options, refuses_what_it_does_not_have)
         "echo" TARGET " --verify",
         "echo" TARGET " --direction in",
         "handshake" TARGET " --size 3",
+        "handshake" TARGET " --rate 3",
         "bulk" TARGET " --verify",
         "bulk" TARGET " -n 1 -d 1",
         "bulk" TARGET " -n 20000000000G",
