@@ -18,11 +18,11 @@ enum {
     EVENTS_ALL_MAX = 65536,
     HELD_INPUT_MAX = 16 * 1024,
     FEED_BYTES = 2 * 1024, /* then the clock is looked at */
-    NEWCOMERS_A_TURN = 8   /* about a millisecond of key exchanges */
+    WHOLE_NEWCOMERS = 8    /* that keep the block their input came in */
 };
 
 /* What a connection may take of a turn in which others have something to do, too: with a block full of small packets
- * it would be milliseconds. */
+ * it would be milliseconds. All newcomers together have as much. */
 static const int64_t share_ns = 100 * 1000;
 
 static bool may_feed(const struct connection *c)
@@ -151,11 +151,11 @@ void nacre_pump_no_newcomer(struct connection *c)
     list_remove(&c->newcomer);
 }
 
-/* The block that its input came in is far too big to keep, unless its turn is now. */
+/* The block that its input came in is far too big to keep, unless its turn is soon. */
 static void keep_newcomer(struct connection *c, struct block *b)
 {
     c->is_cut = true; /* nobody has looked at it */
-    if (c->shard->newcomer_count <= NEWCOMERS_A_TURN)
+    if (c->shard->newcomer_count < WHOLE_NEWCOMERS)
         c->input = b;
     else
         keep_rest(c, b);
@@ -166,7 +166,10 @@ static void keep_newcomer(struct connection *c, struct block *b)
 
 void nacre_pump_newcomers(struct shard *s)
 {
-    for (unsigned i = 0; i < NEWCOMERS_A_TURN && s->newcomer_count != 0; i++) {
+    int64_t begun_ns = nacre_clock_ns();
+    for (bool first = true; s->newcomer_count != 0; first = false) {
+        if (!first && nacre_clock_ns() - begun_ns >= share_ns)
+            break;
         struct connection *c = CONTAINER_OF(s->newcomers.next, struct connection, newcomer);
         nacre_pump_no_newcomer(c);
         if (c->stage == STAGE_RUNNING && c->input != NULL && may_feed(c))

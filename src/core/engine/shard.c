@@ -158,12 +158,15 @@ static bool has_accepted(const struct io_done *done, unsigned count)
     return false;
 }
 
-/* Whoever has logged in has been served, and sees it, before the next few who have not cost us their key exchange. */
+/* Whoever has logged in has been served, and sees it, before the next who have not cost us their key exchange. What the
+ * application has answered by then goes out before it, too. */
 static void greet(struct shard *s)
 {
     if (s->newcomer_count == 0)
         return;
     nacre_outbox_publish(s);
+    nacre_inbox_run(s);
+    flush(s);
     nacre_pump_newcomers(s);
     flush(s);
 }

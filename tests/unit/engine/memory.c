@@ -68,6 +68,14 @@ void memory_end(struct memory_client *c)
     nacre_crypto_unref(c->crypto);
 }
 
+void memory_hear(struct memory_client *c)
+{
+    uint8_t *room = nacre_buf_reserve(&c->in, MEMORY_CHUNK);
+    cr_assert(room != NULL);
+    c->in.len += fake_take(c->peer, room, MEMORY_CHUNK);
+    nacre_buf_drop(&c->in, nacre_conn_feed(c->conn, c->in.at, c->in.len, NULL, nacre_clock_ns()));
+}
+
 void memory_carry(struct memory_client *c)
 {
     struct span s;
@@ -75,12 +83,8 @@ void memory_carry(struct memory_client *c)
         (void)fake_feed(c->peer, s.at, s.len);
         nacre_conn_output_take(c->conn, s.len, nacre_clock_ns());
     }
-    if (!fake_wait(c->peer, nacre_clock_ns() + INT64_C(20000000)))
-        return;
-    uint8_t *room = nacre_buf_reserve(&c->in, MEMORY_CHUNK);
-    cr_assert(room != NULL);
-    c->in.len += fake_take(c->peer, room, MEMORY_CHUNK);
-    nacre_buf_drop(&c->in, nacre_conn_feed(c->conn, c->in.at, c->in.len, NULL, nacre_clock_ns()));
+    if (fake_wait(c->peer, nacre_clock_ns() + INT64_C(20000000)))
+        memory_hear(c);
 }
 
 bool memory_carry_until(struct memory_client *c, const bool *flag)

@@ -30,6 +30,9 @@ void memory_begin(struct memory_client *c, io_socket listener);
 void memory_begin_with(struct memory_client *c, io_socket listener, const char *cipher);
 void memory_end(struct memory_client *c);
 
+/* Takes what the server has sent, and answers nothing yet. */
+void memory_hear(struct memory_client *c);
+
 /* Carries what there is both ways; waits a little when nothing came. */
 void memory_carry(struct memory_client *c);
 

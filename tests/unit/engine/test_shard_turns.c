@@ -287,7 +287,8 @@ Test(shard_fake, a_login_that_came_while_another_was_asked_about_is_heard, .time
 
 enum {
     STORM = 64,
-    STORM_A_TURN = 8
+    STORM_A_TURN = 8, /* at most: so many key exchanges take more than a tenth of a millisecond */
+    STORM_BESIDE = 4
 };
 
 /* Seen by the worker at the end of each turn; read by the test when that has ended. `storm_on` hands them over. */
@@ -340,6 +341,14 @@ static unsigned wait_and_look(struct io *io, int64_t until_ns, struct io_done *o
     return count;
 }
 
+/* Connects, and has its part of the key exchange ready when it has heard the server's. */
+static void approach(struct memory_client *c, io_socket listener)
+{
+    memory_begin(c, listener);
+    cr_assert(fake_wait(c->peer, nacre_clock_ns() + MEMORY_WAIT_MS * INT64_C(1000000)), "it has been greeted");
+    memory_hear(c);
+}
+
 /* Sixty-four clients have sent their part of a key exchange, and then one who has logged in sends data: it is served in
  * the worker's next turn. In that, in the one under way and in every later one, no more than eight of them are. */
 Test(shard_fake, r47_in_a_storm_of_logins_data_goes_first, .timeout = 240)
@@ -357,12 +366,7 @@ Test(shard_fake, r47_in_a_storm_of_logins_data_goes_first, .timeout = 240)
     struct server_seen seen;
     cr_assert(server_wait(e.server, EVENT_CONNECTED, 0, &seen));
     for (int i = 0; i < STORM; i++)
-        memory_begin(&storm[i], e.listener);
-    cr_assert(server_wait(e.server, EVENT_CONNECTED, STORM, NULL));
-    for (int i = 0; i < STORM; i++) {
-        int64_t until = nacre_clock_ns() + MEMORY_WAIT_MS * INT64_C(1000000);
-        cr_assert(fake_wait(storm[i].peer, until), "it has been greeted");
-    }
+        approach(&storm[i], e.listener);
 
     /* The worker cannot pass its inbox while all of them speak. */
     nacre_mutex_lock(&s->inbox_lock);
@@ -394,4 +398,87 @@ Test(shard_fake, r47_in_a_storm_of_logins_data_goes_first, .timeout = 240)
     cr_expect(storm_known_served);
     cr_expect_leq(storm_before_known, 2 * STORM_A_TURN, "%u were served before", storm_before_known);
     cr_expect_leq(storm_most, STORM_A_TURN, "%u in one turn", storm_most);
+}
+
+/* What is sent to one channel while the worker sends something else to another client, and how many newcomers had been
+ * served at each of the two. */
+static struct {
+    atomic_bool on;
+    const struct shard *shard;
+    nacre_server *server;
+    int64_t asking, answered, channel;
+    bool is_asked, is_sent;
+    unsigned served_when_asked, served_when_sent;
+} answer;
+
+static bool is_slot_of(int64_t connection, uint32_t slot)
+{
+    const struct connection *c = nacre_table_find(&answer.shard->connections, connection);
+    return c != NULL && c->io_slot == slot;
+}
+
+static enum nacre_error send_and_answer(struct io *io, uint32_t slot, const struct span *spans, unsigned count)
+{
+    if (!atomic_load(&answer.on))
+        return fake_io.send(io, slot, spans, count);
+    if (!answer.is_asked && is_slot_of(answer.asking, slot)) {
+        answer.is_asked = true;
+        answer.served_when_asked = served(answer.shard);
+        cr_expect_eq(nacre_send_bytes(answer.server, answer.channel, "answer", 6), NACRE_OK);
+    } else if (answer.is_asked && !answer.is_sent && is_slot_of(answer.answered, slot)) {
+        answer.is_sent = true;
+        answer.served_when_sent = served(answer.shard);
+    }
+    return fake_io.send(io, slot, spans, count);
+}
+
+/* What the application sends while a turn serves who has logged in goes out before the turn's first newcomer. */
+Test(shard_fake, r47_in_a_storm_of_logins_answers_go_out_first, .timeout = 240)
+{
+    struct io_backend looked_at = fake_io;
+    struct engine e;
+    static struct memory_client storm[STORM_BESIDE];
+    static struct talker asking, answered;
+    struct server_seen seen;
+    looked_at.wait = wait_for_all;
+    looked_at.send = send_and_answer;
+    engine_start_on(&e, &looked_at, "MaxReadTime=50");
+    struct shard *s = &e.server->nacre->shards[0];
+    answer.shard = s;
+    answer.server = e.server->nacre;
+    talk(&asking, e.listener, "aes128-ctr");
+    cr_assert(server_wait(e.server, EVENT_CONNECTED, 0, &seen));
+    answer.asking = seen.connection;
+    talk(&answered, e.listener, "aes128-ctr");
+    cr_assert(server_wait(e.server, EVENT_CONNECTED, 1, &seen));
+    answer.answered = seen.connection;
+    cr_assert(server_wait(e.server, EVENT_SSH_CHANNEL_OPENED, 1, &seen));
+    answer.channel = seen.channel;
+    for (int i = 0; i < STORM_BESIDE; i++)
+        approach(&storm[i], e.listener);
+
+    /* The worker cannot pass its inbox while all of them speak. */
+    nacre_mutex_lock(&s->inbox_lock);
+    for (int i = 0; i < STORM_BESIDE; i++)
+        feed_at_once(&storm[i]);
+    cr_assert_eq(nacre_conn_ping(asking.client.conn, span_str("?"), nacre_clock_ns()), NACRE_OK);
+    feed_at_once(&asking.client);
+    atomic_store(&answer.on, true);
+    nacre_mutex_unlock(&s->inbox_lock);
+
+    for (int i = 0; i < STORM_BESIDE; i++)
+        cr_assert(memory_carry_until(&storm[i], &storm[i].ready), "%d", i);
+    fake_fin(asking.client.peer);
+    fake_fin(answered.client.peer);
+    for (int i = 0; i < STORM_BESIDE; i++)
+        fake_fin(storm[i].peer);
+    cr_assert(server_wait_empty(e.server));
+    memory_end(&asking.client);
+    memory_end(&answered.client);
+    for (int i = 0; i < STORM_BESIDE; i++)
+        memory_end(&storm[i]);
+    engine_stop(&e);
+    cr_expect(answer.is_sent);
+    cr_expect_eq(answer.served_when_sent, answer.served_when_asked, "%u newcomers before, %u after",
+                 answer.served_when_asked, answer.served_when_sent);
 }
