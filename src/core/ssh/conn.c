@@ -9,8 +9,6 @@
 #include "ssh/chan.h"
 #include "ssh/errors.h"
 
-_Static_assert(sizeof(struct conn) <= 1024, "100,000 idle connections pay for every byte here");
-
 struct conn *nacre_conn_new(const struct conn_config *config, const struct conn_sink *sink, void *context,
                             struct pool *pool)
 {
