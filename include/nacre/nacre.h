@@ -200,7 +200,8 @@ struct nacre_ssh_user_auth_request {
     const char *certificate_principals;
 };
 
-/* RFC 4254 section 5.1. */
+/* RFC 4254 section 5.1. A handler that accepts after AnswerTimeout is too late: the client has been refused, and
+ * on_ssh_channel_closed follows. */
 struct nacre_ssh_channel_open_request {
     struct nacre_event event;
     nacre_connection_id connection_id;

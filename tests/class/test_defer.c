@@ -299,6 +299,34 @@ ParameterizedTest(struct defer_case *d, class_defer, a_question_never_answered_i
     server_free(s);
 }
 
+static void accept_too_late(nacre_server *n, struct nacre_ssh_channel_open_request *e, void *context)
+{
+    (void)n;
+    server_note(context, (struct server_seen){.type = EVENT_SSH_CHANNEL_OPEN_REQUEST, .channel = e->channel_id});
+    usleep(2500000);
+    e->accept = true;
+}
+
+Test(class_defer, a_channel_that_is_accepted_too_late_is_told_closed, .timeout = 240)
+{
+    struct server *s = server_new();
+    struct client c;
+    struct server_seen asked, closed;
+    s->handlers.on_ssh_channel_open_request = accept_too_late;
+    server_set(s, "AnswerTimeout=1");
+    server_start(s, 1);
+    cr_assert(client_start(&c, s->port));
+    cr_assert_lt(client_open(&c, "session"), 0);
+    cr_assert(server_wait(s, EVENT_SSH_CHANNEL_OPEN_REQUEST, 0, &asked));
+    cr_assert(server_wait_ms(s, EVENT_SSH_CHANNEL_CLOSED, 0, &closed, 20000));
+    cr_assert_eq(closed.channel, asked.channel);
+    client_free(&c);
+    cr_assert(server_wait_empty(s));
+    cr_assert_eq(server_count(s, EVENT_SSH_CHANNEL_CLOSED), 1);
+    cr_assert_eq(server_count(s, EVENT_SSH_CHANNEL_OPENED), 0);
+    server_free(s);
+}
+
 ParameterizedTestParameters(class_defer, freeing_the_server_drops_open_questions)
 {
     return all_kinds();

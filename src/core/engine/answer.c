@@ -79,6 +79,18 @@ static bool is_live(const struct channel *ch, int64_t id)
     return ch != NULL && ch->slot.id == id;
 }
 
+/* The event of a question goes out again, as another. */
+static void send_again(struct connection *c, struct event *e, enum event_type type)
+{
+    c->events_out--; /* counted again when added */
+    nacre_memory_event_back(c, e);
+    c->plain_out--;
+    e->type = type;
+    e->serial = 0;
+    e->deferred = false;
+    nacre_outbox_add(c, e);
+}
+
 /* A request that is granted: the same event goes out again as on_ssh_channel_requested. It is queued before the answer
  * is given, because that lets go of what the channel has sent since, and taken back when nobody waits for the answer
  * any more. */
@@ -91,13 +103,7 @@ static void grant_request(struct connection *c, const struct question *q, struct
         (void)nacre_conn_answer(c->conn, q->serial, answer, c->shard->now_ns); /* no longer open: nothing to do */
         return;
     }
-    c->events_out--; /* counted again when added */
-    nacre_memory_event_back(c, e);
-    c->plain_out--;
-    e->type = EVENT_SSH_CHANNEL_REQUESTED;
-    e->serial = 0;
-    e->deferred = false;
-    nacre_outbox_add(c, e);
+    send_again(c, e, EVENT_SSH_CHANNEL_REQUESTED);
     *event = NULL;
     if (nacre_conn_answer(c->conn, q->serial, answer, c->shard->now_ns))
         return;
@@ -164,12 +170,23 @@ void nacre_question_expire(struct connection *c)
     }
 }
 
+/* Who accepts a channel after it has been refused by time may hold something for it: it hears of its end. */
+static bool is_late_accept(const struct connection *c, const struct event *e)
+{
+    return e->type == EVENT_SSH_CHANNEL_OPEN_REQUEST && e->accept && !e->deferred && c->stage == STAGE_RUNNING &&
+           c->shard->server->handlers.on_ssh_channel_closed != NULL;
+}
+
 /* A question comes back: answered, or to be answered later. True: the event is kept. */
 static bool question_returned(struct connection *c, struct event *e)
 {
     struct question *q = take_question(c, e->serial);
-    if (q == NULL)
-        return false;
+    if (q == NULL) {
+        bool late = is_late_accept(c, e);
+        if (late)
+            send_again(c, e, EVENT_SSH_CHANNEL_CLOSED);
+        return late;
+    }
     if (e->deferred && q->early == NULL) {
         q->event = e;
         q->next = c->questions;
