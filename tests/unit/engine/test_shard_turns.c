@@ -333,12 +333,7 @@ static unsigned wait_and_look(struct io *io, int64_t until_ns, struct io_done *o
             storm_before_known = now;
         }
     }
-    unsigned more = fake_io.wait(io, until_ns, out, max), count = more;
-    while (more != 0 && count < max) {
-        more = fake_io.wait(io, 0, out + count, max - count);
-        count += more;
-    }
-    return count;
+    return wait_for_all(io, until_ns, out, max);
 }
 
 /* Connects, and has its part of the key exchange ready when it has heard the server's. */
