@@ -6,6 +6,7 @@
 
 #include "engine/send.h"
 #include "fuzz/faults.h"
+#include "ssh/chan.h"
 #include "ssh/conn_priv.h"
 
 static const int64_t second_ns = 1000 * 1000 * 1000;
@@ -185,6 +186,8 @@ static void send_some(struct rig_side *s, uint32_t channel, size_t len)
 {
     if (nacre_chan_queued(s->conn, channel) > SEND_QUEUE_MAX)
         return;
+    if (nacre_chan_find(s->conn, channel) == NULL)
+        len = 0; /* it is refused at any length, and to allocate much would take longer than all else */
     struct block *b = nacre_pool_alloc(&s->rig->pool, len + 1);
     if (b == NULL)
         return;
