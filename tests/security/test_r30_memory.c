@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "engine/server.h"
@@ -12,6 +14,7 @@
 #include "support/pair.h"
 #include "support/refusal.h"
 #include "support/server.h"
+#include "wire/wr.h"
 
 enum {
     LIMIT = 16 * 1024 * 1024,
@@ -236,6 +239,138 @@ Test(security, r30_small_data_held_does_not_hold_big_blocks, .timeout = 240)
     size_t held = server_pool_bytes(s);
     cr_expect_lt(held, (size_t)4 * 200 * sizeof junk + 1024 * 1024, "%zu", held);
     client_free(&c);
+    server_free(s);
+}
+
+/* ---- tunnels --------------------------------------------------------------------------------------------------- */
+
+static void accept_tunnel(nacre_server *n, struct nacre_ssh_tunnel_requested *e, void *context)
+{
+    (void)n;
+    (void)context;
+    e->accept = true;
+}
+
+/* A far end that takes no more than a socket's buffer. */
+static int far_end(char *path, size_t size)
+{
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    (void)snprintf(path, size, "/tmp/nacre-test-%d-far", (int)getpid());
+    (void)unlink(path);
+    (void)snprintf(a.sun_path, sizeof a.sun_path, "%s", path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    cr_assert_eq(bind(fd, (const struct sockaddr *)&a, sizeof a), 0);
+    cr_assert_eq(listen(fd, 128), 0);
+    return fd;
+}
+
+static int open_tunnel(struct client *c, const char *path)
+{
+    uint8_t data[256];
+    struct wr w = wr_over(data, sizeof data);
+    uint32_t number;
+    wr_cstring(&w, path);
+    wr_cstring(&w, "");
+    wr_u32(&w, 0);
+    cr_assert_eq(
+        nacre_chan_open(c->conn, span_str("direct-streamlocal@openssh.com"), wr_span(&w), &number, nacre_clock_ns()),
+        NACRE_OK);
+    cr_assert(client_wait(c, &c->channels[number].opened));
+    return (int)number;
+}
+
+/* What waits for tunnels' far ends is held for their connection, so that it is the one that goes. */
+Test(security, r30_what_tunnels_hold_is_their_connections, .timeout = 240)
+{
+    struct server *s = server_new();
+    struct client greedy, other;
+    int channels[CHANNELS];
+    char setting[40], path[64];
+    static uint8_t junk[CHUNK];
+    int far = far_end(path, sizeof path);
+    s->handlers.on_ssh_channel_opened = pause_first;
+    s->handlers.on_ssh_tunnel_requested = accept_tunnel;
+    s->records_data = false;
+    (void)snprintf(setting, sizeof setting, "MemoryLimit=%d", LIMIT);
+    server_set(s, setting);
+    server_set(s, "WorkerThreads=1");
+    server_start(s, 2);
+    cr_assert(client_start(&other, s->port));
+    int paused = client_open(&other, "session");
+    cr_assert(client_start(&greedy, s->port));
+    for (int i = 0; i < 30; i++)
+        cr_assert(client_send(&other, paused, junk, sizeof junk));
+    client_pump(&other, 500);
+    for (int i = 0; i < CHANNELS; i++)
+        channels[i] = open_tunnel(&greedy, path);
+
+    send_all_it_may(&greedy, channels, CHANNELS);
+    cr_expect_gt(memory_used(s), LIMIT / 2, "%zu: it got somewhere", memory_used(s));
+    client_pump(&other, 200);
+    cr_expect_not(other.ended, "who holds little stays");
+    client_reset(&greedy);
+    client_free(&greedy);
+    client_free(&other);
+    close(far);
+    unlink(path);
+    server_free(s);
+}
+
+/* As above, with a tunnel whose far end takes nothing. */
+Test(security, r30_small_data_for_a_tunnel_does_not_hold_big_blocks, .timeout = 240)
+{
+    struct server *s = server_new();
+    struct client c;
+    char path[64];
+    static uint8_t junk[3000];
+    int far = far_end(path, sizeof path);
+    s->handlers.on_ssh_tunnel_requested = accept_tunnel;
+    server_set(s, "WorkerThreads=1");
+    server_start(s, 1);
+    cr_assert(client_start(&c, s->port));
+    int ch = open_tunnel(&c, path);
+    for (int i = 0; i < 400; i++) {
+        cr_assert(client_send(&c, ch, junk, sizeof junk));
+        client_pump(&c, 2);
+    }
+    size_t held = server_pool_bytes(s);
+    cr_expect_lt(held, (size_t)4 * 400 * sizeof junk + 1024 * 1024, "%zu", held);
+    client_free(&c);
+    close(far);
+    unlink(path);
+    server_free(s);
+}
+
+/* And the other way: the far end sends little at a time to a client that takes nothing. */
+Test(security, r30_small_data_from_a_tunnel_does_not_hold_big_blocks, .timeout = 240)
+{
+    enum {
+        WINDOW = 32768
+    };
+    struct server *s = server_new();
+    struct client c;
+    char path[64];
+    static uint8_t junk[1500];
+    int listener = far_end(path, sizeof path);
+    s->handlers.on_ssh_tunnel_requested = accept_tunnel;
+    server_set(s, "WorkerThreads=1");
+    server_start(s, 1);
+    client_init(&c);
+    c.config.window_bytes = c.config.window_max = WINDOW;
+    cr_assert(client_connect(&c, s->port) && client_login(&c, "user", "pw"));
+    int ch = open_tunnel(&c, path);
+    c.channels[ch].stalled = true;
+    int far = accept(listener, NULL, NULL);
+    for (int i = 0; i < 180; i++) {
+        cr_assert_eq(send(far, junk, sizeof junk, MSG_DONTWAIT | MSG_NOSIGNAL), (ssize_t)sizeof junk);
+        client_pump(&c, 2);
+    }
+    size_t held = server_pool_bytes(s);
+    cr_expect_lt(held, (size_t)4 * 180 * sizeof junk + 1024 * 1024, "%zu", held);
+    client_free(&c);
+    close(far);
+    close(listener);
+    unlink(path);
     server_free(s);
 }
 

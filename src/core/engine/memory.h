@@ -2,12 +2,19 @@
 /* MemoryLimit: one budget over all that peers can make the server hold.
  *
  * Blocks of the pools count as they are handed out; what else a connection holds is charged at the end of a turn. Near
- * the limit new connections are refused, windows shrink, and connections that hold much for the application are not
- * read. At the limit the connection that holds most is ended, of all workers'; the others go on. */
+ * the limit new connections are refused, windows shrink, and connections that hold much for the application
+ * and tunnels' far ends are not read. At the limit the connection that holds most is ended, of all workers'; the others
+ * go on. */
 #ifndef ENGINE_MEMORY_H
 #define ENGINE_MEMORY_H
 
 #include "engine/connection.h"
+
+/* Holding so little of it would hold a big block that little was received into. */
+static inline bool memory_is_waste(const struct block *b, size_t len)
+{
+    return len < b->size / 8 && b->len < b->size / 4;
+}
 
 /* The limit that the setting means, in bytes; 0: none. */
 size_t nacre_memory_limit(int64_t setting);

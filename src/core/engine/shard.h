@@ -94,7 +94,7 @@ struct connection {
     struct question *questions;
     uint64_t own_serial;
     unsigned events_out; /* made and not come back */
-    size_t held;         /* bytes of those */
+    size_t held;         /* bytes of those, and of what waits for its tunnels' far ends */
     size_t charged;      /* of the pool's budget, for what is not in blocks */
     unsigned plain_out;  /* of these, all but channel data, which windows bound */
     unsigned lookups;    /* of names, under way */

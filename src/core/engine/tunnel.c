@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/memory.h"
 #include "engine/outbox.h"
 #include "engine/server.h"
 
@@ -243,7 +244,7 @@ void nacre_tunnel_data(struct tunnel *t, const struct conn_event *v)
 {
     struct connection *c = t->connection;
     bool taken = v->extended == 0 && !t->failed && t->stage == TUNNEL_OPEN;
-    bool copy = v->block == NULL || v->data.len <= GATHER_MAX;
+    bool copy = v->block == NULL || v->data.len <= GATHER_MAX || memory_is_waste(v->block, v->data.len);
     if (!taken) {
         nacre_chan_consumed(c->conn, t->number, v->data.len, t->shard->now_ns);
         return;
@@ -253,6 +254,7 @@ void nacre_tunnel_data(struct tunnel *t, const struct conn_event *v)
         return;
     }
     t->queued += v->data.len;
+    c->held += v->data.len;
     push(t);
 }
 
@@ -289,6 +291,7 @@ void nacre_tunnel_sent(struct tunnel *t, size_t len)
         return;
     t->queued -= len;
     if (t->connection != NULL && t->stage == TUNNEL_OPEN) {
+        t->connection->held -= len;
         nacre_chan_consumed(t->connection->conn, t->number, len, t->shard->now_ns);
         nacre_connection_touch(t->connection);
     }
@@ -320,6 +323,21 @@ void nacre_tunnel_room(struct tunnel *t)
     t->shard->ops->receive(t->shard->io, t->io_slot, on);
 }
 
+/* What has to wait in the channel's queue does so in a block that fits. */
+static struct block *fit(const struct tunnel *t, struct block *b)
+{
+    if (nacre_chan_queued(t->connection->conn, t->number) == 0 || !memory_is_waste(b, b->len))
+        return b;
+    struct block *small = nacre_pool_alloc(&t->shard->pool, b->len);
+    if (small == NULL)
+        return b; /* the big one does as well */
+    memcpy(small->at, b->at + b->start, b->len);
+    small->start = 0;
+    small->len = b->len;
+    nacre_block_release(b);
+    return small;
+}
+
 void nacre_tunnel_received(struct tunnel *t, struct block *block, size_t len)
 {
     struct connection *c = t->connection;
@@ -336,7 +354,7 @@ void nacre_tunnel_received(struct tunnel *t, struct block *block, size_t len)
                                   t->shard->now_ns); /* fails when it has closed: then that is on its way */
         close_when_done(t);
     } else {
-        (void)nacre_chan_send(c->conn, t->number, 0, block, t->shard->now_ns); /* as above */
+        (void)nacre_chan_send(c->conn, t->number, 0, fit(t, block), t->shard->now_ns); /* as above */
         nacre_tunnel_room(t);
     }
     nacre_connection_touch(c);
@@ -352,6 +370,7 @@ void nacre_tunnel_channel_closed(struct tunnel *t)
         c->ends[t->number].tunnel = NULL;
     list_remove(&t->sibling);
     t->connection = NULL;
+    c->held -= t->queued;
     if (t->stage == TUNNEL_OPEN)
         emit_closed(c, t->address, t->port);
     bool drains =
@@ -388,10 +407,12 @@ void nacre_tunnel_failed(struct tunnel *t, enum nacre_error error)
     }
     if (t->stage != TUNNEL_OPEN || t->failed)
         return;
+    size_t queued = t->queued;
     t->failed = true;
     t->sending = false;
-    nacre_chan_consumed(c->conn, t->number, t->queued, t->shard->now_ns);
     t->queued = 0; /* the bytes themselves stay put until IO_GONE: a send may be in flight */
+    c->held -= queued;
+    nacre_chan_consumed(c->conn, t->number, queued, t->shard->now_ns);
     nacre_tunnel_error(c, NACRE_E_FORWARD_DATA, t->address, t->port, nacre_error_text((int)error));
     (void)nacre_chan_close(c->conn, t->number, t->shard->now_ns); /* closing twice is fine */
     nacre_connection_touch(c);
