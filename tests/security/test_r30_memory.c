@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -372,6 +373,147 @@ Test(security, r30_small_data_from_a_tunnel_does_not_hold_big_blocks, .timeout =
     close(listener);
     unlink(path);
     server_free(s);
+}
+
+/* ---- tunnels that end for want of memory --------------------------------------------------------------------------
+ */
+
+/* Nothing is left for the only worker's packets, until it is given back. */
+static struct block *take_all_memory(struct server *s)
+{
+    struct block *taken = NULL;
+    atomic_store(&s->nacre->memory.limit, 1);
+    for (struct block *b; (b = nacre_pool_alloc(&s->nacre->shards[0].pool, 1)) != NULL; taken = b)
+        b->next = taken;
+    return taken;
+}
+
+static void give_back_memory(struct server *s, struct block *taken)
+{
+    for (struct block *next; taken != NULL; taken = next) {
+        next = taken->next;
+        nacre_block_release(taken);
+    }
+    atomic_store(&s->nacre->memory.limit, 0);
+}
+
+/* The client's connection has ended, and the server takes another. */
+static void expect_one_end(struct server *s, struct client *c, struct block *taken)
+{
+    struct client other;
+    struct server_seen e;
+    cr_expect(client_wait_end(c));
+    cr_assert(server_wait(s, EVENT_DISCONNECTED, 0, &e));
+    cr_expect_eq(e.code, NACRE_E_NOBUFS, "%d %s", e.code, e.text);
+    give_back_memory(s, taken);
+    client_free(c);
+    cr_assert(server_wait_empty(s));
+    cr_assert(client_start(&other, s->port));
+    client_free(&other);
+    cr_expect(server_wait_empty(s));
+    server_free(s);
+}
+
+/* A window cannot be granted when the far end has taken bytes, unless these have made room. */
+Test(security, r30_a_tunnel_whose_window_cannot_be_granted_ends_its_connection_alone, .timeout = 240)
+{
+    enum {
+        SENT = 400 * 1024
+    };
+    struct server *s = server_new();
+    struct client c, other;
+    char path[64];
+    static uint8_t junk[CHUNK], got[SENT];
+    int listener = far_end(path, sizeof path);
+    size_t len = 0;
+    const struct timeval patience = {.tv_usec = 500000};
+    s->handlers.on_ssh_tunnel_requested = accept_tunnel;
+    server_set(s, "WorkerThreads=1");
+    server_set(s, "ChannelWindowMax=32768");
+    server_start(s, 1);
+    cr_assert(client_start(&c, s->port));
+    int ch = open_tunnel(&c, path);
+    int far = accept(listener, NULL, NULL);
+    for (size_t i = 0; i < SENT / sizeof junk; i++) {
+        memset(junk, (int)i, sizeof junk);
+        cr_assert(client_send(&c, ch, junk, sizeof junk));
+    }
+    client_pump(&c, 500);
+    struct block *taken = take_all_memory(s);
+    cr_assert_eq(setsockopt(far, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience), 0);
+    for (ssize_t n; len < SENT && (n = recv(far, got + len, SENT - len, 0)) > 0;)
+        len += (size_t)n;
+    give_back_memory(s, taken);
+    for (size_t i = 0; i < len; i++)
+        cr_assert_eq(got[i], (uint8_t)(i / sizeof junk), "%zu of %zu", i, len);
+    close(far);
+    close(listener);
+    unlink(path);
+    client_free(&c);
+    cr_assert(server_wait_empty(s));
+    cr_expect_eq(s->nacre->shards[0].draining, 0);
+    cr_assert(client_start(&other, s->port));
+    client_free(&other);
+    server_free(s);
+}
+
+/* Nor can the client be told of who has connected to its listener. */
+Test(security, r30_a_tunnel_that_cannot_be_announced_ends_its_connection_alone, .timeout = 240)
+{
+    struct server *s = server_new();
+    struct client c;
+    char path[64];
+    uint8_t data[256];
+    struct wr w = wr_over(data, sizeof data);
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    close(far_end(path, sizeof path));
+    unlink(path);
+    s->handlers.on_ssh_tunnel_requested = accept_tunnel;
+    server_set(s, "WorkerThreads=1");
+    server_start(s, 1);
+    cr_assert(client_start(&c, s->port));
+    wr_cstring(&w, path);
+    cr_assert_eq(nacre_conn_global_request(c.conn, span_str("streamlocal-forward@openssh.com"), true, wr_span(&w),
+                                           nacre_clock_ns()),
+                 NACRE_OK);
+    cr_assert(client_wait_unsigned(&c, &c.global_granted, 1));
+    struct block *taken = take_all_memory(s);
+    (void)snprintf(a.sun_path, sizeof a.sun_path, "%s", path);
+    int far = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    cr_assert_eq(connect(far, (const struct sockaddr *)&a, sizeof a), 0);
+    expect_one_end(s, &c, taken);
+    close(far);
+}
+
+static struct block *taken_in_handler;
+
+static void accept_without_memory(nacre_server *n, struct nacre_ssh_tunnel_requested *e, void *context)
+{
+    (void)n;
+    taken_in_handler = take_all_memory(context);
+    e->accept = true;
+}
+
+/* Nor that a tunnel has not come to be. */
+Test(security, r30_a_tunnel_that_cannot_be_refused_ends_its_connection_alone, .timeout = 240)
+{
+    struct server *s = server_new();
+    struct client c;
+    uint8_t data[256];
+    struct wr w = wr_over(data, sizeof data);
+    uint32_t number;
+    s->handlers.on_ssh_tunnel_requested = accept_without_memory;
+    server_set(s, "WorkerThreads=1");
+    server_start(s, 1);
+    cr_assert(client_start(&c, s->port));
+    wr_cstring(&w, "");
+    wr_cstring(&w, "");
+    wr_u32(&w, 0);
+    cr_assert_eq(
+        nacre_chan_open(c.conn, span_str("direct-streamlocal@openssh.com"), wr_span(&w), &number, nacre_clock_ns()),
+        NACRE_OK);
+    cr_assert(client_wait_end(&c));
+    expect_one_end(s, &c, taken_in_handler);
 }
 
 /* ---- the setting ----------------------------------------------------------------------------------------------- */

@@ -13,7 +13,8 @@
 #include "wire/namelist.h"
 #include "wire/rd.h"
 
-/* SSH must be running for what a command asks of a conn. */
+/* SSH must be running for what a command asks of a conn. Without memory for it the connection ends, and its channels
+ * may be gone. */
 static struct connection *running(struct shard *s, const struct command *k)
 {
     struct connection *c = nacre_table_find(&s->connections, k->id);
@@ -222,11 +223,12 @@ static void run_send(struct shard *s, struct command *k)
     struct channel *ch = channel_of(s, k);
     if (ch == NULL)
         return;
+    struct connection *c = ch->connection;
     struct block *b = k->block;
     k->block = NULL;
-    (void)nacre_chan_send(ch->connection->conn, ch->number, k->number, b,
+    (void)nacre_chan_send(c->conn, ch->number, k->number, b,
                           s->now_ns); /* fails when it has closed: told by its event */
-    nacre_connection_touch(ch->connection);
+    nacre_connection_touch(c);
 }
 
 static void run_eof(struct shard *s, struct command *k)
@@ -234,8 +236,9 @@ static void run_eof(struct shard *s, struct command *k)
     struct channel *ch = channel_of(s, k);
     if (ch == NULL)
         return;
-    (void)nacre_chan_send_eof(ch->connection->conn, ch->number, s->now_ns); /* as above */
-    nacre_connection_touch(ch->connection);
+    struct connection *c = ch->connection;
+    (void)nacre_chan_send_eof(c->conn, ch->number, s->now_ns); /* as above */
+    nacre_connection_touch(c);
 }
 
 static void run_close(struct shard *s, struct command *k)
@@ -243,8 +246,9 @@ static void run_close(struct shard *s, struct command *k)
     struct channel *ch = channel_of(s, k);
     if (ch == NULL)
         return;
-    (void)nacre_chan_close(ch->connection->conn, ch->number, s->now_ns); /* closing twice is fine */
-    nacre_connection_touch(ch->connection);
+    struct connection *c = ch->connection;
+    (void)nacre_chan_close(c->conn, ch->number, s->now_ns); /* closing twice is fine */
+    nacre_connection_touch(c);
 }
 
 static void run_request(struct shard *s, struct command *k)

@@ -284,20 +284,23 @@ static void drained(struct tunnel *t, size_t len)
         nacre_timer_arm(&t->shard->timers, &t->timer, t->shard->now_ns + drain_ns);
 }
 
+/* Without memory to grant the window the connection ends, and has let go of the tunnel. So what was sent is forgotten
+ * before. */
 void nacre_tunnel_sent(struct tunnel *t, size_t len)
 {
+    struct connection *c = t->connection;
     t->sending = false;
     if (t->failed)
         return;
     t->queued -= len;
-    if (t->connection != NULL && t->stage == TUNNEL_OPEN) {
-        t->connection->held -= len;
-        nacre_chan_consumed(t->connection->conn, t->number, len, t->shard->now_ns);
-        nacre_connection_touch(t->connection);
-    }
     drop_sent(t, len);
     if (t->stage == TUNNEL_DRAINING)
         drained(t, len);
+    if (c != NULL && t->stage == TUNNEL_OPEN) {
+        c->held -= len;
+        nacre_chan_consumed(c->conn, t->number, len, t->shard->now_ns);
+        nacre_connection_touch(c);
+    }
     close_when_done(t);
     if (t->stage == TUNNEL_OPEN || t->stage == TUNNEL_DRAINING)
         push(t);

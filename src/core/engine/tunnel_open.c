@@ -229,6 +229,15 @@ void nacre_tunnel_resolved(struct tunnel *t, enum nacre_error error, const struc
         nacre_tunnel_connected(t, error);
 }
 
+/* Forgets a tunnel that did not come to be: before its client is told, since without memory for that the connection
+ * ends, and lets go of all that it has. */
+static void abandon(struct tunnel *t)
+{
+    list_remove(&t->sibling);
+    t->connection = NULL;
+    nacre_tunnel_let_go(t);
+}
+
 /* A socket that did not connect is let go under a tunnel of its own, and the next address gets a new one. */
 static bool try_next(struct tunnel *t)
 {
@@ -244,19 +253,12 @@ static bool try_next(struct tunnel *t)
     next->next_address = t->next_address;
     next->stage = TUNNEL_CONNECTING;
     t->addresses = NULL;
+    abandon(t);
     nacre_timer_arm(&next->shard->timers, &next->timer, next->shard->now_ns + connect_ns);
     enum nacre_error e = connect_next(next);
     if (e != NACRE_OK)
         nacre_tunnel_connected(next, e);
     return true;
-}
-
-/* Forgets a tunnel that did not come to be. */
-static void abandon(struct tunnel *t)
-{
-    list_remove(&t->sibling);
-    t->connection = NULL;
-    nacre_tunnel_let_go(t);
 }
 
 static void succeed(struct tunnel *t)
@@ -267,8 +269,9 @@ static void succeed(struct tunnel *t)
     free(t->addresses);
     t->addresses = NULL;
     if (!nacre_channel_reserve(c, t->number)) {
-        refuse(c, t->serial, OPEN_RESOURCE_SHORTAGE, "out of memory");
+        uint64_t serial = t->serial;
         abandon(t);
+        refuse(c, serial, OPEN_RESOURCE_SHORTAGE, "out of memory");
         return;
     }
     c->ends[t->number].tunnel = t;
@@ -294,12 +297,13 @@ void nacre_tunnel_connected(struct tunnel *t, enum nacre_error error)
         succeed(t);
         return;
     }
-    if (!try_next(t)) {
-        const char *why = nacre_error_text((int)error);
-        nacre_tunnel_error(c, NACRE_E_FORWARD_CONNECT, t->address, t->port, why);
-        refuse(c, t->serial, OPEN_CONNECT_FAILED, why);
-    }
+    if (try_next(t))
+        return;
+    uint64_t serial = t->serial;
+    const char *why = nacre_error_text((int)error);
+    nacre_tunnel_error(c, NACRE_E_FORWARD_CONNECT, t->address, t->port, why);
     abandon(t);
+    refuse(c, serial, OPEN_CONNECT_FAILED, why);
 }
 
 /* ---- reverse --------------------------------------------------------------------------------------------------- */
@@ -420,6 +424,11 @@ void nacre_forward_accepted(struct forward *f, io_socket socket)
         nacre_connection_touch(c);
         return;
     }
+    if (c->stage != STAGE_RUNNING)
+        return; /* without memory to tell the client, and the tunnel went with its connection */
+    if (e == NACRE_OK)
+        (void)nacre_chan_close(c->conn, t->number, c->shard->now_ns); /* once the client has confirmed it */
+    e = e == NACRE_OK ? NACRE_E_NOBUFS : e;
     nacre_tunnel_error(c, NACRE_E_FORWARD_DATA, t->address, t->port, nacre_error_text((int)e));
     abandon(t);
 }
