@@ -102,6 +102,44 @@ Test(security, r30_paused_channels_hold_no_more_than_the_budget, .timeout = 240)
     server_free(s);
 }
 
+/* The data of a channel that has closed gives no window to the one that has its number now. */
+Test(security, r30_a_closed_channels_data_gives_the_next_one_no_window, .timeout = 240)
+{
+    enum {
+        WINDOW = 65536
+    };
+    struct server *s = server_new();
+    struct client c;
+    struct server_seen closing, later;
+    static uint8_t junk[WINDOW];
+    s->handlers.on_ssh_channel_opened = pause_first;
+    server_set(s, "WorkerThreads=1");
+    server_set(s, "ChannelWindowMax=65536");
+    server_start(s, 1);
+    cr_assert(client_start(&c, s->port));
+    int ch = client_open(&c, "session");
+    cr_assert(server_wait(s, EVENT_SSH_CHANNEL_OPENED, 0, &closing));
+    cr_assert(client_send(&c, ch, junk, sizeof junk));
+    cr_assert_eq(nacre_chan_close(c.conn, (uint32_t)ch, nacre_clock_ns()), NACRE_OK);
+    cr_assert(client_wait(&c, &c.channels[ch].closed));
+    cr_assert_eq(client_open(&c, "session"), ch, "it has its number");
+    cr_assert(server_wait(s, EVENT_SSH_CHANNEL_OPENED, 1, &later));
+    cr_assert(client_send(&c, ch, junk, sizeof junk));
+    client_pump(&c, 200);
+    cr_assert_eq(nacre_chan_find(c.conn, (uint32_t)ch)->window_out, 0);
+
+    cr_assert_eq(nacre_resume_channel(s->nacre, closing.channel), 0);
+    cr_assert(server_wait(s, EVENT_SSH_CHANNEL_CLOSED, 0, NULL));
+    client_pump(&c, 200);
+    cr_expect_eq(nacre_chan_find(c.conn, (uint32_t)ch)->window_out, 0, "%u",
+                 nacre_chan_find(c.conn, (uint32_t)ch)->window_out);
+    cr_assert_eq(nacre_resume_channel(s->nacre, later.channel), 0);
+    client_pump(&c, 200);
+    cr_expect_eq(nacre_chan_find(c.conn, (uint32_t)ch)->window_out, WINDOW);
+    client_free(&c);
+    server_free(s);
+}
+
 /* ---- data that the peer does not take -------------------------------------------------------------------------- */
 
 static void fill(nacre_server *n, struct nacre_ssh_channel_request *e, void *context)

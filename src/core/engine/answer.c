@@ -79,6 +79,12 @@ static bool is_live(const struct channel *ch, int64_t id)
     return ch != NULL && ch->slot.id == id;
 }
 
+/* A channel that the peer has closed lives on until its events are back, while its number may be another's. */
+static bool has_number(struct connection *c, const struct channel *ch, int64_t id)
+{
+    return is_live(ch, id) && nacre_channel_of(c, ch->number) == ch;
+}
+
 /* The event of a question goes out again, as another. */
 static void send_again(struct connection *c, struct event *e, enum event_type type)
 {
@@ -225,7 +231,7 @@ static bool is_question(enum event_type type)
 void nacre_answer_event(struct connection *c, struct event *e)
 {
     bool running = c->stage == STAGE_RUNNING;
-    if (e->type == EVENT_SSH_CHANNEL_DATA_IN && running && is_live(e->channel, e->channel_id))
+    if (e->type == EVENT_SSH_CHANNEL_DATA_IN && running && has_number(c, e->channel, e->channel_id))
         nacre_chan_consumed(c->conn, e->channel->number, e->data_len, c->shard->now_ns);
     if (e->type == EVENT_SSH_CHANNEL_CLOSED && is_live(e->channel, e->channel_id))
         nacre_channel_remove(e->channel);
