@@ -554,6 +554,50 @@ Test(security, r30_a_tunnel_that_cannot_be_refused_ends_its_connection_alone, .t
     expect_one_end(s, &c, taken_in_handler);
 }
 
+/* ---- records --------------------------------------------------------------------------------------------------- */
+
+static char gathered[64];
+
+static void gather(nacre_server *n, struct nacre_ssh_channel_data_in *e, void *context)
+{
+    size_t len = strlen(gathered);
+    (void)n;
+    cr_assert_lt(e->data_len, sizeof gathered - len);
+    memcpy(gathered + len, e->data, e->data_len);
+    server_note(context, (struct server_seen){.type = EVENT_SSH_CHANNEL_DATA_IN, .len = e->data_len});
+}
+
+/* The record became longer while it was gathered, and there is no memory for the longer one. */
+Test(security, r30_records_without_memory_keep_the_order_of_their_bytes, .timeout = 240)
+{
+    struct server *s = server_new();
+    struct client c;
+    struct server_seen opened;
+    s->handlers.on_ssh_channel_data_in = gather;
+    server_set(s, "WorkerThreads=1");
+    server_start(s, 1);
+    cr_assert(client_start(&c, s->port));
+    int ch = client_open(&c, "session");
+    cr_assert(server_wait(s, EVENT_SSH_CHANNEL_OPENED, 0, &opened));
+    cr_assert_eq(nacre_change_record_length(s->nacre, opened.channel, 10), 0);
+    cr_assert(client_send(&c, ch, "abcde", 5));
+    client_pump(&c, 200);
+    cr_assert_eq(server_count(s, EVENT_SSH_CHANNEL_DATA_IN), 0);
+    cr_assert_eq(nacre_change_record_length(s->nacre, opened.channel, 100000), 0);
+    cr_assert_eq(nacre_pause_channel(s->nacre, opened.channel), 0);
+    cr_assert(client_send(&c, ch, "fghij", 5));
+    client_pump(&c, 200);
+    struct block *taken = take_all_memory(s);
+    cr_assert_eq(nacre_resume_channel(s->nacre, opened.channel), 0);
+    cr_assert(server_wait(s, EVENT_SSH_CHANNEL_DATA_IN, 0, NULL));
+    give_back_memory(s, taken);
+    client_drop(&c);
+    cr_assert(server_wait(s, EVENT_DISCONNECTED, 0, NULL));
+    cr_expect_str_eq(gathered, "abcdefghij");
+    client_free(&c);
+    server_free(s);
+}
+
 /* ---- the setting ----------------------------------------------------------------------------------------------- */
 
 Test(security, r30_limits_are_read_and_refused)

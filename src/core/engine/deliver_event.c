@@ -206,6 +206,7 @@ static void deliver_ssh_channel_data_in(struct nacre_server *server, struct even
             continue;
         }
         if (!fill_record(server, e, need, &at, &left)) {
+            flush_record(server, e);
             data_in(server, e, at, left); /* without memory to gather it, it comes as it came: nothing is lost */
             return;
         }
