@@ -330,5 +330,7 @@ void nacre_pump_gone(struct connection *c)
     nacre_conn_free(c->conn);
     c->conn = NULL;
     nacre_question_drop_all(c);
+    if (c->owes_end)
+        nacre_connection_touch(c); /* a timer that fired while it was detached was not set again */
     nacre_connection_settle(c);
 }
