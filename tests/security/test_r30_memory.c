@@ -413,6 +413,49 @@ Test(security, r30_small_data_from_a_tunnel_does_not_hold_big_blocks, .timeout =
     server_free(s);
 }
 
+/* What closed channels have left for far ends that take nothing holds few sockets. */
+Test(security, r30_far_ends_that_take_nothing_hold_few_sockets, .timeout = 240)
+{
+    enum {
+        ROUNDS = 25,
+        A_ROUND = 8,
+        SENT = 256 * 1024,
+        MOST = 64,
+    };
+    struct server *s = server_new();
+    struct client c;
+    char path[64];
+    static uint8_t junk[SENT];
+    int listener = far_end(path, sizeof path), count = 0;
+    static int far[ROUNDS * A_ROUND];
+    s->handlers.on_ssh_tunnel_requested = accept_tunnel;
+    server_set(s, "WorkerThreads=1");
+    server_set(s, "MaxChannels=8");
+    server_start(s, 1);
+    cr_assert(client_start(&c, s->port));
+    for (int round = 0; round < ROUNDS; round++) {
+        for (int i = 0; i < A_ROUND; i++) {
+            for (int k = 0; k < A_ROUND; k++)
+                c.channels[k].opened = false;
+            int ch = open_tunnel(&c, path);
+            far[count++] = accept(listener, NULL, NULL);
+            cr_assert(client_send(&c, ch, junk, sizeof junk));
+            cr_assert_eq(nacre_chan_close(c.conn, (uint32_t)ch, nacre_clock_ns()), NACRE_OK);
+        }
+        client_pump(&c, 30);
+    }
+    uint32_t used = s->nacre->shards[0].tunnels.used;
+    cr_expect_gt(used, A_ROUND, "%u of %d wait", used, count);
+    cr_expect_leq(used, MOST, "%u of %d wait", used, count);
+    while (count != 0)
+        close(far[--count]);
+    client_free(&c);
+    cr_assert(server_wait_empty(s));
+    close(listener);
+    unlink(path);
+    server_free(s);
+}
+
 /* ---- tunnels that end for want of memory --------------------------------------------------------------------------
  */
 

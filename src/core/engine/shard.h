@@ -98,6 +98,7 @@ struct connection {
     size_t charged;      /* of the pool's budget, for what is not in blocks */
     unsigned plain_out;  /* of these, all but channel data, which windows bound */
     unsigned lookups;    /* of names, under way */
+    unsigned drains;     /* tunnels of its closed channels that still send */
     struct event *fresh_first, **fresh_last;
     unsigned fresh_mark;           /* changes when short data may not be added to earlier events any more */
     struct connection *fresh_next; /* on the shard's list of connections with fresh events */

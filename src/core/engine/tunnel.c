@@ -15,6 +15,7 @@ enum {
     GATHER_MAX = 2048,           /* up to here data is copied together */
     GATHER_BLOCK = 16 * 1024,
     DRAINING_MAX = 64 * 1024 * 1024, /* of a worker: what closed channels have left; more is dropped */
+    DRAINS_LEAST = 64, /* closed channels of a connection that may have left something, if MaxChannels is less */
 };
 
 /* How long a socket may take nothing of what a closed channel has left, and the same for all of it once the server
@@ -98,11 +99,19 @@ struct tunnel *nacre_tunnel_of(struct connection *c, uint32_t number)
     return number < c->end_room ? c->ends[number].tunnel : NULL;
 }
 
+static void end_drain(struct tunnel *t)
+{
+    struct connection *c = nacre_table_find(&t->shard->connections, t->drains_for);
+    t->shard->draining -= t->queued;
+    if (c != NULL)
+        c->drains--;
+}
+
 void nacre_tunnel_let_go(struct tunnel *t)
 {
     nacre_timer_cancel(&t->shard->timers, &t->timer);
     if (t->stage == TUNNEL_DRAINING)
-        t->shard->draining -= t->queued;
+        end_drain(t);
     if (!t->attached) {
         free_tunnel(t);
         return;
@@ -365,6 +374,15 @@ void nacre_tunnel_received(struct tunnel *t, struct block *block, size_t len)
 
 /* ---- ends ------------------------------------------------------------------------------------------------------ */
 
+/* Sockets that still send for closed channels have a bound as channels have, or who opens and closes them without end
+ * could take all descriptors. */
+static bool may_drain(const struct tunnel *t, const struct connection *c)
+{
+    int64_t channels = c->profile->settings.max_channels.number;
+    return t->queued <= DRAINING_MAX - t->shard->draining &&
+           c->drains < (channels > DRAINS_LEAST ? channels : DRAINS_LEAST);
+}
+
 /* The channel is gone. What it brought before still goes to the socket, for as long as that takes it. */
 void nacre_tunnel_channel_closed(struct tunnel *t)
 {
@@ -376,13 +394,14 @@ void nacre_tunnel_channel_closed(struct tunnel *t)
     c->held -= t->queued;
     if (t->stage == TUNNEL_OPEN)
         emit_closed(c, t->address, t->port);
-    bool drains =
-        t->stage == TUNNEL_OPEN && t->first != NULL && !t->failed && t->queued <= DRAINING_MAX - t->shard->draining;
+    bool drains = t->stage == TUNNEL_OPEN && t->first != NULL && !t->failed && may_drain(t, c);
     if (!drains) {
         nacre_tunnel_let_go(t);
         return;
     }
     t->stage = TUNNEL_DRAINING;
+    t->drains_for = c->slot.id;
+    c->drains++;
     t->shard->draining += t->queued;
     nacre_timer_arm(&t->shard->timers, &t->timer, t->shard->now_ns + (t->shard->stopping ? stop_drain_ns : drain_ns));
     if (t->receiving)

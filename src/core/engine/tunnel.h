@@ -38,6 +38,7 @@ struct tunnel {
     struct slot slot;
     struct shard *shard;
     struct connection *connection; /* NULL: it has let go */
+    int64_t drains_for;            /* the connection that counts it among its drains */
     struct list sibling;           /* of the connection's tunnels */
     enum tunnel_stage stage;
     enum tunnel_direction direction;
