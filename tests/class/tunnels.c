@@ -92,7 +92,7 @@ int tunnels_listen_unix(const char *path)
     struct sockaddr_un a = unix_address(path);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     cr_assert_eq(bind(fd, (const struct sockaddr *)&a, sizeof a), 0);
-    cr_assert_eq(listen(fd, 16), 0);
+    cr_assert_eq(listen(fd, 64), 0);
     return fd;
 }
 

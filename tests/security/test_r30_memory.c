@@ -4,9 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "engine/server.h"
@@ -15,20 +12,13 @@
 #include "support/pair.h"
 #include "support/refusal.h"
 #include "support/server.h"
-#include "wire/wr.h"
+#include "support/shortage.h"
 
 enum {
     LIMIT = 16 * 1024 * 1024,
     CHANNELS = 24,
     CHUNK = 16 * 1024,
 };
-
-static size_t memory_used(struct server *s)
-{
-    char text[32];
-    cr_assert_eq(nacre_config(s->nacre, "MemoryUsed", text, sizeof text), 0);
-    return strtoull(text, NULL, 10);
-}
 
 /* ---- data that the application does not take ------------------------------------------------------------------- */
 
@@ -41,21 +31,6 @@ static void pause_first(nacre_server *n, struct nacre_ssh_channel_opened *e, voi
         cr_assert_eq(nacre_pause_channel(n, e->channel_id), 0);
     server_note(s, (struct server_seen){
                        .type = EVENT_SSH_CHANNEL_OPENED, .connection = e->connection_id, .channel = e->channel_id});
-}
-
-/* Sends on all channels until nothing moves for two seconds, or the connection has ended. */
-static void send_all_it_may(struct client *c, const int *channels, size_t count)
-{
-    static uint8_t junk[CHUNK];
-    size_t before;
-    do {
-        before = c->sent_bytes;
-        for (size_t i = 0; i < count && !c->ended; i++)
-            (void)client_send(c, channels[i], junk, sizeof junk);
-        client_pump(c, 20);
-        if (c->sent_bytes == before)
-            client_pump(c, 2000);
-    } while (!c->ended && c->sent_bytes != before);
 }
 
 Test(security, r30_paused_channels_hold_no_more_than_the_budget, .timeout = 240)
@@ -79,9 +54,9 @@ Test(security, r30_paused_channels_hold_no_more_than_the_budget, .timeout = 240)
     int echo = client_open(&other, "session");
     cr_assert_geq(echo, 0);
 
-    send_all_it_may(&greedy, channels, CHANNELS);
-    cr_expect_gt(memory_used(s), LIMIT / 2, "%zu: it got somewhere", memory_used(s));
-    cr_expect_leq(memory_used(s), LIMIT);
+    shortage_fill(&greedy, channels, CHANNELS);
+    cr_expect_gt(shortage_used(s), LIMIT / 2, "%zu: it got somewhere", shortage_used(s));
+    cr_expect_leq(shortage_used(s), LIMIT);
 
     cr_assert(client_send(&other, echo, "still here", 10));
     cr_assert(client_wait_count(&other, &other.channels[echo].received, 10), "the other goes on");
@@ -176,7 +151,7 @@ Test(security, r30_the_connection_that_holds_most_is_ended, .timeout = 240)
             break;
         greedy.channels[ch].stalled = true;
         (void)client_request(&greedy, ch, "fill", span_of(NULL, 0));
-        cr_expect_leq(memory_used(s), LIMIT);
+        cr_expect_leq(shortage_used(s), LIMIT);
     }
     cr_assert(client_wait_end(&greedy));
     cr_assert(server_wait(s, EVENT_DISCONNECTED, 0, &e));
@@ -281,322 +256,6 @@ Test(security, r30_small_data_held_does_not_hold_big_blocks, .timeout = 240)
     server_free(s);
 }
 
-/* ---- tunnels --------------------------------------------------------------------------------------------------- */
-
-static void accept_tunnel(nacre_server *n, struct nacre_ssh_tunnel_requested *e, void *context)
-{
-    (void)n;
-    (void)context;
-    e->accept = true;
-}
-
-/* A far end that takes no more than a socket's buffer. */
-static int far_end(char *path, size_t size)
-{
-    struct sockaddr_un a = {.sun_family = AF_UNIX};
-    (void)snprintf(path, size, "/tmp/nacre-test-%d-far", (int)getpid());
-    (void)unlink(path);
-    (void)snprintf(a.sun_path, sizeof a.sun_path, "%s", path);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    cr_assert_eq(bind(fd, (const struct sockaddr *)&a, sizeof a), 0);
-    cr_assert_eq(listen(fd, 128), 0);
-    return fd;
-}
-
-static int open_tunnel(struct client *c, const char *path)
-{
-    uint8_t data[256];
-    struct wr w = wr_over(data, sizeof data);
-    uint32_t number;
-    wr_cstring(&w, path);
-    wr_cstring(&w, "");
-    wr_u32(&w, 0);
-    cr_assert_eq(
-        nacre_chan_open(c->conn, span_str("direct-streamlocal@openssh.com"), wr_span(&w), &number, nacre_clock_ns()),
-        NACRE_OK);
-    cr_assert(client_wait(c, &c->channels[number].opened));
-    return (int)number;
-}
-
-/* What waits for tunnels' far ends is held for their connection, so that it is the one that goes. */
-Test(security, r30_what_tunnels_hold_is_their_connections, .timeout = 240)
-{
-    struct server *s = server_new();
-    struct client greedy, other;
-    int channels[CHANNELS];
-    char setting[40], path[64];
-    static uint8_t junk[CHUNK];
-    int far = far_end(path, sizeof path);
-    s->handlers.on_ssh_channel_opened = pause_first;
-    s->handlers.on_ssh_tunnel_requested = accept_tunnel;
-    s->records_data = false;
-    (void)snprintf(setting, sizeof setting, "MemoryLimit=%d", LIMIT);
-    server_set(s, setting);
-    server_set(s, "WorkerThreads=1");
-    server_start(s, 2);
-    cr_assert(client_start(&other, s->port));
-    int paused = client_open(&other, "session");
-    cr_assert(client_start(&greedy, s->port));
-    for (int i = 0; i < 30; i++)
-        cr_assert(client_send(&other, paused, junk, sizeof junk));
-    client_pump(&other, 500);
-    for (int i = 0; i < CHANNELS; i++)
-        channels[i] = open_tunnel(&greedy, path);
-
-    send_all_it_may(&greedy, channels, CHANNELS);
-    cr_expect_gt(memory_used(s), LIMIT / 2, "%zu: it got somewhere", memory_used(s));
-    client_pump(&other, 200);
-    cr_expect_not(other.ended, "who holds little stays");
-    client_reset(&greedy);
-    client_free(&greedy);
-    client_free(&other);
-    close(far);
-    unlink(path);
-    server_free(s);
-}
-
-/* As above, with a tunnel whose far end takes nothing. */
-Test(security, r30_small_data_for_a_tunnel_does_not_hold_big_blocks, .timeout = 240)
-{
-    struct server *s = server_new();
-    struct client c;
-    char path[64];
-    static uint8_t junk[3000];
-    int far = far_end(path, sizeof path);
-    s->handlers.on_ssh_tunnel_requested = accept_tunnel;
-    server_set(s, "WorkerThreads=1");
-    server_start(s, 1);
-    cr_assert(client_start(&c, s->port));
-    int ch = open_tunnel(&c, path);
-    for (int i = 0; i < 400; i++) {
-        cr_assert(client_send(&c, ch, junk, sizeof junk));
-        client_pump(&c, 2);
-    }
-    size_t held = server_pool_bytes(s);
-    cr_expect_lt(held, (size_t)4 * 400 * sizeof junk + 1024 * 1024, "%zu", held);
-    client_free(&c);
-    close(far);
-    unlink(path);
-    server_free(s);
-}
-
-/* And the other way: the far end sends little at a time to a client that takes nothing. */
-Test(security, r30_small_data_from_a_tunnel_does_not_hold_big_blocks, .timeout = 240)
-{
-    enum {
-        WINDOW = 32768
-    };
-    struct server *s = server_new();
-    struct client c;
-    char path[64];
-    static uint8_t junk[1500];
-    int listener = far_end(path, sizeof path);
-    s->handlers.on_ssh_tunnel_requested = accept_tunnel;
-    server_set(s, "WorkerThreads=1");
-    server_start(s, 1);
-    client_init(&c);
-    c.config.window_bytes = c.config.window_max = WINDOW;
-    cr_assert(client_connect(&c, s->port) && client_login(&c, "user", "pw"));
-    int ch = open_tunnel(&c, path);
-    c.channels[ch].stalled = true;
-    int far = accept(listener, NULL, NULL);
-    for (int i = 0; i < 180; i++) {
-        cr_assert_eq(send(far, junk, sizeof junk, MSG_DONTWAIT | MSG_NOSIGNAL), (ssize_t)sizeof junk);
-        client_pump(&c, 2);
-    }
-    size_t held = server_pool_bytes(s);
-    cr_expect_lt(held, (size_t)4 * 180 * sizeof junk + 1024 * 1024, "%zu", held);
-    client_free(&c);
-    close(far);
-    close(listener);
-    unlink(path);
-    server_free(s);
-}
-
-/* What closed channels have left for far ends that take nothing holds few sockets. */
-Test(security, r30_far_ends_that_take_nothing_hold_few_sockets, .timeout = 240)
-{
-    enum {
-        ROUNDS = 25,
-        A_ROUND = 8,
-        SENT = 256 * 1024,
-        MOST = 64,
-    };
-    struct server *s = server_new();
-    struct client c;
-    char path[64];
-    static uint8_t junk[SENT];
-    int listener = far_end(path, sizeof path), count = 0;
-    static int far[ROUNDS * A_ROUND];
-    s->handlers.on_ssh_tunnel_requested = accept_tunnel;
-    server_set(s, "WorkerThreads=1");
-    server_set(s, "MaxChannels=8");
-    server_start(s, 1);
-    cr_assert(client_start(&c, s->port));
-    for (int round = 0; round < ROUNDS; round++) {
-        for (int i = 0; i < A_ROUND; i++) {
-            for (int k = 0; k < A_ROUND; k++)
-                c.channels[k].opened = false;
-            int ch = open_tunnel(&c, path);
-            far[count++] = accept(listener, NULL, NULL);
-            cr_assert(client_send(&c, ch, junk, sizeof junk));
-            cr_assert_eq(nacre_chan_close(c.conn, (uint32_t)ch, nacre_clock_ns()), NACRE_OK);
-        }
-        client_pump(&c, 30);
-    }
-    uint32_t used = s->nacre->shards[0].tunnels.used;
-    cr_expect_gt(used, A_ROUND, "%u of %d wait", used, count);
-    cr_expect_leq(used, MOST, "%u of %d wait", used, count);
-    while (count != 0)
-        close(far[--count]);
-    client_free(&c);
-    cr_assert(server_wait_empty(s));
-    close(listener);
-    unlink(path);
-    server_free(s);
-}
-
-/* ---- tunnels that end for want of memory --------------------------------------------------------------------------
- */
-
-/* Nothing is left for the only worker's packets, until it is given back. */
-static struct block *take_all_memory(struct server *s)
-{
-    struct block *taken = NULL;
-    atomic_store(&s->nacre->memory.limit, 1);
-    for (struct block *b; (b = nacre_pool_alloc(&s->nacre->shards[0].pool, 1)) != NULL; taken = b)
-        b->next = taken;
-    return taken;
-}
-
-static void give_back_memory(struct server *s, struct block *taken)
-{
-    for (struct block *next; taken != NULL; taken = next) {
-        next = taken->next;
-        nacre_block_release(taken);
-    }
-    atomic_store(&s->nacre->memory.limit, 0);
-}
-
-/* The client's connection has ended, and the server takes another. */
-static void expect_one_end(struct server *s, struct client *c, struct block *taken)
-{
-    struct client other;
-    struct server_seen e;
-    cr_expect(client_wait_end(c));
-    cr_assert(server_wait(s, EVENT_DISCONNECTED, 0, &e));
-    cr_expect_eq(e.code, NACRE_E_NOBUFS, "%d %s", e.code, e.text);
-    give_back_memory(s, taken);
-    client_free(c);
-    cr_assert(server_wait_empty(s));
-    cr_assert(client_start(&other, s->port));
-    client_free(&other);
-    cr_expect(server_wait_empty(s));
-    server_free(s);
-}
-
-/* A window cannot be granted when the far end has taken bytes, unless these have made room. */
-Test(security, r30_a_tunnel_whose_window_cannot_be_granted_ends_its_connection_alone, .timeout = 240)
-{
-    enum {
-        SENT = 400 * 1024
-    };
-    struct server *s = server_new();
-    struct client c, other;
-    char path[64];
-    static uint8_t junk[CHUNK], got[SENT];
-    int listener = far_end(path, sizeof path);
-    size_t len = 0;
-    const struct timeval patience = {.tv_usec = 500000};
-    s->handlers.on_ssh_tunnel_requested = accept_tunnel;
-    server_set(s, "WorkerThreads=1");
-    server_set(s, "ChannelWindowMax=32768");
-    server_start(s, 1);
-    cr_assert(client_start(&c, s->port));
-    int ch = open_tunnel(&c, path);
-    int far = accept(listener, NULL, NULL);
-    for (size_t i = 0; i < SENT / sizeof junk; i++) {
-        memset(junk, (int)i, sizeof junk);
-        cr_assert(client_send(&c, ch, junk, sizeof junk));
-    }
-    client_pump(&c, 500);
-    struct block *taken = take_all_memory(s);
-    cr_assert_eq(setsockopt(far, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience), 0);
-    for (ssize_t n; len < SENT && (n = recv(far, got + len, SENT - len, 0)) > 0;)
-        len += (size_t)n;
-    give_back_memory(s, taken);
-    for (size_t i = 0; i < len; i++)
-        cr_assert_eq(got[i], (uint8_t)(i / sizeof junk), "%zu of %zu", i, len);
-    close(far);
-    close(listener);
-    unlink(path);
-    client_free(&c);
-    cr_assert(server_wait_empty(s));
-    cr_expect_eq(s->nacre->shards[0].draining, 0);
-    cr_assert(client_start(&other, s->port));
-    client_free(&other);
-    server_free(s);
-}
-
-/* Nor can the client be told of who has connected to its listener. */
-Test(security, r30_a_tunnel_that_cannot_be_announced_ends_its_connection_alone, .timeout = 240)
-{
-    struct server *s = server_new();
-    struct client c;
-    char path[64];
-    uint8_t data[256];
-    struct wr w = wr_over(data, sizeof data);
-    struct sockaddr_un a = {.sun_family = AF_UNIX};
-    close(far_end(path, sizeof path));
-    unlink(path);
-    s->handlers.on_ssh_tunnel_requested = accept_tunnel;
-    server_set(s, "WorkerThreads=1");
-    server_start(s, 1);
-    cr_assert(client_start(&c, s->port));
-    wr_cstring(&w, path);
-    cr_assert_eq(nacre_conn_global_request(c.conn, span_str("streamlocal-forward@openssh.com"), true, wr_span(&w),
-                                           nacre_clock_ns()),
-                 NACRE_OK);
-    cr_assert(client_wait_unsigned(&c, &c.global_granted, 1));
-    struct block *taken = take_all_memory(s);
-    (void)snprintf(a.sun_path, sizeof a.sun_path, "%s", path);
-    int far = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    cr_assert_eq(connect(far, (const struct sockaddr *)&a, sizeof a), 0);
-    expect_one_end(s, &c, taken);
-    close(far);
-}
-
-static struct block *taken_in_handler;
-
-static void accept_without_memory(nacre_server *n, struct nacre_ssh_tunnel_requested *e, void *context)
-{
-    (void)n;
-    taken_in_handler = take_all_memory(context);
-    e->accept = true;
-}
-
-/* Nor that a tunnel has not come to be. */
-Test(security, r30_a_tunnel_that_cannot_be_refused_ends_its_connection_alone, .timeout = 240)
-{
-    struct server *s = server_new();
-    struct client c;
-    uint8_t data[256];
-    struct wr w = wr_over(data, sizeof data);
-    uint32_t number;
-    s->handlers.on_ssh_tunnel_requested = accept_without_memory;
-    server_set(s, "WorkerThreads=1");
-    server_start(s, 1);
-    cr_assert(client_start(&c, s->port));
-    wr_cstring(&w, "");
-    wr_cstring(&w, "");
-    wr_u32(&w, 0);
-    cr_assert_eq(
-        nacre_chan_open(c.conn, span_str("direct-streamlocal@openssh.com"), wr_span(&w), &number, nacre_clock_ns()),
-        NACRE_OK);
-    cr_assert(client_wait_end(&c));
-    expect_one_end(s, &c, taken_in_handler);
-}
-
 /* ---- records --------------------------------------------------------------------------------------------------- */
 
 static char gathered[64];
@@ -630,10 +289,10 @@ Test(security, r30_records_without_memory_keep_the_order_of_their_bytes, .timeou
     cr_assert_eq(nacre_pause_channel(s->nacre, opened.channel), 0);
     cr_assert(client_send(&c, ch, "fghij", 5));
     client_pump(&c, 200);
-    struct block *taken = take_all_memory(s);
+    struct block *taken = shortage_begin(s);
     cr_assert_eq(nacre_resume_channel(s->nacre, opened.channel), 0);
     cr_assert(server_wait(s, EVENT_SSH_CHANNEL_DATA_IN, 0, NULL));
-    give_back_memory(s, taken);
+    shortage_end(s, taken);
     client_drop(&c);
     cr_assert(server_wait(s, EVENT_DISCONNECTED, 0, NULL));
     cr_expect_str_eq(gathered, "abcdefghij");

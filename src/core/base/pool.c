@@ -8,6 +8,7 @@
 
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const struct {
     size_t size;   /* bytes at block->at */
@@ -211,6 +212,18 @@ void nacre_block_release(struct block *b)
     nacre_mutex_unlock(&p->lock);
     if (!kept)
         free(b);
+}
+
+struct block *nacre_block_fit(struct block *b)
+{
+    struct block *small = nacre_pool_alloc(b->pool, b->len);
+    if (small == NULL)
+        return b;
+    memcpy(small->at, b->at + b->start, b->len);
+    small->start = 0;
+    small->len = b->len;
+    nacre_block_release(b);
+    return small;
 }
 
 /* Takes up to `count` blocks out of the free list and gives them back to the system. How many stay. */

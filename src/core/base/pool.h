@@ -83,6 +83,9 @@ static inline bool block_is_sole(const struct block *b)
 /* Drops one reference; the last one returns the block. NULL is allowed. */
 void nacre_block_release(struct block *b);
 
+/* What is in `b` in a block that fits it, for the caller's reference to `b`; without memory for that, `b`. */
+struct block *nacre_block_fit(struct block *b);
+
 /* Gives kept free blocks back to the system. */
 void nacre_pool_trim(struct pool *p);
 

@@ -79,7 +79,7 @@ static bool is_live(const struct channel *ch, int64_t id)
     return ch != NULL && ch->slot.id == id;
 }
 
-/* A channel that the peer has closed lives on until its events are back, while its number may be another's. */
+/* A channel that has closed lives on until its events are back, while its number may be another's. */
 static bool has_number(struct connection *c, const struct channel *ch, int64_t id)
 {
     return is_live(ch, id) && nacre_channel_of(c, ch->number) == ch;
@@ -153,7 +153,7 @@ static void resolve(struct connection *c, const struct question *q, struct event
         return;
     }
     (void)nacre_conn_answer(c->conn, q->serial, &answer, c->shard->now_ns); /* no longer open: nothing to do */
-    if (q->type == EVENT_SSH_CHANNEL_OPEN_REQUEST && !a->accept && is_live(q->channel, q->channel_id))
+    if (q->type == EVENT_SSH_CHANNEL_OPEN_REQUEST && !a->accept && has_number(c, q->channel, q->channel_id))
         nacre_channel_remove(q->channel);
 }
 

@@ -72,14 +72,7 @@ static void keep_rest(struct connection *c, struct block *b)
     bool goes_on = c->logged_in && c->is_cut && may_feed(c);
     if (goes_on || (block_is_sole(b) && b->len > b->size / 2))
         return;
-    struct block *small = nacre_pool_alloc(&c->shard->pool, b->len);
-    if (small == NULL)
-        return; /* the big one does as well */
-    memcpy(small->at, b->at + b->start, b->len);
-    small->start = 0;
-    small->len = b->len;
-    c->input = small;
-    nacre_block_release(b);
+    c->input = nacre_block_fit(b);
 }
 
 static void feed(struct connection *c, struct block *b)

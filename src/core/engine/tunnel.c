@@ -338,16 +338,8 @@ void nacre_tunnel_room(struct tunnel *t)
 /* What has to wait in the channel's queue does so in a block that fits. */
 static struct block *fit(const struct tunnel *t, struct block *b)
 {
-    if (nacre_chan_queued(t->connection->conn, t->number) == 0 || !memory_is_waste(b, b->len))
-        return b;
-    struct block *small = nacre_pool_alloc(&t->shard->pool, b->len);
-    if (small == NULL)
-        return b; /* the big one does as well */
-    memcpy(small->at, b->at + b->start, b->len);
-    small->start = 0;
-    small->len = b->len;
-    nacre_block_release(b);
-    return small;
+    bool waits = nacre_chan_queued(t->connection->conn, t->number) != 0;
+    return waits && memory_is_waste(b, b->len) ? nacre_block_fit(b) : b;
 }
 
 void nacre_tunnel_received(struct tunnel *t, struct block *block, size_t len)
