@@ -174,6 +174,53 @@ Test(class_tunnels_memory, r30_far_ends_that_take_nothing_hold_few_sockets, .tim
     server_free(s);
 }
 
+static atomic_bool going_on;
+static _Atomic unsigned errors;
+
+static void wait_at_error(nacre_server *n, struct nacre_error_event *e, void *context)
+{
+    (void)n;
+    (void)e;
+    (void)context;
+    while (!atomic_load(&going_on))
+        usleep(1000);
+    atomic_fetch_add(&errors, 1);
+}
+
+/* Strangers who connect to a client's listener are refused while it has all channels it may have, and each is told: but
+ * no more of them than the application keeps up with. */
+Test(class_tunnels_memory, r30_strangers_at_a_listener_make_no_events_without_end, .timeout = 240)
+{
+    enum {
+        STRANGERS = 4000,
+        MOST = 2100
+    };
+    struct server *s = server_new();
+    struct client c;
+    const char *path = tunnels_own_path("far");
+    s->handlers.on_ssh_tunnel_requested = accept_tunnel;
+    s->handlers.on_error = wait_at_error;
+    server_set(s, "WorkerThreads=1");
+    server_set(s, "MaxChannels=1");
+    server_start(s, 2);
+    cr_assert(client_start(&c, s->port));
+    cr_assert_geq(client_open(&c, "session"), 0);
+    cr_assert(tunnels_ask_unix(&c, "streamlocal-forward@openssh.com", path));
+    for (int i = 0; i < STRANGERS; i++) {
+        char byte;
+        int fd = tunnels_connect_unix(path);
+        cr_assert_geq(fd, 0);
+        cr_assert_leq(recv(fd, &byte, 1, 0), 0, "refused");
+        close(fd);
+    }
+    atomic_store(&going_on, true);
+    client_free(&c);
+    cr_assert(server_wait_empty(s));
+    server_free(s);
+    cr_expect_gt(atomic_load(&errors), 0);
+    cr_expect_leq(atomic_load(&errors), MOST, "%u", atomic_load(&errors));
+}
+
 /* ---- no memory ------------------------------------------------------------------------------------------------- */
 
 /* The client's connection has ended, and the server takes another. */

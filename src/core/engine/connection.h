@@ -77,7 +77,10 @@ void nacre_pump_sent(struct connection *c, size_t len);
 void nacre_pump_failed(struct connection *c, enum nacre_error error);
 void nacre_pump_gone(struct connection *c);
 
-/* Works off the input of a few connections that have not logged in, first come first served. */
+/* The application has so many of its events to run that no more are to be made of what others do. */
+bool nacre_pump_is_behind(const struct connection *c);
+
+/* Works off the input of those who have not logged in, first come first served, for their share of the turn. */
 void nacre_pump_newcomers(struct shard *s);
 
 /* It is among them no more. */

@@ -25,10 +25,14 @@ enum {
  * it would be milliseconds. All newcomers together have as much. */
 static const int64_t share_ns = 100 * 1000;
 
+bool nacre_pump_is_behind(const struct connection *c)
+{
+    return c->plain_out >= EVENTS_OUT_MAX || c->events_out >= EVENTS_ALL_MAX;
+}
+
 static bool may_feed(const struct connection *c)
 {
-    return c->plain_out < EVENTS_OUT_MAX && c->events_out < EVENTS_ALL_MAX && !nacre_memory_holds_back(c) &&
-           nacre_conn_wants_input(c->conn);
+    return !nacre_pump_is_behind(c) && !nacre_memory_holds_back(c) && nacre_conn_wants_input(c->conn);
 }
 
 /* A question before login holds all input. The socket is read on all the same, up to a bound, so that a client that

@@ -411,7 +411,9 @@ void nacre_forward_accepted(struct forward *f, io_socket socket)
     struct connection *c = f->connection;
     const char *kind = f->is_unix ? "forwarded-streamlocal@openssh.com" : "forwarded-tcpip";
     struct tunnel *t = NULL;
-    if (c != NULL && c->stage == STAGE_RUNNING && write_origin(&w, f, socket))
+    /* Strangers can connect at any rate, and each that is refused is an event. */
+    bool welcome = c != NULL && c->stage == STAGE_RUNNING && !nacre_pump_is_behind(c);
+    if (welcome && write_origin(&w, f, socket))
         t = nacre_tunnel_new(c, TUNNEL_REVERSE, socket, f->address, f->port);
     if (t == NULL) {
         nacre_sock_close(socket);
