@@ -90,6 +90,10 @@ static bool set_size(int fd, uint64_t size)
 {
     int result;
 
+    if (size > INT64_MAX) {
+        errno = EFBIG;
+        return false;
+    }
     do
         result = ftruncate(fd, (off_t)size);
     while (result != 0 && errno == EINTR);
@@ -142,8 +146,6 @@ static enum sftp_status set_attributes(int fd, const struct sftp_attributes *a)
     const struct timespec times[2] = {{.tv_sec = a->atime}, {.tv_sec = a->mtime}};
     bool good = true;
 
-    if ((a->flags & SFTP_ATTR_SIZE) && a->size > INT64_MAX)
-        return SFTP_FAILURE;
     if (a->flags & SFTP_ATTR_SIZE)
         good = set_size(fd, a->size);
     if (good && (a->flags & SFTP_ATTR_PERMISSIONS))
@@ -350,7 +352,7 @@ enum sftp_status nacred_sftp_stat(const char *path, bool follow, struct sftp_att
 static bool set_size_beneath(int folder, const char *name, uint64_t size)
 {
     int fd = open_at(folder, name, O_WRONLY | O_NONBLOCK | O_NOCTTY, 0);
-    bool good = fd >= 0 && size <= INT64_MAX && set_size(fd, size);
+    bool good = fd >= 0 && set_size(fd, size);
     int failed = errno;
 
     if (fd >= 0)

@@ -251,8 +251,9 @@ def offsets():
             if s.status(6, text(handle) + struct.pack(">Q", offset) + text("xx")) == OK:
                 raise AssertionError("written beyond all files")
         for size in (1 << 63, (1 << 64) - 1):
-            if s.status(10, text(handle) + struct.pack(">IQ", 1, size)) == OK:
-                raise AssertionError("a size that no file has")
+            for kind, which in ((10, handle), (9, "/offsets")):
+                if s.status(kind, text(which) + struct.pack(">IQ", 1, size)) == OK:
+                    raise AssertionError("a size that no file has")
         same(os.path.getsize(inside("offsets")), 10)
         s.close(handle)
 

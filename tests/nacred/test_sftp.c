@@ -5,6 +5,8 @@
 #include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -104,4 +106,25 @@ Test(nacred_sftp, a_folder_that_does_not_open_is_none)
     is_out_of_memory = false;
     cr_assert_eq(nacred_sftp_folder_open("/", &folder), SFTP_OK);
     nacred_sftp_folder_close(folder);
+}
+
+/* What went before may have left any errno, that of nothing wrong among them. */
+Test(nacred_sftp, a_size_that_no_file_has_is_refused)
+{
+    static const struct sftp_attributes huge = {.flags = SFTP_ATTR_SIZE, .size = UINT64_C(1) << 63};
+    static const struct sftp_attributes none = {0};
+    struct sftp_file *file = NULL;
+    char folder[] = "/tmp/nacred-sftp-XXXXXX", path[sizeof folder + 8];
+
+    cr_assert_not_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/file", folder);
+    cr_assert(nacred_sftp_files_open_root(folder));
+    cr_assert_eq(nacred_sftp_file_open("/file", SFTP_OPEN_WRITE | SFTP_OPEN_CREATE, &none, &file), SFTP_OK);
+    errno = 0;
+    cr_expect_eq(nacred_sftp_set("/file", &huge), SFTP_FAILURE);
+    errno = 0;
+    cr_expect_eq(nacred_sftp_file_set(file, &huge), SFTP_FAILURE);
+    nacred_sftp_file_close(file);
+    cr_expect_eq(unlink(path), 0);
+    cr_expect_eq(rmdir(folder), 0);
 }
