@@ -31,8 +31,11 @@ static bool send_to_channel(struct relay *relay, const unsigned char *data, size
     nacre_server *server = relay->app->server;
     size_t taken = 0;
 
+    int result = nacre_send_bytes(server, relay->id, data, len);
+    if (result == NACRE_E_NOBUFS)
+        close_channel(relay); /* a message with a gap is none */
     /* Any other error is a channel that is closing: nobody is left to read this. */
-    if (nacre_send_bytes(server, relay->id, data, len) != NACRE_E_WOULDBLOCK)
+    if (result != NACRE_E_WOULDBLOCK)
         return true;
     nacre_get_bytes_sent(server, relay->id, &taken);
     if (taken >= len)

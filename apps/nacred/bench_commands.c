@@ -46,6 +46,8 @@ static size_t send(struct session *session, const void *data, size_t len, bool *
     int result = nacre_send_bytes(session->app->server, session->id, data, len);
 
     *gone = result != NACRE_OK && result != NACRE_E_WOULDBLOCK;
+    if (result == NACRE_E_NOBUFS)
+        nacre_close_channel(session->app->server, session->id); /* what follows a gap is no echo and no source */
     if (result != NACRE_E_WOULDBLOCK)
         return len;
     nacre_get_bytes_sent(session->app->server, session->id, &taken);
