@@ -226,8 +226,10 @@ static void run_send(struct shard *s, struct command *k)
     struct connection *c = ch->connection;
     struct block *b = k->block;
     k->block = NULL;
-    (void)nacre_chan_send(c->conn, ch->number, k->number, b,
-                          s->now_ns); /* fails when it has closed: told by its event */
+    enum nacre_error e = nacre_chan_send(c->conn, ch->number, k->number, b, s->now_ns);
+    /* The caller was told that these bytes go out. Other failures are told by the events of a channel that closes. */
+    if (e == NACRE_E_NOBUFS)
+        nacre_connection_close(c, e, "out of memory");
     nacre_connection_touch(c);
 }
 
@@ -237,7 +239,7 @@ static void run_eof(struct shard *s, struct command *k)
     if (ch == NULL)
         return;
     struct connection *c = ch->connection;
-    (void)nacre_chan_send_eof(c->conn, ch->number, s->now_ns); /* as above */
+    (void)nacre_chan_send_eof(c->conn, ch->number, s->now_ns); /* fails when it has closed: told by its event */
     nacre_connection_touch(c);
 }
 
@@ -259,7 +261,7 @@ static void run_request(struct shard *s, struct command *k)
     struct connection *c = ch->connection;
     enum nacre_error e = nacre_chan_request(c->conn, ch->number, span_str(k->kind), k->number != 0,
                                             span_of(k->data, k->data_len), s->now_ns);
-    /* The caller has been told that it will go out. Other failures are told by the events of a channel that closes. */
+    /* As above: it was said to go out. */
     if (e == NACRE_E_TOO_MUCH_QUEUED)
         nacre_connection_close(c, e, "A client does not take its data or answer, and requests pile up behind that.");
     else if (e == NACRE_E_NOBUFS)
