@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "class/tunnels.h"
-#include "engine/server.h"
 #include "support/shortage.h"
 
 enum {
@@ -151,6 +150,7 @@ Test(class_tunnels_memory, r30_far_ends_that_take_nothing_hold_few_sockets, .tim
     int listener = tunnels_listen_unix(path), count = 0;
     static int far[ROUNDS * A_ROUND];
     cr_assert(client_start(&c, s->port));
+    size_t before = server_descriptors();
     for (int round = 0; round < ROUNDS; round++) {
         for (int i = 0; i < A_ROUND; i++) {
             for (int k = 0; k < A_ROUND; k++)
@@ -162,9 +162,9 @@ Test(class_tunnels_memory, r30_far_ends_that_take_nothing_hold_few_sockets, .tim
         }
         client_pump(&c, 30);
     }
-    uint32_t used = s->nacre->shards[0].tunnels.used;
-    cr_expect_gt(used, A_ROUND, "%u of %d wait", used, count);
-    cr_expect_leq(used, MOST, "%u of %d wait", used, count);
+    size_t used = server_descriptors() - before - (size_t)count;
+    cr_expect_gt(used, A_ROUND, "%zu of %d wait", used, count);
+    cr_expect_leq(used, MOST, "%zu of %d wait", used, count);
     while (count != 0)
         close(far[--count]);
     client_free(&c);
@@ -273,7 +273,6 @@ Test(class_tunnels_memory, r30_a_tunnel_whose_window_cannot_be_granted_ends_its_
     unlink(path);
     client_free(&c);
     cr_assert(server_wait_empty(s));
-    cr_expect_eq(s->nacre->shards[0].draining, 0);
     cr_assert(client_start(&other, s->port));
     client_free(&other);
     server_free(s);
@@ -294,12 +293,12 @@ Test(class_tunnels_memory, r30_a_tunnel_that_cannot_be_announced_ends_its_connec
     close(far);
 }
 
-static struct block *taken_in_handler;
+static _Atomic(struct block *) taken_in_handler;
 
 static void accept_without_memory(nacre_server *n, struct nacre_ssh_tunnel_requested *e, void *context)
 {
     (void)n;
-    taken_in_handler = shortage_begin(context);
+    atomic_store(&taken_in_handler, shortage_begin(context));
     e->accept = true;
 }
 
@@ -314,5 +313,5 @@ Test(class_tunnels_memory, r30_a_tunnel_that_cannot_be_refused_ends_its_connecti
     cr_assert(client_start(&c, s->port));
     cr_assert_geq(tunnels_begin_open(&c, "direct-streamlocal@openssh.com", "", 0), 0);
     cr_assert(client_wait_end(&c));
-    expect_one_end(s, &c, taken_in_handler);
+    expect_one_end(s, &c, atomic_load(&taken_in_handler));
 }
