@@ -8,6 +8,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "channel_out.h"
+
 enum {
     READ_SIZE = 16 * 1024
 };
@@ -28,21 +30,9 @@ static void close_if_done(struct relay *relay)
 /* False when some had to be kept. */
 static bool send_to_channel(struct relay *relay, const unsigned char *data, size_t len)
 {
-    nacre_server *server = relay->app->server;
-    size_t taken = 0;
+    struct channel_out out = {.app = relay->app, .id = relay->id};
 
-    int result = nacre_send_bytes(server, relay->id, data, len);
-    if (result == NACRE_E_NOBUFS)
-        close_channel(relay); /* a message with a gap is none */
-    /* Any other error is a channel that is closing: nobody is left to read this. */
-    if (result != NACRE_E_WOULDBLOCK)
-        return true;
-    nacre_get_bytes_sent(server, relay->id, &taken);
-    if (taken >= len)
-        return true;
-    if (!nacred_queue_add(&relay->to_channel, data + taken, len - taken))
-        close_channel(relay);
-    return false;
+    return nacred_channel_send_or_keep(&out, data, len, &relay->to_channel);
 }
 
 static void socket_has_ended(struct relay *relay)

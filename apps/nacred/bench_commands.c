@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "channel_out.h"
+
 enum {
     SOURCE_BLOCK = 256 * 1024
 };
@@ -38,31 +40,22 @@ static void finish(struct session *session)
     nacre_close_channel(server, session->id);
 }
 
-/* Bytes the channel took; fewer than `len` only when on_ssh_channel_ready_to_send follows. One that is closing takes
- * everything, as nobody will miss it, and *gone says so. */
-static size_t send(struct session *session, const void *data, size_t len, bool *gone)
+/* nacred_channel_send() on the session's channel. */
+static long send(struct session *session, const void *data, size_t len)
 {
-    size_t taken = 0;
-    int result = nacre_send_bytes(session->app->server, session->id, data, len);
+    struct channel_out out = {.app = session->app, .peer = session->peer, .id = session->id};
 
-    *gone = result != NACRE_OK && result != NACRE_E_WOULDBLOCK;
-    if (result == NACRE_E_NOBUFS)
-        nacre_close_channel(session->app->server, session->id); /* what follows a gap is no echo and no source */
-    if (result != NACRE_E_WOULDBLOCK)
-        return len;
-    nacre_get_bytes_sent(session->app->server, session->id, &taken);
-    return taken;
+    return nacred_channel_send(&out, data, len);
 }
 
 static void pump_source(struct session *session)
 {
     while (session->source_left > 0) {
         size_t len = session->source_left < SOURCE_BLOCK ? (size_t)session->source_left : SOURCE_BLOCK;
-        bool gone;
-        size_t taken = send(session, source_block, len, &gone);
+        long taken = send(session, source_block, len);
 
-        session->source_left = gone ? 0 : session->source_left - taken;
-        if (taken < len || gone)
+        session->source_left = taken < 0 ? 0 : session->source_left - (size_t)taken;
+        if (taken < (long)len)
             return;
     }
     finish(session);
@@ -90,10 +83,9 @@ void nacred_bench_data(struct session *session, const uint8_t *data, size_t len)
 {
     if (session->work != WORK_BENCH_ECHO || session->bench_done)
         return;
-    bool gone;
-    size_t taken = queue_len(&session->echo_unsent) > 0 ? 0 : send(session, data, len, &gone);
-    if (taken < len)
-        keep_echo(session, data + taken, len - taken);
+    long taken = queue_len(&session->echo_unsent) > 0 ? 0 : send(session, data, len);
+    if (taken >= 0 && (size_t)taken < len)
+        keep_echo(session, data + taken, len - (size_t)taken);
 }
 
 void nacred_bench_eof(struct session *session)
@@ -109,8 +101,8 @@ static void pump_echo(struct session *session)
 
     if (queue_len(unsent) == 0)
         return;
-    bool gone;
-    nacred_queue_drop(unsent, send(session, queue_bytes(unsent), queue_len(unsent), &gone));
+    long taken = send(session, queue_bytes(unsent), queue_len(unsent));
+    nacred_queue_drop(unsent, taken < 0 ? queue_len(unsent) : (size_t)taken);
     if (queue_len(unsent) < QUEUE_LOW && session->paused) {
         session->paused = false;
         nacre_resume_channel(session->app->server, session->id);

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "channel_out.h"
 #include "launch.h"
 #include "log.h"
 #include "seats.h"
@@ -131,32 +132,14 @@ void nacred_child_session_eof(struct session *session)
 
 /* ---- the child's output ---- */
 
-/* What the child has written must not vanish silently, with what comes behind it told as if it were all. */
-static void give_up(struct output *output)
-{
-    nacred_log(LOG_LEVEL_ERROR, output->session->peer, "output", "out of memory, closing the channel");
-    nacre_close_channel(output->session->app->server, output->session->id);
-}
-
 /* The channel takes what it can; the rest is kept. False when some is kept. */
 static bool send_output(struct output *output, const unsigned char *data, size_t len)
 {
-    nacre_server *server = output->session->app->server;
-    nacre_channel_id id = output->session->id;
-    int result = output->is_stderr ? nacre_send_stderr(server, id, data, len) : nacre_send_bytes(server, id, data, len);
-    size_t taken = 0;
+    const struct session *session = output->session;
+    struct channel_out out = {
+        .app = session->app, .peer = session->peer, .id = session->id, .is_stderr = output->is_stderr};
 
-    if (result == NACRE_E_NOBUFS)
-        give_up(output);
-    /* Any other error is a channel that is closing: nobody is left to read this. */
-    if (result != NACRE_E_WOULDBLOCK)
-        return true;
-    nacre_get_bytes_sent(server, id, &taken);
-    if (taken >= len)
-        return true;
-    if (!nacred_queue_add(&output->unsent, data + taken, len - taken))
-        give_up(output);
-    return false;
+    return nacred_channel_send_or_keep(&out, data, len, &output->unsent);
 }
 
 static void output_has_ended(struct output *output)

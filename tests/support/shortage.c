@@ -10,7 +10,9 @@
 enum {
     CHUNK = 16 * 1024,
     BLOCK_MAX = 256 * 1024, /* no packet and no socket asks for more */
-    LOOKS = 5,              /* in a row that find nothing: what the worker had in use has come back by then */
+    SPARE = 1024 * 1024,    /* what the workers use by themselves */
+    APART_MS = 2,
+    LOOKS = 5, /* in a row that find nothing: what the worker had in use has come back by then */
     LOOK_US = 20000
 };
 
@@ -33,6 +35,22 @@ void shortage_fill(struct client *c, const int *channels, size_t count)
         if (c->sent_bytes == before)
             client_pump(c, 2000);
     } while (!c->ended && c->sent_bytes != before);
+}
+
+void shortage_trickle(struct client *c, int channel, size_t len, size_t count)
+{
+    static const uint8_t junk[CHUNK];
+    cr_assert_leq(len, sizeof junk);
+    for (size_t i = 0; i < count; i++) {
+        cr_assert(client_send(c, channel, junk, len));
+        client_pump(c, APART_MS);
+    }
+}
+
+void shortage_expect_fit(struct server *s, size_t bytes)
+{
+    size_t held = server_pool_bytes(s);
+    cr_expect_lt(held, 4 * bytes + SPARE, "%zu for %zu", held, bytes);
 }
 
 /* Every class of blocks has its own that are kept. */

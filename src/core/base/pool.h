@@ -83,6 +83,12 @@ static inline bool block_is_sole(const struct block *b)
 /* Drops one reference; the last one returns the block. NULL is allowed. */
 void nacre_block_release(struct block *b);
 
+/* Holding `len` bytes of it would hold a big block that little was received into. */
+static inline bool block_is_waste(const struct block *b, size_t len)
+{
+    return len < b->size / 8 && b->len < b->size / 4;
+}
+
 /* What is in `b` in a block that fits it, for the caller's reference to `b`; without memory for that, `b`. */
 struct block *nacre_block_fit(struct block *b);
 

@@ -10,12 +10,6 @@
 
 #include "engine/connection.h"
 
-/* Holding so little of it would hold a big block that little was received into. */
-static inline bool memory_is_waste(const struct block *b, size_t len)
-{
-    return len < b->size / 8 && b->len < b->size / 4;
-}
-
 /* The limit that the setting means, in bytes; 0: none. */
 size_t nacre_memory_limit(int64_t setting);
 

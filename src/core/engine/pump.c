@@ -164,14 +164,14 @@ static void keep_newcomer(struct connection *c, struct block *b)
 void nacre_pump_newcomers(struct shard *s)
 {
     int64_t begun_ns = nacre_clock_ns();
-    for (bool first = true; s->newcomer_count != 0; first = false) {
-        if (!first && nacre_clock_ns() - begun_ns >= share_ns)
-            break;
+    int64_t spent_ns = 0;
+    while (s->newcomer_count != 0 && spent_ns < share_ns) {
         struct connection *c = CONTAINER_OF(s->newcomers.next, struct connection, newcomer);
         nacre_pump_no_newcomer(c);
         if (c->stage == STAGE_RUNNING && c->input != NULL && may_feed(c))
             feed(c, c->input);
         nacre_connection_touch(c);
+        spent_ns = nacre_clock_ns() - begun_ns;
     }
 }
 

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/secret.h"
-#include "engine/memory.h"
 #include "engine/outbox.h"
 #include "engine/sink.h"
 #include "engine/tunnel.h"
@@ -189,7 +188,7 @@ static void told_data(struct connection *c, const struct conn_event *v)
     struct event *last = ch->fresh_mark == c->fresh_mark ? ch->fresh_data : NULL;
     if (last != NULL && nacre_event_append(last, ch->slot.id, (int)v->extended, v->data))
         return;
-    bool copy = v->block == NULL || v->data.len <= COPY_MAX || memory_is_waste(v->block, v->data.len);
+    bool copy = v->block == NULL || v->data.len <= COPY_MAX || block_is_waste(v->block, v->data.len);
     struct event *e = make_event(c, EVENT_SSH_CHANNEL_DATA_IN, NULL, 0, copy ? v->data : span_of(NULL, 0));
     if (e == NULL)
         return;

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/memory.h"
 #include "engine/outbox.h"
 #include "engine/server.h"
 
@@ -253,7 +252,7 @@ void nacre_tunnel_data(struct tunnel *t, const struct conn_event *v)
 {
     struct connection *c = t->connection;
     bool taken = v->extended == 0 && !t->failed && t->stage == TUNNEL_OPEN;
-    bool copy = v->block == NULL || v->data.len <= GATHER_MAX || memory_is_waste(v->block, v->data.len);
+    bool copy = v->block == NULL || v->data.len <= GATHER_MAX || block_is_waste(v->block, v->data.len);
     if (!taken) {
         nacre_chan_consumed(c->conn, t->number, v->data.len, t->shard->now_ns);
         return;
@@ -339,7 +338,7 @@ void nacre_tunnel_room(struct tunnel *t)
 static struct block *fit(const struct tunnel *t, struct block *b)
 {
     bool waits = nacre_chan_queued(t->connection->conn, t->number) != 0;
-    return waits && memory_is_waste(b, b->len) ? nacre_block_fit(b) : b;
+    return waits && block_is_waste(b, b->len) ? nacre_block_fit(b) : b;
 }
 
 void nacre_tunnel_received(struct tunnel *t, struct block *block, size_t len)

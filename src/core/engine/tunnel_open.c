@@ -428,9 +428,10 @@ void nacre_forward_accepted(struct forward *f, io_socket socket)
     }
     if (c->stage != STAGE_RUNNING)
         return; /* without memory to tell the client, and the tunnel went with its connection */
-    if (e == NACRE_OK)
+    if (e == NACRE_OK) {
         (void)nacre_chan_close(c->conn, t->number, c->shard->now_ns); /* once the client has confirmed it */
-    e = e == NACRE_OK ? NACRE_E_NOBUFS : e;
+        e = NACRE_E_NOBUFS;
+    }
     nacre_tunnel_error(c, NACRE_E_FORWARD_DATA, t->address, t->port, nacre_error_text((int)e));
     abandon(t);
 }
