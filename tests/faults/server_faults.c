@@ -3,7 +3,6 @@
  * process. Who does not know the password is never let in, echoes hold what was sent, and once there is memory again
  * all is as before: logins work, and no connection, descriptor or allocation is left. */
 #include <dirent.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,8 +11,8 @@
 #include <unistd.h>
 
 #include "alloc.h"
-#include "base/plat.h"
-#include "nacre/nacre.h"
+#include "check.h"
+#include "served.h"
 #include "support/client.h"
 
 enum {
@@ -22,8 +21,6 @@ enum {
     DATA = 5000,
     PIPES = 4 /* descriptors of the test itself */
 };
-
-static atomic_bool stopping;
 
 /* ---- rule R41 -------------------------------------------------------------------------------------------------- */
 
@@ -65,14 +62,6 @@ char *__wrap_getenv(const char *name)
 
 static bool on_stderr; /* what comes back; the library marks that in its queue */
 
-static void check(bool holds, const char *what, int line)
-{
-    if (holds)
-        return;
-    fprintf(stderr, "%s:%d: %s\n", __FILE__, line, what);
-    _exit(EXIT_FAILURE);
-}
-
 /* ---- the clients' process -------------------------------------------------------------------------------------- */
 
 /* True: in, and everything came back. */
@@ -89,8 +78,7 @@ static bool echo_once(int port)
         struct client_channel *x = &c.channels[ch];
         good = client_wait_count(&c, &x->received, DATA);
         const struct buf *back = on_stderr ? &x->errors : &x->data;
-        check(back->len <= DATA && (back->len == 0 || memcmp(back->at, sent, back->len) == 0), "other bytes came back",
-              __LINE__);
+        check(back->len <= DATA && (back->len == 0 || memcmp(back->at, sent, back->len) == 0), "other bytes came back");
     } else {
         good = false;
     }
@@ -102,8 +90,8 @@ static void guess_once(int port)
 {
     struct client c;
     client_init(&c);
-    check(!(client_connect(&c, port) && client_login(&c, "user", "not this one")), "a guess was let in", __LINE__);
-    check(!c.authenticated, "a guess was let in", __LINE__);
+    check(!(client_connect(&c, port) && client_login(&c, "user", "not this one")), "a guess was let in");
+    check(!c.authenticated, "a guess was let in");
     client_free(&c);
 }
 
@@ -115,10 +103,10 @@ static int run_clients(int port, int from, int to)
         guess_once(port);
         good += echo_once(port) ? 1 : 0;
     }
-    check(write(to, &good, sizeof good) == (ssize_t)sizeof good, "write", __LINE__);
-    check(read(from, &byte, 1) == 1, "read", __LINE__);
+    check(write(to, &good, sizeof good) == (ssize_t)sizeof good, "write");
+    check(read(from, &byte, 1) == 1, "read");
     for (int i = 0; i < 5; i++)
-        check(echo_once(port), "with memory a login and an echo work", __LINE__);
+        check(echo_once(port), "with memory a login and an echo work");
     guess_once(port);
     return 0;
 }
@@ -150,28 +138,6 @@ static void on_data(nacre_server *n, struct nacre_ssh_channel_data_in *e, void *
             continue;
 }
 
-static void *turn_events(void *argument)
-{
-    while (!atomic_load(&stopping))
-        (void)nacre_do_events(argument);
-    return NULL;
-}
-
-static nacre_server *make_server(int *port)
-{
-    static const struct nacre_handlers handlers = {
-        .on_ssh_user_auth_request = on_auth, .on_ssh_channel_open_request = on_open, .on_ssh_channel_data_in = on_data};
-    char pem[16384];
-    nacre_server *n;
-    check(nacre_create(&n) == 0 && nacre_make_key("ssh-ed25519", pem, sizeof pem) == 0, "create", __LINE__);
-    bool set = nacre_set_ssh_cert_store_type(n, 7) == 0 && nacre_set_ssh_cert_store(n, pem, strlen(pem)) == 0 &&
-               nacre_set_ssh_cert_subject(n, "*") == 0 && nacre_set_local_host(n, "127.0.0.1") == 0 &&
-               nacre_set_local_port(n, 0) == 0 && nacre_config(n, "WorkerThreads=2", NULL, 0) == 0 &&
-               nacre_set_handlers(n, &handlers, NULL) == 0;
-    check(set && nacre_start_listening(n) == 0 && nacre_get_local_port(n, port) == 0, "start", __LINE__);
-    return n;
-}
-
 static unsigned descriptors(void)
 {
     unsigned count = 0;
@@ -182,44 +148,34 @@ static unsigned descriptors(void)
     return count;
 }
 
-static void wait_until_empty(nacre_server *n)
-{
-    int count = -1;
-    for (int i = 0; i < 2000 && count != 0; i++) {
-        check(nacre_get_ssh_connection_count(n, &count) == 0, "count", __LINE__);
-        usleep(10000);
-    }
-    check(count == 0, "connections are left", __LINE__);
-}
-
 int main(int argc, char **argv)
 {
     on_stderr = argc > 1 && strcmp(argv[1], "stderr") == 0;
-    int port, to[2], from[2], status = -1;
+    static const struct nacre_handlers handlers = {
+        .on_ssh_user_auth_request = on_auth, .on_ssh_channel_open_request = on_open, .on_ssh_channel_data_in = on_data};
+    struct served s;
+    int to[2], from[2], status = -1;
     unsigned good = 0;
-    pthread_t thread;
-    nacre_server *n = make_server(&port);
-    check(pipe(to) == 0 && pipe(from) == 0, "pipe", __LINE__);
+    served_start(&s, &handlers, "WorkerThreads=2");
+    check(pipe(to) == 0 && pipe(from) == 0, "pipe");
     unsigned before = descriptors();
     pid_t pid = fork();
     if (pid == 0)
-        _exit(run_clients(port, to[0], from[1]));
-    check(pthread_create(&thread, NULL, turn_events, n) == 0, "thread", __LINE__);
+        _exit(run_clients(s.port, to[0], from[1]));
+    served_turn_events(&s);
     alloc_fail_one_in(ONE_IN, (unsigned)getpid());
     close(from[1]);
     bool told = read(from[0], &good, sizeof good) == (ssize_t)sizeof good;
-    check(alloc_fail_none(), "no allocation failed", __LINE__);
+    check(alloc_fail_none(), "no allocation failed");
     printf("%u of %u echoes without memory\n", good, (unsigned)ROUNDS);
-    check(told && write(to[1], "g", 1) == 1, "the clients have ended", __LINE__);
-    check(waitpid(pid, &status, 0) == pid && status == 0, "the clients say so", __LINE__);
-    wait_until_empty(n);
+    check(told && write(to[1], "g", 1) == 1, "the clients have ended");
+    check(waitpid(pid, &status, 0) == pid && status == 0, "the clients say so");
+    served_wait_empty(&s);
     close(from[0]);
     close(to[0]);
     close(to[1]);
-    check(descriptors() + PIPES == before, "descriptors are left", __LINE__);
-    atomic_store(&stopping, true);
-    pthread_join(thread, NULL);
-    nacre_free(n);
-    check(atomic_load(&nosy) == 0, "the library looked for what nobody told it of", __LINE__);
+    check(descriptors() + PIPES == before, "descriptors are left");
+    served_end(&s);
+    check(atomic_load(&nosy) == 0, "the library looked for what nobody told it of");
     return EXIT_SUCCESS;
 }
