@@ -124,13 +124,9 @@ void bench_client_send_eof(struct client *c)
 
 struct block *bench_client_block(struct client *c, size_t size)
 {
-    struct block *b = nacre_pool_alloc(&c->shared->pool, size);
-    if (b == NULL) {
+    struct block *b = nacre_chan_block(&c->shared->pool, size);
+    if (b == NULL)
         bench_client_fail(c, FAILED_LOCAL, "out of memory for data to send");
-        return NULL;
-    }
-    b->start = 0;
-    b->len = size;
     return b;
 }
 

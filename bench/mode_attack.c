@@ -158,7 +158,7 @@ static bool act_echo(struct attacker *a)
     struct block *b = is_full ? NULL : bench_client_block(&a->client, JUNK);
     if (b == NULL)
         return false;
-    memset(b->at, 'x', JUNK);
+    memset(b->at + b->start, 'x', JUNK);
     bench_client_send(&a->client, b);
     return true;
 }

@@ -47,12 +47,12 @@ static const uint8_t *random_bytes(void)
 static void fill_block(const struct bulk_client *b, struct block *block)
 {
     if (b->client.shared->options->verify) {
-        bench_stream_fill(b->client.number, b->given, block->at, block->len);
+        bench_stream_fill(b->client.number, b->given, block->at + block->start, block->len);
         return;
     }
     for (size_t at = 0; at < block->len; at += RANDOM_BYTES) {
         size_t left = block->len - at;
-        memcpy(block->at + at, random_bytes(), left < RANDOM_BYTES ? left : RANDOM_BYTES);
+        memcpy(block->at + block->start + at, random_bytes(), left < RANDOM_BYTES ? left : RANDOM_BYTES);
     }
 }
 

@@ -16,7 +16,7 @@ void bench_probe_send(struct client *c)
     struct block *b = bench_client_block(c, size);
     if (b == NULL)
         return;
-    bench_stream_fill(c->number, p->round * size, b->at, size);
+    bench_stream_fill(c->number, p->round * size, b->at + b->start, size);
     p->got = 0;
     p->sent_ns = nacre_clock_ns();
     tally_add(&c->shared->tally->bytes_in, size);

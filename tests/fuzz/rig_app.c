@@ -188,12 +188,10 @@ static void send_some(struct rig_side *s, uint32_t channel, size_t len)
         return;
     if (nacre_chan_find(s->conn, channel) == NULL)
         len = 0; /* it is refused at any length, and to allocate much would take longer than all else */
-    struct block *b = nacre_pool_alloc(&s->rig->pool, len + 1);
+    struct block *b = nacre_chan_block(&s->rig->pool, len);
     if (b == NULL)
         return;
-    b->start = 0;
-    b->len = len;
-    memset(b->at, 's', len);
+    memset(b->at + b->start, 's', len);
     (void)nacre_chan_send(s->conn, channel, channel & 1, b, s->rig->now_ns);
 }
 

@@ -186,11 +186,9 @@ static void send_some(struct peer *p, uint32_t number)
     len = len < left ? len : left;
     if (len == 0 || nacre_chan_queued(p->conn, number) > (size_t)STREAM_MAX)
         return;
-    struct block *b = nacre_pool_alloc(&p->pool, len);
+    struct block *b = nacre_chan_block(&p->pool, len);
     sim_must(b != NULL, "the world has memory");
-    b->start = 0;
-    b->len = len;
-    stream_fill(&ch->out, b->at, len);
+    stream_fill(&ch->out, b->at + b->start, len);
     if (nacre_chan_send(p->conn, number, 0, b, nacre_clock_ns()) == NACRE_OK)
         ch->out.at += len;
 }

@@ -432,12 +432,10 @@ bool client_send(struct client *c, int channel, const void *bytes, size_t len)
 {
     while (len != 0) {
         size_t part = len < CHUNK ? len : CHUNK;
-        struct block *b = nacre_pool_alloc(&c->pool, part);
+        struct block *b = nacre_chan_block(&c->pool, part);
         if (b == NULL)
             return false;
-        b->start = 0;
-        b->len = part;
-        memcpy(b->at, bytes, part);
+        memcpy(b->at + b->start, bytes, part);
         if (nacre_chan_send(c->conn, (uint32_t)channel, 0, b, nacre_clock_ns()) != NACRE_OK)
             return false;
         bytes = (const uint8_t *)bytes + part;

@@ -236,13 +236,11 @@ uint32_t pair_open(struct pair *p)
 
 enum nacre_error pair_send(struct side *s, uint32_t channel, unsigned extended, const void *bytes, size_t len)
 {
-    struct block *b = nacre_pool_alloc(&s->pair->pool, len == 0 ? 1 : len);
+    struct block *b = nacre_chan_block(&s->pair->pool, len);
 
     if (b == NULL)
         return NACRE_E_NOBUFS;
-    memcpy(b->at, bytes, len);
-    b->start = 0;
-    b->len = len;
+    memcpy(b->at + b->start, bytes, len);
     return nacre_chan_send(s->conn, channel, extended, b, s->pair->now_ns);
 }
 

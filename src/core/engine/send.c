@@ -13,7 +13,6 @@
 #include "engine/wheel.h"
 
 enum {
-    BLOCK_MAX = 64 * 1024,
     WAIT_SLICE_MS = 20,
     NUDGE_MAX = 4096
 };
@@ -64,15 +63,13 @@ static void wake_for(struct shard *s, bool wake, size_t len)
 static enum nacre_error hand_over(struct shard *s, int64_t id, unsigned extended, const uint8_t *data, size_t len)
 {
     struct command *k = nacre_command_new(COMMAND_SEND, id, NULL, NULL, 0);
-    struct block *b = k == NULL ? NULL : nacre_pool_alloc(&s->pool, len);
+    struct block *b = k == NULL ? NULL : nacre_chan_block(&s->pool, len);
     if (b == NULL) {
         free(k);
         unreserve(s, id, len);
         return NACRE_E_NOBUFS;
     }
-    memcpy(b->at, data, len);
-    b->start = 0;
-    b->len = len;
+    memcpy(b->at + b->start, data, len);
     k->block = b;
     k->number = extended;
     nacre_mutex_lock(&s->inbox_lock);
@@ -114,7 +111,7 @@ static enum nacre_error send_all(nacre_server *server, struct shard *s, int64_t 
     while (*sent < len) {
         size_t left = len - *sent, took;
         int timeout = 0;
-        enum nacre_error e = reserve(s, id, left < BLOCK_MAX ? left : BLOCK_MAX, &took, &timeout);
+        enum nacre_error e = reserve(s, id, left < CONN_CHANNEL_PACKET ? left : CONN_CHANNEL_PACKET, &took, &timeout);
         if (e == NACRE_OK && took != 0)
             e = hand_over(s, id, extended, data + *sent, took);
         if (e != NACRE_OK)

@@ -14,7 +14,6 @@ enum chan_state {
 
 enum {
     CHAN_PACKET_MIN = 32, /* rule R22: less than this never gets anywhere */
-    CHAN_DATA_HEAD = 13,  /* of EXTENDED_DATA, behind the message number: channel, type, length; data has 4 less */
     CHAN_REQUEST_MAX = 32000,
 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Channel data out: a queue of blocks a channel, sealed a packet a channel in turn while the output queue is below
- * send_high.
+ * send_high. A block with room around its data becomes a packet itself; other data is copied to the output queue.
  *
  * Queued requests lie between the data as blocks with a mark. Events come after a channel's turn, when it is off the
  * list, because their handlers may send, close or free it. */
@@ -13,6 +13,8 @@ enum {
     ROUND_MAX = 69 * 1024, /* room asked for ahead of bulk data */
     SPLIT_MIN = 8192,      /* rest of a block that is worth a packet of its own */
     SEAL_OVERHEAD = 256,   /* at most, of a packet around its data */
+    SMALL_MAX = 4096,      /* a block of this size may hold as little as it likes */
+    DATA_HEAD = 13,        /* of EXTENDED_DATA: message number, channel, type, length; of DATA it is 4 less */
     JOIN_MAX = 1024        /* data up to this size goes into the block before it, if that has room */
 };
 
@@ -45,7 +47,8 @@ static bool mark_next(struct chan *chan, bool is_request)
     return true;
 }
 
-static void pop(struct chan *chan)
+/* Takes the first block off the queue, and its reference with it. */
+static struct block *take(struct chan *chan)
 {
     struct block *b = chan->first;
     struct chan_mark *m = chan->marks;
@@ -61,7 +64,12 @@ static void pop(struct chan *chan)
     chan->first = b->next;
     if (chan->first == NULL)
         chan->last = NULL;
-    nacre_block_release(b);
+    return b;
+}
+
+static void pop(struct chan *chan)
+{
+    nacre_block_release(take(chan));
 }
 
 static const struct chan_mark *first_mark(const struct chan *chan)
@@ -125,37 +133,70 @@ static size_t gather(struct chan *chan, struct wr *w, size_t n, bool is_extended
     return done;
 }
 
-/* The data of the next packet: window, packet size, what is queued, and what fits into the output block at hand. */
-static size_t next_size(const struct conn *c, const struct chan *chan)
+/* The data that the next packet may have: window, packet size, what is queued. */
+static size_t next_size(const struct chan *chan)
 {
     size_t n = chan->queued < chan->window_out ? chan->queued : chan->window_out;
     size_t max = chan->packet_out < CONN_CHANNEL_PACKET ? chan->packet_out : CONN_CHANNEL_PACKET;
-    size_t left = nacre_output_left(c);
 
-    if (n > max)
-        n = max;
-    if (left >= SPLIT_MIN && n > left - SEAL_OVERHEAD)
-        n = left - SEAL_OVERHEAD;
-    return n;
+    return n < max ? n : max;
 }
 
-static enum step send_data(struct conn *c, struct chan *chan, size_t n)
+static void count_sealed(struct chan *chan, size_t n)
+{
+    chan->queued -= n;
+    chan->sealed += n;
+    chan->window_out -= (uint32_t)n;
+}
+
+/* The first block becomes a packet where it lies, if all of it may go. Little data is copied all the same when there is
+ * more to go with it, a block to go into, or when it would hold a big one. */
+static bool may_stay(const struct conn *c, const struct chan *chan, size_t n)
+{
+    const struct block *b = chan->first;
+    bool is_alone = b->len == chan->queued && nacre_output_left(c) < b->len + SEAL_OVERHEAD;
+
+    return b->len <= n && (b->len >= SPLIT_MIN || is_alone) && (b->size <= SMALL_MAX || !block_is_waste(b, b->len)) &&
+           nacre_packet_is_room(c, b, DATA_HEAD);
+}
+
+static enum step send_block(struct conn *c, struct chan *chan)
+{
+    uint8_t head[DATA_HEAD];
+    struct wr w = wr_over(head, sizeof head);
+    bool is_extended = first_mark(chan) != NULL;
+    struct block *b = take(chan);
+
+    wr_u8(&w, is_extended ? MSG_CHANNEL_EXTENDED_DATA : MSG_CHANNEL_DATA);
+    wr_u32(&w, chan->remote);
+    if (is_extended)
+        wr_u32(&w, 1);
+    wr_u32(&w, (uint32_t)b->len);
+    count_sealed(chan, b->len);
+    b->start -= wr_len(&w);
+    b->len += wr_len(&w);
+    memcpy(b->at + b->start, head, wr_len(&w));
+    return nacre_packet_seal(c, b);
+}
+
+/* Up to `n` bytes copied to the block at hand, as far as that has room. */
+static enum step send_copy(struct conn *c, struct chan *chan, size_t n)
 {
     bool is_extended = first_mark(chan) != NULL;
-    size_t more = chan->queued > n ? chan->queued - n : 0;
+    size_t left = nacre_output_left(c);
     struct packet p;
 
-    nacre_packet_open_bulk(c, &p, is_extended ? MSG_CHANNEL_EXTENDED_DATA : MSG_CHANNEL_DATA, CHAN_DATA_HEAD + n,
+    if (left >= SPLIT_MIN && n > left - SEAL_OVERHEAD)
+        n = left - SEAL_OVERHEAD;
+    size_t more = chan->queued > n ? chan->queued - n : 0;
+    nacre_packet_open_bulk(c, &p, is_extended ? MSG_CHANNEL_EXTENDED_DATA : MSG_CHANNEL_DATA, DATA_HEAD + n,
                            more < ROUND_MAX ? more : ROUND_MAX);
     wr_u32(&p.w, chan->remote);
     if (is_extended)
         wr_u32(&p.w, 1);
     uint8_t *length = wr_string_open(&p.w);
-    size_t done = gather(chan, &p.w, n, is_extended);
+    count_sealed(chan, gather(chan, &p.w, n, is_extended));
     wr_string_close(&p.w, length);
-    chan->queued -= done;
-    chan->sealed += done;
-    chan->window_out -= (uint32_t)done;
     return nacre_packet_close(c, &p);
 }
 
@@ -202,10 +243,10 @@ static enum turn take_turn(struct conn *c, struct chan *chan)
         } else if (sent) {
             return TURN_MORE;
         } else {
-            size_t n = next_size(c, chan);
+            size_t n = next_size(chan);
             if (n == 0)
                 return TURN_DONE;
-            (void)send_data(c, chan, n);
+            (void)(may_stay(c, chan, n) ? send_block(c, chan) : send_copy(c, chan, n));
             sent = true;
         }
     }
@@ -286,6 +327,17 @@ static bool join(struct chan *chan, const struct block *b)
     memcpy(last->at + last->start + last->len, b->at + b->start, b->len);
     last->len += b->len;
     return true;
+}
+
+struct block *nacre_chan_block(struct pool *pool, size_t len)
+{
+    struct block *b = nacre_pool_alloc(pool, PACKET_HEAD + DATA_HEAD + len + PACKET_TAIL);
+
+    if (b == NULL)
+        return NULL;
+    b->start = PACKET_HEAD + DATA_HEAD;
+    b->len = len;
+    return b;
 }
 
 enum nacre_error nacre_chan_send(struct conn *c, uint32_t channel, unsigned extended, struct block *block,

@@ -295,6 +295,10 @@ bool nacre_conn_proof_holds(const struct conn *c, struct span blobs, struct span
  * or _OPEN_FAILED follows. Errors: TOO_MANY_CHANNELS, NOTCONN before authentication, NOBUFS. */
 enum nacre_error nacre_chan_open(struct conn *c, struct span kind, struct span data, uint32_t *channel, int64_t now_ns);
 
+/* A block for `len` bytes of data, to be written to at[start .. start+len). There is room around them, so that they
+ * need not be copied to become a packet. NULL: no memory. CONN_CHANNEL_PACKET at a time suits most peers. */
+struct block *nacre_chan_block(struct pool *pool, size_t len);
+
 /* Queues data; takes over the caller's reference to `block`, whose bytes at[start .. start+len) are sent as windows and
  * keys allow. `extended` 0 or 1. CONN_CHANNEL_SENT tells how much has been sealed. Errors (the reference is taken all
  * the same): CHANNEL_ID, SOCKET_SHUTDOWN after eof or close. */

@@ -17,6 +17,16 @@ size_t nacre_output_left(const struct conn *c)
     return b == NULL ? 0 : b->size - b->start - b->len;
 }
 
+void nacre_output_append(struct conn *c, struct block *b)
+{
+    b->next = NULL;
+    if (c->output.last == NULL)
+        c->output.first = b;
+    else
+        c->output.last->next = b;
+    c->output.last = b;
+}
+
 struct block *nacre_output_room(struct conn *c, size_t need, size_t more)
 {
     struct block *last = c->output.last;
@@ -34,12 +44,7 @@ struct block *nacre_output_room(struct conn *c, size_t need, size_t more)
     if (b == NULL)
         return NULL;
     b->start = b->len = 0;
-    b->next = NULL;
-    if (last == NULL)
-        c->output.first = b;
-    else
-        last->next = b;
-    c->output.last = b;
+    nacre_output_append(c, b);
     return b;
 }
 

@@ -2,16 +2,23 @@
 /* The binary packet protocol, RFC 4253 section 6: packets out of bytes and bytes out of packets.
  *
  * A packet to send is written straight into the last block of the output queue, with room for its header in front and
- * for padding and tag behind, and sealed in place. Only what has to wait for a key exchange or to be compressed is
- * written aside first. */
+ * for padding and tag behind, and sealed in place; a block that has that room around a payload becomes a packet where
+ * it lies. Only what has to wait for a key exchange or to be compressed is written aside first. */
 #ifndef SSH_PACKET_H
 #define SSH_PACKET_H
 
 #include "base/buf.h"
 #include "base/pool.h"
 #include "crypto/algs.h"
+#include "crypto/mac.h"
 #include "ssh/messages.h"
 #include "wire/wr.h"
+
+/* Around a payload: the header; padding of at most a block of 16 and 3, and a tag of at most MAC_MAX. */
+enum {
+    PACKET_HEAD = 5,
+    PACKET_TAIL = 32 + MAC_MAX
+};
 
 /* What one direction is protected with. All NULL before the first NEWKEYS. */
 struct keys {
@@ -68,6 +75,12 @@ void nacre_packet_open_bulk(struct conn *c, struct packet *p, uint8_t type, size
 /* STEP_NEXT, or STEP_CLOSE after a failure. */
 enum step nacre_packet_close(struct conn *c, struct packet *p);
 
+/* Whether nacre_packet_seal() may have a block that gets `head` bytes more in front of what it holds. */
+bool nacre_packet_is_room(const struct conn *c, const struct block *b, size_t head);
+
+/* Makes a packet of the payload that is all that `b` holds, and takes the caller's reference, which is the only one. */
+enum step nacre_packet_seal(struct conn *c, struct block *b);
+
 /* Sends a message without fields. */
 enum step nacre_packet_empty(struct conn *c, uint8_t type);
 
@@ -84,6 +97,9 @@ bool nacre_packet_has_room(const struct conn *c);
 
 /* A block with at least `need` free bytes behind its used ones at the end of the queue, or NULL. */
 struct block *nacre_output_room(struct conn *c, size_t need, size_t more);
+
+/* The block becomes the last of the queue. Takes the caller's reference. */
+void nacre_output_append(struct conn *c, struct block *b);
 
 /* Free bytes in the last block. */
 size_t nacre_output_left(const struct conn *c);

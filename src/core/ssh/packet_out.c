@@ -6,12 +6,6 @@
  * meanwhile. */
 #include "ssh/conn_priv.h"
 
-/* Behind the payload: padding of at most a block of 16 and 3, and a tag of at most MAC_MAX. */
-enum {
-    PACKET_HEAD = 5,
-    PACKET_TAIL = 32 + MAC_MAX
-};
-
 /* Padding is inside the encryption and only has to differ from packet to packet, so it comes from a small generator
  * (splitmix64) that is seeded with each new set of keys. In clear it is zero. */
 static void fill_padding(struct conn *c, uint8_t *at, size_t len)
@@ -176,6 +170,24 @@ enum step nacre_packet_close(struct conn *c, struct packet *p)
         step = close_aside(c, p);
     nacre_buf_wipe(&p->aside);
     return step;
+}
+
+bool nacre_packet_is_room(const struct conn *c, const struct block *b, size_t head)
+{
+    return c->out.keys.comp == NULL && block_is_sole(b) && b->start >= PACKET_HEAD + head &&
+           b->size - b->start - b->len >= PACKET_TAIL;
+}
+
+enum step nacre_packet_seal(struct conn *c, struct block *b)
+{
+    struct span payload = span_of(b->at + b->start, b->len);
+
+    if (conn_logs(c, 2))
+        nacre_conn_log_packet(c, "sent", payload);
+    b->start -= PACKET_HEAD;
+    b->len = 0;
+    nacre_output_append(c, b);
+    return seal(c, b, payload.len);
 }
 
 enum step nacre_packet_empty(struct conn *c, uint8_t type)

@@ -112,11 +112,9 @@ uint32_t memory_open_session(struct memory_client *c)
 void memory_echo(struct memory_client *c, uint32_t channel, size_t len)
 {
     int64_t until = nacre_clock_ns() + MEMORY_WAIT_MS * INT64_C(1000000);
-    struct block *b = nacre_pool_alloc(&c->pool, len);
+    struct block *b = nacre_chan_block(&c->pool, len);
     size_t before = c->echoed.len;
-    b->start = 0;
-    b->len = len;
-    memset(b->at, 'e', len);
+    memset(b->at + b->start, 'e', len);
     cr_assert_eq(nacre_chan_send(c->conn, channel, 0, b, nacre_clock_ns()), NACRE_OK);
     while (c->echoed.len < before + len && !c->ended && nacre_clock_ns() < until)
         memory_carry(c);

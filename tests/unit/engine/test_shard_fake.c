@@ -77,10 +77,8 @@ Test(shard_fake, a_peer_that_takes_nothing_is_let_go)
     uint32_t channel = memory_open_session(&c);
     memory_echo(&c, channel, 100);
     fake_room(c.peer, 0);
-    struct block *b = nacre_pool_alloc(&c.pool, MEMORY_CHUNK);
-    b->start = 0;
-    b->len = MEMORY_CHUNK;
-    memset(b->at, 'x', MEMORY_CHUNK);
+    struct block *b = nacre_chan_block(&c.pool, MEMORY_CHUNK);
+    memset(b->at + b->start, 'x', MEMORY_CHUNK);
     cr_assert_eq(nacre_chan_send(c.conn, channel, 0, b, nacre_clock_ns()), NACRE_OK);
     memory_carry(&c);
     cr_assert(server_wait(e.server, EVENT_SSH_CHANNEL_DATA_IN, 1, NULL));

@@ -81,10 +81,8 @@ static void talk(struct talker *t, io_socket listener, const char *cipher)
 
 static void prepare(struct talker *t, size_t len)
 {
-    struct block *b = nacre_pool_alloc(&t->client.pool, len);
-    b->start = 0;
-    b->len = len;
-    memset(b->at, 'r', len);
+    struct block *b = nacre_chan_block(&t->client.pool, len);
+    memset(b->at + b->start, 'r', len);
     cr_assert_eq(nacre_chan_send(t->client.conn, t->channel, 0, b, nacre_clock_ns()), NACRE_OK);
 }
 
@@ -371,10 +369,8 @@ Test(shard_fake, r47_in_a_storm_of_logins_data_goes_first, .timeout = 240)
     atomic_store(&storm_on, true);
     for (int i = 0; i < STORM; i++)
         feed_at_once(&storm[i]);
-    struct block *b = nacre_pool_alloc(&known.pool, 100);
-    b->start = 0;
-    b->len = 100;
-    memset(b->at, 'd', 100);
+    struct block *b = nacre_chan_block(&known.pool, 100);
+    memset(b->at + b->start, 'd', 100);
     cr_assert_eq(nacre_chan_send(known.conn, channel, 0, b, nacre_clock_ns()), NACRE_OK);
     feed_at_once(&known);
     nacre_mutex_unlock(&s->inbox_lock);
