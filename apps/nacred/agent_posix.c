@@ -3,6 +3,7 @@
 #include "agent.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +25,7 @@ struct agent {
     struct app *app;
     nacre_connection_id connection_id;
     struct watch watch; /* the listener */
+    int spare;          /* a copy of it, given up to turn somebody away when there are no descriptors; -1: none */
     struct post end;
     char folder[sizeof(((struct sockaddr_un *)0)->sun_path)];
     char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
@@ -101,6 +103,29 @@ static void take_connection(struct agent *agent, int fd)
     pthread_mutex_unlock(&agent->lock);
 }
 
+static int accept_one(const struct agent *agent)
+{
+    return accept4(agent->watch.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+}
+
+static void keep_spare(struct agent *agent)
+{
+    agent->spare = fcntl(agent->watch.fd, F_DUPFD_CLOEXEC, 0);
+}
+
+/* Out of descriptors: who waits is told at once, and the next may have more luck. */
+static bool turn_away(struct agent *agent)
+{
+    if (agent->spare < 0)
+        return false;
+    close(agent->spare);
+    int fd = accept_one(agent);
+    if (fd >= 0)
+        close(fd);
+    keep_spare(agent);
+    return fd >= 0;
+}
+
 static void on_listener_ready(struct watch *watch)
 {
     struct agent *agent = (struct agent *)((char *)watch - offsetof(struct agent, watch));
@@ -108,14 +133,16 @@ static void on_listener_ready(struct watch *watch)
 
     if (!watch->armed)
         return;
-    fd = accept4(watch->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    fd = accept_one(agent);
     if (fd >= 0) {
         take_connection(agent, fd);
         return;
     }
     if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)
         return;
-    /* Out of descriptors: what waits stays acceptable, and the loop would spin on it. */
+    if ((errno == EMFILE || errno == ENFILE) && turn_away(agent))
+        return;
+    /* What waits stays acceptable, and the loop would spin on it. */
     pthread_mutex_lock(&agent->lock);
     if (agent->peer)
         nacred_log(LOG_LEVEL_ERROR, agent->peer, "agent", "takes no connections any more: %s", strerror(errno));
@@ -127,6 +154,8 @@ static void on_listener_ready(struct watch *watch)
 
 static void free_agent(struct agent *agent)
 {
+    if (agent->spare >= 0)
+        close(agent->spare);
     pthread_mutex_destroy(&agent->lock);
     free(agent);
 }
@@ -149,10 +178,15 @@ struct agent *nacred_agent_new(struct app *app, const struct peer *peer)
     agent->peer = peer;
     agent->connection_id = peer->connection_id;
     agent->watch = (struct watch){.ready = on_listener_ready, .fd = -1};
+    agent->spare = -1;
     agent->end.run = on_end;
     pthread_mutex_init(&agent->lock, NULL);
     pthread_mutex_lock(&agent->lock);
-    bool good = make_folder(agent) && open_listener(agent) && nacred_loop_arm(&app->loop, &agent->watch, LOOP_READ);
+    bool good = make_folder(agent) && open_listener(agent);
+    if (good) {
+        keep_spare(agent);
+        good = agent->spare >= 0 && nacred_loop_arm(&app->loop, &agent->watch, LOOP_READ);
+    }
     pthread_mutex_unlock(&agent->lock);
     if (good)
         return agent;
