@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Size-classed blocks with bounded free lists.
  *
- * The classes fit what the engine moves: small messages; a 4 KiB read; a 16 KiB channel packet; a 32 KiB packet, or a
- * small read behind the headroom of one; a 64 KiB receive or send; and such a receive behind a packet's headroom. The
+ * The classes fit what the engine moves: small messages; a 4 KiB read; a 16 KiB channel packet; a 32 KiB packet; a small
+ * read behind the headroom of one; a 64 KiB receive or send; and such a receive behind a packet's headroom. The
  * free lists are last in, first out: the block freed last is the one still in the cache. */
 #include "base/pool.h"
 
@@ -14,7 +14,7 @@ static const struct {
     size_t size;   /* bytes at block->at */
     unsigned keep; /* free blocks kept at most */
 } classes[POOL_CLASSES] = {
-    {1024, 1024}, {4096, 512}, {17 * 1024, 128}, {41 * 1024, 64}, {69 * 1024, 32}, {105 * 1024, 32},
+    {1024, 1024}, {4096, 512}, {17 * 1024, 128}, {33 * 1024, 64}, {41 * 1024, 64}, {69 * 1024, 32}, {105 * 1024, 32},
 };
 
 /* What a pool takes from the shared budget at a time, and keeps at most double of. */

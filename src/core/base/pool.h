@@ -19,7 +19,7 @@
 #include "base/plat.h"
 
 enum {
-    POOL_CLASSES = 6
+    POOL_CLASSES = 7
 };
 
 struct pool;
