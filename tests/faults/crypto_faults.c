@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include <openssl/crypto.h>
+#include <openssl/evp.h>
 
 #include "crypto/algs.h"
 
@@ -109,6 +110,25 @@ static void r33_a_failed_allocation_never_admits_a_signature(void)
     }
 }
 
+static void take_again(void)
+{
+    EVP_PKEY *native = nacre_key_native(key);
+    struct key *k = EVP_PKEY_up_ref(native) == 1 ? nacre_key_take(crypto, native) : NULL;
+    check(k != NULL || failed, __LINE__);
+    check(k == NULL || span_eq(nacre_key_blob(k), nacre_key_blob(key)), __LINE__);
+    nacre_key_unref(k);
+}
+
+static void a_failed_allocation_never_makes_a_key_of_another_type(void)
+{
+    static const char *const types[] = {"ssh-ed25519", "ecdsa-sha2-nistp256", "ssh-rsa"};
+    for (size_t i = 0; i < 3; i++) {
+        key = nacre_key_generate(crypto, types[i], 2048);
+        for_every_failure(take_again);
+        nacre_key_unref(key);
+    }
+}
+
 static const struct cipher_alg *cipher;
 static const struct mac_alg *mac;
 
@@ -194,6 +214,7 @@ int main(void)
     r32_a_failed_allocation_never_admits_a_forged_packet();
     r32_a_failed_allocation_never_gives_two_secrets();
     r33_a_failed_allocation_never_admits_a_signature();
+    a_failed_allocation_never_makes_a_key_of_another_type();
     teardown();
     return EXIT_SUCCESS;
 }

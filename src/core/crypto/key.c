@@ -86,6 +86,7 @@ bool nacre_keytype_has_number(const EVP_PKEY *pkey, const char *param)
     return has;
 }
 
+/* Of the plain types: what stands around a key is not in the library's. */
 static const struct key_type *type_of(const EVP_PKEY *pkey)
 {
     char group[64] = "";
@@ -94,7 +95,7 @@ static const struct key_type *type_of(const EVP_PKEY *pkey)
         return NULL;
     for (size_t i = 0; i < KEY_TYPES; i++) {
         const struct key_type *t = &key_types[i];
-        if (EVP_PKEY_is_a(pkey, t->library) && (t->group == NULL || strcmp(t->group, group) == 0))
+        if (t->plain == NULL && EVP_PKEY_is_a(pkey, t->library) && (t->group == NULL || strcmp(t->group, group) == 0))
             return t;
     }
     return NULL;
