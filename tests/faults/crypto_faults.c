@@ -9,6 +9,7 @@
 #include <openssl/evp.h>
 
 #include "crypto/algs.h"
+#include "keys/numbers.h"
 
 static void check(bool holds, int line)
 {
@@ -129,6 +130,20 @@ static void a_failed_allocation_never_makes_a_key_of_another_type(void)
     }
 }
 
+static void make_of_numbers(void)
+{
+    static const uint8_t one[] = {1};
+    const struct span n = span_of(one, sizeof one);
+    const struct dsa_numbers numbers = {.p = n, .q = n, .g = n, .y = n, .x = n};
+    EVP_PKEY_free(nacre_numbers_dsa(crypto, &numbers));
+}
+
+/* The sanitizer counts at the end. */
+static void a_failed_allocation_leaves_no_number_behind(void)
+{
+    for_every_failure(make_of_numbers);
+}
+
 static const struct cipher_alg *cipher;
 static const struct mac_alg *mac;
 
@@ -215,6 +230,7 @@ int main(void)
     r32_a_failed_allocation_never_gives_two_secrets();
     r33_a_failed_allocation_never_admits_a_signature();
     a_failed_allocation_never_makes_a_key_of_another_type();
+    a_failed_allocation_leaves_no_number_behind();
     teardown();
     return EXIT_SUCCESS;
 }

@@ -41,8 +41,12 @@ static const BIGNUM *push_number(struct made *m, const char *name, BIGNUM *n)
 
 static const BIGNUM *push(struct made *m, const char *name, struct span s)
 {
-    bool fits = s.len != 0 && s.len <= NUMBER_MAX;
-    return push_number(m, name, fits ? BN_bin2bn(s.at, (int)s.len, BN_secure_new()) : NULL);
+    BIGNUM *n = s.len != 0 && s.len <= NUMBER_MAX ? BN_secure_new() : NULL;
+    if (n != NULL && BN_bin2bn(s.at, (int)s.len, n) == NULL) {
+        BN_clear_free(n); /* the library frees what it has made itself, and no other */
+        n = NULL;
+    }
+    return push_number(m, name, n);
 }
 
 /* The key, when every number was good; frees what it was made of. */
