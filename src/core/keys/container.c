@@ -159,9 +159,9 @@ enum nacre_error nacre_container_take_certified(struct container *k, void *evp_p
 
 void *nacre_container_x509(const struct container *k, struct span der)
 {
-    X509 *x = X509_new_ex(k->c->lib, NULL);
+    X509 *x = der.len == 0 || der.len > STORE_FILE_MAX ? NULL : X509_new_ex(k->c->lib, NULL);
     const unsigned char *at = der.at;
-    if (x != NULL && (der.len == 0 || der.len > STORE_FILE_MAX || d2i_X509(&x, &at, (long)der.len) == NULL))
+    if (x != NULL && d2i_X509(&x, &at, (long)der.len) == NULL)
         x = NULL; /* freed by the library when it fails */
     ERR_clear_error();
     return x;

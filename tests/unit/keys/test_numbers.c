@@ -345,6 +345,21 @@ Test(jwk, other_documents_are_refused)
     nacre_key_unref(a);
 }
 
+Test(jwk, a_certificate_that_is_none_is_passed_over)
+{
+    need_library("jansson");
+    static const char *const lists[] = {"[]", "[\"\"]", "[\"AAAA\"]", "[\"!\"]", "[7]"};
+    struct key *k = make("ssh-ed25519");
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        start("");
+        okp_jwk(k, "k");
+        text[strlen(text) - 1] = ',';
+        add("\"x5c\":%s}", lists[i]);
+        check_gives(STORE_JWK_BLOB, k);
+    }
+    nacre_key_unref(k);
+}
+
 Test(jwk, nesting_has_a_limit)
 {
     need_library("jansson");
