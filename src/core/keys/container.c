@@ -13,6 +13,7 @@
 #include "base/secret.h"
 #include "crypto/context.h"
 #include "keys/certificate.h"
+#include "keys/numbers.h"
 
 enum nacre_error nacre_container_fail(struct container *k, enum nacre_error code, const char *text, ...)
 {
@@ -52,7 +53,8 @@ static bool halves_match(const struct nacre_crypto *c, const struct key *key)
     const struct span data = span_str("nacre");
     const struct sig_alg *alg = fitting(c, key);
     nacre_buf_init(&signature, SIGNATURE_MAX);
-    bool ok = alg != NULL && nacre_key_sign(c, key, alg, data, &signature) &&
+    bool ok = alg != NULL && nacre_numbers_bounded(nacre_key_native(key)) &&
+              nacre_key_sign(c, key, alg, data, &signature) &&
               nacre_key_verify(c, key, alg, data, buf_span(&signature));
     nacre_buf_free(&signature);
     return ok;

@@ -2,6 +2,8 @@
 /* Keys from numbers, through the library's parameters. */
 #include "keys/numbers.h"
 
+#include <stdio.h>
+
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/err.h>
@@ -9,6 +11,7 @@
 
 enum {
     NUMBERS = 8,
+    PRIMES_MAX = 10, /* that the library takes, RFC 8017 */
     ED25519_SEED = 32
 };
 
@@ -138,4 +141,29 @@ EVP_PKEY *nacre_numbers_ed25519_public(const struct nacre_crypto *c, struct span
     if (point.len != ED25519_SEED)
         return NULL;
     return EVP_PKEY_new_raw_public_key_ex(c->lib, "ED25519", NULL, point.at, point.len);
+}
+
+static bool is_within(const EVP_PKEY *pkey, const char *name, int bits)
+{
+    BIGNUM *n = NULL;
+    bool within = EVP_PKEY_get_bn_param(pkey, name, &n) != 1 || BN_num_bits(n) <= bits;
+    BN_clear_free(n);
+    return within;
+}
+
+bool nacre_numbers_bounded(const EVP_PKEY *pkey)
+{
+    static const char *const of_primes[] = {OSSL_PKEY_PARAM_RSA_FACTOR, OSSL_PKEY_PARAM_RSA_EXPONENT,
+                                            OSSL_PKEY_PARAM_RSA_COEFFICIENT};
+    const int bits = EVP_PKEY_get_bits(pkey);
+    char name[32];
+    if (!EVP_PKEY_is_a(pkey, "RSA"))
+        return true;
+    bool bounded = is_within(pkey, OSSL_PKEY_PARAM_RSA_D, bits);
+    for (int i = 0; bounded && i < 3 * PRIMES_MAX; i++) {
+        (void)snprintf(name, sizeof name, "%s%d", of_primes[i / PRIMES_MAX], i % PRIMES_MAX + 1);
+        bounded = is_within(pkey, name, bits);
+    }
+    ERR_clear_error();
+    return bounded;
 }

@@ -36,4 +36,8 @@ EVP_PKEY *nacre_numbers_ed25519(const struct nacre_crypto *c, struct span seed);
 /* `point`: 32 bytes. */
 EVP_PKEY *nacre_numbers_ed25519_public(const struct nacre_crypto *c, struct span point);
 
+/* No private number of an RSA key is larger than its modulus, as none has to be: every signature would cost as much as
+ * the cube of the largest. Of other keys nothing is asked. */
+bool nacre_numbers_bounded(const EVP_PKEY *pkey);
+
 #endif

@@ -7,6 +7,8 @@
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
+#include <openssl/param_build.h>
+#include <openssl/pem.h>
 
 #include "unit/keys/support.h"
 
@@ -237,6 +239,66 @@ Test(xml, damage_is_one_error)
     start("");
     rsa_xml(k, true);
     check_damage(STORE_XML_BLOB, span_str(text), NULL);
+    nacre_key_unref(k);
+}
+
+/* ---- what the library reads -------------------------------------------------------------------------------------- */
+
+/* A private key of the library with these numbers, as PEM in `text`. */
+static void write_key(const char *library, const char *const *names, BIGNUM *const *numbers, size_t count)
+{
+    EVP_PKEY *pkey = NULL;
+    char *at = NULL;
+    EVP_PKEY_CTX *x = EVP_PKEY_CTX_new_from_name(NULL, library, NULL);
+    OSSL_PARAM_BLD *b = OSSL_PARAM_BLD_new();
+    for (size_t i = 0; i < count; i++)
+        cr_assert_eq(OSSL_PARAM_BLD_push_BN(b, names[i], numbers[i]), 1);
+    OSSL_PARAM *params = OSSL_PARAM_BLD_to_param(b);
+    cr_assert_eq(EVP_PKEY_fromdata_init(x), 1);
+    cr_assert_eq(EVP_PKEY_fromdata(x, &pkey, EVP_PKEY_KEYPAIR, params), 1);
+    BIO *out = BIO_new(BIO_s_mem());
+    cr_assert_eq(PEM_write_bio_PrivateKey(out, pkey, NULL, NULL, 0, NULL, NULL), 1);
+    long len = BIO_get_mem_data(out, &at);
+    cr_assert_lt((size_t)len, sizeof text);
+    snprintf(text, sizeof text, "%.*s", (int)len, at);
+    BIO_free(out);
+    EVP_PKEY_free(pkey);
+    EVP_PKEY_CTX_free(x);
+    OSSL_PARAM_free(params);
+    OSSL_PARAM_BLD_free(b);
+    for (size_t i = 0; i < count; i++)
+        BN_free(numbers[i]);
+}
+
+static BIGNUM *odd(int bits)
+{
+    BIGNUM *n = BN_new();
+    cr_assert(n != NULL && BN_rand(n, bits, BN_RAND_TOP_ONE, BN_RAND_BOTTOM_ODD) == 1);
+    return n;
+}
+
+/* Every signature would cost as much as their cube. */
+Test(store, rsa_keys_with_numbers_larger_than_the_modulus_are_refused)
+{
+    static const char *const names[] = {OSSL_PKEY_PARAM_RSA_N,         OSSL_PKEY_PARAM_RSA_E,
+                                        OSSL_PKEY_PARAM_RSA_D,         OSSL_PKEY_PARAM_RSA_FACTOR1,
+                                        OSSL_PKEY_PARAM_RSA_FACTOR2,   OSSL_PKEY_PARAM_RSA_EXPONENT1,
+                                        OSSL_PKEY_PARAM_RSA_EXPONENT2, OSSL_PKEY_PARAM_RSA_COEFFICIENT1};
+    struct key *k = make("ssh-rsa");
+    for (size_t larger = 2; larger <= 8; larger++) {
+        BIGNUM *numbers[8] = {NULL};
+        for (size_t i = 0; i < 8; i++)
+            cr_assert_eq(EVP_PKEY_get_bn_param(nacre_key_native(k), names[i], &numbers[i]), 1);
+        if (larger < 8) {
+            BN_free(numbers[larger]);
+            numbers[larger] = odd(2049);
+        }
+        write_key("RSA", names, numbers, 8);
+        if (larger == 8)
+            check_gives(STORE_PEM_BLOB, k);
+        else
+            check_text_fails(STORE_PEM_BLOB, NACRE_E_KEY);
+    }
     nacre_key_unref(k);
 }
 
