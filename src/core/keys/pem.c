@@ -48,8 +48,9 @@ static bool next_block(struct span *rest, struct block *b)
     memcpy(b->label, label, len);
     b->label[len] = 0;
     int size = snprintf(end, sizeof end, "-----END %s-----", b->label);
-    const uint8_t *stop = nacre_bytes_find(span_of(dashes, (size_t)(limit - dashes)), end);
-    if (stop == NULL)
+    const struct span body = span_of(dashes, (size_t)(limit - dashes));
+    const uint8_t *stop = nacre_bytes_find(body, end), *next = nacre_bytes_find(body, begin);
+    if (stop == NULL || (next != NULL && next < stop))
         return true;
     stop += size;
     b->complete = true;

@@ -275,6 +275,16 @@ Test(store, absurd_costs_are_refused)
     }
 }
 
+/* Else what the library reads is another block than the one that was judged. */
+Test(store, a_block_of_pem_has_no_other_inside)
+{
+    run("openssl genpkey -algorithm ed25519 -out k && openssl pkcs8 -topk8 -in k -passout pass:geheim -out locked && "
+        "(echo -----BEGIN ANY PRIVATE KEY----- && echo AAAA && echo -----END SUCH----- && cat locked && echo -----END "
+        "ANY PRIVATE KEY-----) > nested");
+    check_fails(STORE_PEM_FILE, span_str("nested"), "geheim", NACRE_E_KEY);
+    cr_expect_not_null(strstr(why, "cut short"), "%s", why);
+}
+
 /* OpenSSH's own format says it in binary: the salt's length and the salt, the rounds, how many keys follow. */
 Test(store, absurd_rounds_of_bcrypt_are_refused)
 {
