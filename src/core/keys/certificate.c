@@ -351,7 +351,7 @@ bool nacre_certificate_decode(struct span given, struct buf *der)
     X509 *x = NULL;
     if (given.len <= STORE_FILE_MAX && nacre_bytes_find(given, "-----BEGIN ") != NULL) {
         BIO *in = BIO_new_mem_buf(given.at, (int)given.len);
-        x = in == NULL ? NULL : PEM_read_bio_X509(in, NULL, NULL, NULL);
+        x = in == NULL ? NULL : PEM_read_bio_X509(in, NULL, nacre_no_password, NULL);
         BIO_free(in);
     } else {
         x = parse(given);

@@ -169,6 +169,15 @@ void *nacre_container_x509(const struct container *k, struct span der)
     return x;
 }
 
+int nacre_no_password(char *at, int size, int writing, void *context)
+{
+    (void)at;
+    (void)size;
+    (void)writing;
+    (void)context;
+    return -1;
+}
+
 bool nacre_container_beside(struct container *k, const struct key *key, void *x509)
 {
     const EVP_PKEY *public = x509 == NULL ? NULL : X509_get0_pubkey(x509);

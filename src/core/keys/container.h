@@ -79,6 +79,9 @@ void *nacre_container_x509(const struct container *k, struct span der);
  */
 bool nacre_container_beside(struct container *k, const struct key *key, void *x509);
 
+/* What the library asks for the password of something that has none: without it, it asks at the terminal. */
+int nacre_no_password(char *at, int size, int writing, void *context);
+
 /* The whole of a regular file, at most STORE_FILE_MAX bytes, appended to `out`; `name` need not end in NUL. */
 enum nacre_error nacre_file_read(struct container *k, struct span name, struct buf *out);
 

@@ -113,7 +113,7 @@ bool nacre_pbe_pays_pkcs8(struct container *k, struct span bytes)
         locked = d2i_X509_SIG(NULL, &at, (long)bytes.len);
     } else {
         BIO *in = BIO_new_mem_buf(bytes.at, (int)bytes.len);
-        locked = in == NULL ? NULL : PEM_read_bio_PKCS8(in, NULL, NULL, NULL);
+        locked = in == NULL ? NULL : PEM_read_bio_PKCS8(in, NULL, nacre_no_password, NULL);
         BIO_free(in);
     }
     if (locked != NULL)

@@ -110,7 +110,7 @@ static bool certificate_fits(struct container *k, const struct key *key)
             continue;
         X509 *x = X509_new_ex(k->c->lib, NULL);
         BIO *in = BIO_new_mem_buf(b.whole.at, (int)b.whole.len);
-        X509 *got = in == NULL || x == NULL ? NULL : PEM_read_bio_X509(in, &x, NULL, NULL);
+        X509 *got = in == NULL || x == NULL ? NULL : PEM_read_bio_X509(in, &x, nacre_no_password, NULL);
         bool mine = got != NULL && EVP_PKEY_eq(X509_get0_pubkey(got), nacre_key_native(key)) == 1;
         fits = !mine || nacre_container_certificate(k, got);
         X509_free(x); /* the library cleared it where it failed */

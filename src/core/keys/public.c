@@ -60,7 +60,7 @@ static PKCS7 *read_pkcs7(const struct container *k)
     if (nacre_bytes_find(k->bytes, "-----BEGIN ") == NULL)
         return d2i_PKCS7(&p, &at, (long)k->bytes.len); /* frees and clears p when it fails */
     BIO *in = BIO_new_mem_buf(k->bytes.at, (int)k->bytes.len);
-    PKCS7 *got = in == NULL ? NULL : PEM_read_bio_PKCS7(in, &p, NULL, NULL);
+    PKCS7 *got = in == NULL ? NULL : PEM_read_bio_PKCS7(in, &p, nacre_no_password, NULL);
     BIO_free(in);
     if (got == NULL)
         PKCS7_free(p);

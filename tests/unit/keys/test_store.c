@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <openssl/ui.h>
+
 #include "unit/keys/shell.h"
 #include "unit/keys/support.h"
 
@@ -283,6 +285,36 @@ Test(store, a_block_of_pem_has_no_other_inside)
         "ANY PRIVATE KEY-----) > nested");
     check_fails(STORE_PEM_FILE, span_str("nested"), "geheim", NACRE_E_KEY);
     cr_expect_not_null(strstr(why, "cut short"), "%s", why);
+}
+
+static bool asked;
+
+static int refuse_to_ask(UI *ui)
+{
+    (void)ui;
+    asked = true;
+    return 0;
+}
+
+/* PEM has a way of its own to lock any block. */
+Test(store, nobody_is_asked_for_a_password)
+{
+    static const char lock[] = "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00112233445566778899AABBCCDDEEFF\n\n";
+    UI_METHOD *method = UI_create_method("none");
+    cr_assert(method != NULL && UI_method_set_opener(method, refuse_to_ask) == 0);
+    UI_set_default_method(method);
+    run("ssh-keygen -q -t ecdsa -m PKCS8 -N '' -f k && openssl req -x509 -key k -subj /CN=x -out c && openssl "
+        "crl2pkcs7 "
+        "-nocrl -certfile c -out p7b && openssl pkcs8 -topk8 -in k -passout pass:geheim -out locked && for i in k c "
+        "p7b locked; do (sed -n 1p $i && printf '%s' && sed 1d $i) > $i.asks; done && cat k c.asks > both",
+        lock);
+    check_fails(STORE_PEM_FILE, span_str("k.asks"), "geheim", NACRE_E_KEY_PASSWORD);
+    check_fails(STORE_PEM_FILE, span_str("locked.asks"), "geheim", NACRE_E_KEY_PASSWORD);
+    check_fails(STORE_PUBLIC_FILE, span_str("c.asks"), NULL, NACRE_E_KEY);
+    check_fails(STORE_P7B_FILE, span_str("p7b.asks"), NULL, NACRE_E_KEY);
+    check_opens(STORE_PEM_FILE, "both", NULL, "k.pub");
+    cr_expect_not(asked);
+    UI_destroy_method(method);
 }
 
 /* OpenSSH's own format says it in binary: the salt's length and the salt, the rounds, how many keys follow. */
