@@ -3,10 +3,12 @@
 
 #include <openssl/err.h>
 #include <openssl/objects.h>
-#include <openssl/pem.h>
+
+#include "crypto/context.h"
 
 enum {
-    PBE_ROUNDS_MAX = 5 * 1000 * 1000 /* of a whole file: seconds */
+    PBE_ROUNDS_MAX = 5 * 1000 * 1000, /* of a whole file: seconds */
+    NUMBERS_MAX = 1200                /* bytes: DSA of 4096 bits, four times what SSH has */
 };
 
 static uint64_t number_of(const ASN1_INTEGER *n)
@@ -103,23 +105,22 @@ bool nacre_pbe_pays_mac(struct container *k, const PKCS12 *p, uint64_t *left)
     return pays(k, rounds, left);
 }
 
-bool nacre_pbe_pays_pkcs8(struct container *k, struct span bytes)
+/* RSA takes what it finds. The numbers of other keys that can be used here are far smaller. */
+static bool is_small(const PKCS8_PRIV_KEY_INFO *p8)
 {
-    const X509_ALGOR *lock = NULL;
-    const unsigned char *at = bytes.at;
-    uint64_t left = nacre_pbe_rounds(k);
-    X509_SIG *locked = NULL;
-    if (bytes.len != 0 && bytes.at[0] == 0x30) {
-        locked = d2i_X509_SIG(NULL, &at, (long)bytes.len);
-    } else {
-        BIO *in = BIO_new_mem_buf(bytes.at, (int)bytes.len);
-        locked = in == NULL ? NULL : PEM_read_bio_PKCS8(in, NULL, nacre_no_password, NULL);
-        BIO_free(in);
-    }
-    if (locked != NULL)
-        X509_SIG_get0(locked, &lock, NULL);
-    ERR_clear_error();
-    bool affordable = nacre_pbe_pays(k, lock, &left);
-    X509_SIG_free(locked);
-    return affordable;
+    const ASN1_OBJECT *kind = NULL;
+    const X509_ALGOR *a = NULL;
+    const void *parameter = NULL;
+    int len = 0, type = V_ASN1_UNDEF;
+    if (PKCS8_pkey_get0(&kind, NULL, &len, &a, p8) != 1)
+        return false;
+    if (OBJ_obj2nid(kind) == NID_rsaEncryption)
+        return true;
+    X509_ALGOR_get0(NULL, &type, &parameter, a);
+    return len <= NUMBERS_MAX && (type != V_ASN1_SEQUENCE || ASN1_STRING_length(parameter) <= NUMBERS_MAX);
+}
+
+EVP_PKEY *nacre_pkcs8_key(const struct container *k, const PKCS8_PRIV_KEY_INFO *p8)
+{
+    return is_small(p8) ? EVP_PKCS82PKEY_ex(p8, k->c->lib, NULL) : NULL;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What it costs to open what PKCS#5 and PKCS#12 lock: a file says itself how often its password is hashed, and one that
- * says too much would hold up whoever opens it for hours. */
+ * says too much would hold up whoever opens it for hours. So does a key with large numbers, locked or not. */
 #ifndef KEYS_PBE_H
 #define KEYS_PBE_H
 
@@ -18,7 +18,9 @@ bool nacre_pbe_pays(struct container *k, const X509_ALGOR *lock, uint64_t *left)
 /* The same for the integrity of a PFX. */
 bool nacre_pbe_pays_mac(struct container *k, const PKCS12 *p, uint64_t *left);
 
-/* The same for a private key in PKCS#8: the structure in DER, or the block in PEM. */
-bool nacre_pbe_pays_pkcs8(struct container *k, struct span bytes);
+/* The key in a structure that is open. NULL: it is damaged, of a kind that the library does not know, or so large that
+ * only opening it would take long: of DSA keys the public number is not in there, and the library works it out, with
+ * numbers of any size, before it says how large they are. */
+EVP_PKEY *nacre_pkcs8_key(const struct container *k, const PKCS8_PRIV_KEY_INFO *p8);
 
 #endif

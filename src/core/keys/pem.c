@@ -83,20 +83,61 @@ static enum nacre_error fail_locked(struct container *k)
     return nacre_container_fail(k, NACRE_E_KEY_PASSWORD, "does not open with the password given.");
 }
 
-/* One private key block, by the library. */
-static enum nacre_error read_block(struct container *k, const struct block *b, struct key **out)
+/* Consumes `p8`; NULL is one that could not be read. */
+static enum nacre_error take_pkcs8(struct container *k, PKCS8_PRIV_KEY_INFO *p8, struct key **out)
+{
+    EVP_PKEY *pkey = p8 == NULL ? NULL : nacre_pkcs8_key(k, p8);
+    PKCS8_PRIV_KEY_INFO_free(p8);
+    if (pkey != NULL)
+        return nacre_container_take(k, pkey, out);
+    return nacre_container_fail(k, NACRE_E_KEY, "holds a private key in PKCS#8 that cannot be read.");
+}
+
+/* Consumes `locked`; NULL is one that could not be read. */
+static enum nacre_error unlock_pkcs8(struct container *k, X509_SIG *locked, struct key **out)
+{
+    const X509_ALGOR *lock = NULL;
+    uint64_t left = nacre_pbe_rounds(k);
+    PKCS8_PRIV_KEY_INFO *p8 = NULL;
+    if (locked == NULL)
+        return take_pkcs8(k, NULL, out);
+    X509_SIG_get0(locked, &lock, NULL);
+    bool affordable = nacre_pbe_pays(k, lock, &left);
+    if (affordable && k->password[0] != 0)
+        p8 = PKCS8_decrypt_ex(locked, k->password, (int)strlen(k->password), k->c->lib, NULL);
+    X509_SIG_free(locked);
+    if (!affordable)
+        return NACRE_E_KEY;
+    return p8 == NULL ? fail_locked(k) : take_pkcs8(k, p8, out);
+}
+
+/* A key in a form of its kind's own, by the library. */
+static enum nacre_error read_traditional(struct container *k, const struct block *b, BIO *in, struct key **out)
 {
     struct secret_given given = {k->password, false};
-    if (!nacre_pbe_pays_pkcs8(k, b->whole))
-        return NACRE_E_KEY;
-    BIO *in = BIO_new_mem_buf(b->whole.at, (int)b->whole.len);
-    EVP_PKEY *pkey = in == NULL ? NULL : PEM_read_bio_PrivateKey_ex(in, NULL, give_password, &given, k->c->lib, NULL);
-    BIO_free(in);
+    EVP_PKEY *pkey = PEM_read_bio_PrivateKey_ex(in, NULL, give_password, &given, k->c->lib, NULL);
     if (pkey != NULL)
         return nacre_container_take(k, pkey, out);
     if (given.asked)
         return fail_locked(k);
     return nacre_container_fail(k, NACRE_E_KEY, "holds a block \"%s\" that cannot be read.", b->label);
+}
+
+/* One private key block. */
+static enum nacre_error read_block(struct container *k, const struct block *b, struct key **out)
+{
+    enum nacre_error e;
+    BIO *in = BIO_new_mem_buf(b->whole.at, (int)b->whole.len);
+    if (in == NULL)
+        return nacre_container_fail(k, NACRE_E_NOBUFS, "cannot be read: out of memory.");
+    if (strcmp(b->label, PEM_STRING_PKCS8) == 0)
+        e = unlock_pkcs8(k, PEM_read_bio_PKCS8(in, NULL, nacre_no_password, NULL), out);
+    else if (strcmp(b->label, PEM_STRING_PKCS8INF) == 0)
+        e = take_pkcs8(k, PEM_read_bio_PKCS8_PRIV_KEY_INFO(in, NULL, nacre_no_password, NULL), out);
+    else
+        e = read_traditional(k, b, in, out);
+    BIO_free(in);
+    return e;
 }
 
 /* The certificate of the key, when one of the blocks is it; false: it is not the one asked for. */
@@ -165,24 +206,31 @@ enum nacre_error nacre_pem_read(struct container *k, struct key **out)
     return nacre_container_fail(k, NACRE_E_KEY, "is not PEM.");
 }
 
-enum nacre_error nacre_der_read(struct container *k, struct key **out)
+/* PKCS#1 and SEC1, and what DSA has. */
+static enum nacre_error read_traditional_der(struct container *k, struct key **out)
 {
-    struct secret_given given = {k->password, false};
     EVP_PKEY *pkey = NULL;
     const unsigned char *at = k->bytes.at;
     size_t len = k->bytes.len;
-    if (!nacre_pbe_pays_pkcs8(k, k->bytes))
-        return NACRE_E_KEY;
-    OSSL_DECODER_CTX *x = OSSL_DECODER_CTX_new_for_pkey(&pkey, "DER", NULL, NULL, EVP_PKEY_KEYPAIR, k->c->lib, NULL);
-    bool ok = x != NULL && OSSL_DECODER_CTX_set_pem_password_cb(x, give_password, &given) == 1 &&
-              OSSL_DECODER_from_data(x, &at, &len) == 1 && pkey != NULL;
+    OSSL_DECODER_CTX *x =
+        OSSL_DECODER_CTX_new_for_pkey(&pkey, "DER", "type-specific", NULL, EVP_PKEY_KEYPAIR, k->c->lib, NULL);
+    bool ok = x != NULL && OSSL_DECODER_from_data(x, &at, &len) == 1 && pkey != NULL;
     OSSL_DECODER_CTX_free(x);
     if (ok)
         return nacre_container_take(k, pkey, out);
     EVP_PKEY_free(pkey);
-    if (given.asked)
-        return fail_locked(k);
     return nacre_container_fail(k, NACRE_E_KEY, "is no key container that can be read here.");
+}
+
+enum nacre_error nacre_der_read(struct container *k, struct key **out)
+{
+    const unsigned char *at = k->bytes.at;
+    X509_SIG *locked = d2i_X509_SIG(NULL, &at, (long)k->bytes.len);
+    if (locked != NULL)
+        return unlock_pkcs8(k, locked, out);
+    at = k->bytes.at;
+    PKCS8_PRIV_KEY_INFO *p8 = d2i_PKCS8_PRIV_KEY_INFO(NULL, &at, (long)k->bytes.len);
+    return p8 != NULL ? take_pkcs8(k, p8, out) : read_traditional_der(k, out);
 }
 
 bool nacre_store_write_pem(const struct key *key, struct buf *out)

@@ -59,12 +59,11 @@ static int password_len(const struct entries *e)
 
 /* ---- what is inside ---------------------------------------------------------------------------------------------- */
 
-/* Consumes `pkey`; NULL is a key that could not be read. */
+/* With room for it. Consumes `pkey`; NULL is a key that could not be read. */
 static void add_key(struct entries *e, EVP_PKEY *pkey, PKCS12_SAFEBAG *bag)
 {
-    if (pkey == NULL || e->keys == ENTRIES_MAX) {
-        e->bad = e->bad || pkey == NULL;
-        EVP_PKEY_free(pkey);
+    if (pkey == NULL) {
+        e->bad = true;
         return;
     }
     char *name = PKCS12_get_friendlyname(bag);
@@ -84,14 +83,20 @@ static bool pays(struct entries *e, const X509_ALGOR *lock)
     return !e->dear;
 }
 
+static void read_open_key(struct entries *e, PKCS12_SAFEBAG *bag)
+{
+    if (e->keys != ENTRIES_MAX)
+        add_key(e, nacre_pkcs8_key(e->k, PKCS12_SAFEBAG_get0_p8inf(bag)), bag);
+}
+
 static void read_locked_key(struct entries *e, PKCS12_SAFEBAG *bag)
 {
     const X509_ALGOR *lock = NULL;
     X509_SIG_get0(PKCS12_SAFEBAG_get0_pkcs8(bag), &lock, NULL);
-    if (!pays(e, lock))
+    if (e->keys == ENTRIES_MAX || !pays(e, lock))
         return;
     PKCS8_PRIV_KEY_INFO *p8 = PKCS12_decrypt_skey_ex(bag, e->password, password_len(e), e->c->lib, NULL);
-    add_key(e, p8 == NULL ? NULL : EVP_PKCS82PKEY_ex(p8, e->c->lib, NULL), bag);
+    add_key(e, p8 == NULL ? NULL : nacre_pkcs8_key(e->k, p8), bag);
     PKCS8_PRIV_KEY_INFO_free(p8);
 }
 
@@ -110,7 +115,7 @@ static void read_bags(struct entries *e, const STACK_OF(PKCS12_SAFEBAG) * bags, 
         PKCS12_SAFEBAG *bag = sk_PKCS12_SAFEBAG_value(bags, i);
         int kind = PKCS12_SAFEBAG_get_nid(bag); /* lists of revoked certificates and secrets are passed over */
         if (kind == NID_keyBag)
-            add_key(e, EVP_PKCS82PKEY_ex(PKCS12_SAFEBAG_get0_p8inf(bag), e->c->lib, NULL), bag);
+            read_open_key(e, bag);
         else if (kind == NID_pkcs8ShroudedKeyBag)
             read_locked_key(e, bag);
         else if (kind == NID_certBag)

@@ -302,6 +302,28 @@ Test(store, rsa_keys_with_numbers_larger_than_the_modulus_are_refused)
     nacre_key_unref(k);
 }
 
+/* The library calculates with them before it says how large they are. */
+Test(store, dsa_keys_with_absurd_numbers_are_refused)
+{
+    static const char *const names[] = {OSSL_PKEY_PARAM_FFC_P, OSSL_PKEY_PARAM_FFC_Q, OSSL_PKEY_PARAM_FFC_G,
+                                        OSSL_PKEY_PARAM_PUB_KEY, OSSL_PKEY_PARAM_PRIV_KEY};
+    static const int bits[][2] = {{10000, 160}, {1024, 10000}, {2048, 256}};
+    for (size_t i = 0; i < 3; i++) {
+        BIGNUM *numbers[] = {odd(bits[i][0]), odd(160), odd(1000), odd(1000), odd(bits[i][1])};
+        write_key("DSA", names, numbers, 5);
+        check_text_fails(STORE_PEM_BLOB, i < 2 ? NACRE_E_KEY : NACRE_E_KEY_TYPE);
+        FILE *f = fopen("dsa", "wb");
+        cr_assert(f != NULL && fputs(text, f) >= 0);
+        fclose(f);
+        run("openssl pkcs8 -topk8 -nocrypt -in dsa -outform DER -out der && openssl pkcs8 -topk8 -in dsa -passout "
+            "pass:geheim -out locked && openssl pkcs12 -export -nocerts -inkey dsa -passout pass:geheim -out pfx "
+            "2>/dev/null");
+        check_fails(STORE_AUTO, span_str("der"), NULL, i < 2 ? NACRE_E_KEY : NACRE_E_KEY_TYPE);
+        check_fails(STORE_PEM_FILE, span_str("locked"), "geheim", i < 2 ? NACRE_E_KEY : NACRE_E_KEY_TYPE);
+        check_fails(STORE_PFX_FILE, span_str("pfx"), "geheim", i < 2 ? NACRE_E_KEY : NACRE_E_KEY_TYPE);
+    }
+}
+
 /* ---- JWK --------------------------------------------------------------------------------------------------------- */
 
 Test(jwk, every_kind_of_key)

@@ -308,8 +308,8 @@ Test(store, nobody_is_asked_for_a_password)
         "-nocrl -certfile c -out p7b && openssl pkcs8 -topk8 -in k -passout pass:geheim -out locked && for i in k c "
         "p7b locked; do (sed -n 1p $i && printf '%s' && sed 1d $i) > $i.asks; done && cat k c.asks > both",
         lock);
-    check_fails(STORE_PEM_FILE, span_str("k.asks"), "geheim", NACRE_E_KEY_PASSWORD);
-    check_fails(STORE_PEM_FILE, span_str("locked.asks"), "geheim", NACRE_E_KEY_PASSWORD);
+    check_fails(STORE_PEM_FILE, span_str("k.asks"), "geheim", NACRE_E_KEY);
+    check_fails(STORE_PEM_FILE, span_str("locked.asks"), "geheim", NACRE_E_KEY);
     check_fails(STORE_PUBLIC_FILE, span_str("c.asks"), NULL, NACRE_E_KEY);
     check_fails(STORE_P7B_FILE, span_str("p7b.asks"), NULL, NACRE_E_KEY);
     check_opens(STORE_PEM_FILE, "both", NULL, "k.pub");
