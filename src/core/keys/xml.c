@@ -42,8 +42,19 @@ static void wipe_texts(xmlDoc *doc)
     }
 }
 
+/* A document type can declare things by the million, each in a few bytes: the parser stops where one begins. */
+static void refuse_type(void *context, const xmlChar *name, const xmlChar *public, const xmlChar *system)
+{
+    xmlParserCtxt *x = context;
+    (void)name;
+    (void)public;
+    (void)system;
+    *(bool *)x->_private = true;
+    xmlStopParser(x);
+}
+
 /* `text` ends in NUL and is read where it stands. */
-static xmlDoc *parse(const uint8_t *text)
+static xmlDoc *parse(const uint8_t *text, bool *has_type)
 {
     xmlDoc *doc = NULL;
     xmlInitParser();
@@ -54,10 +65,12 @@ static xmlDoc *parse(const uint8_t *text)
         xmlFreeInputStream(in);
     if (pushed) {
         xmlCtxtUseOptions(x, OPTIONS);
+        x->_private = has_type;
+        x->sax->internalSubset = refuse_type;
         xmlParseDocument(x);
         doc = x->myDoc;
         x->myDoc = NULL;
-        if (doc != NULL && (!x->wellFormed || doc->intSubset != NULL || doc->extSubset != NULL)) {
+        if (doc != NULL && (!x->wellFormed || *has_type)) {
             wipe_texts(doc);
             xmlFreeDoc(doc);
             doc = NULL;
@@ -194,9 +207,12 @@ enum nacre_error nacre_xml_read(struct container *k, struct key **out)
     enum nacre_error e = NACRE_E_KEY;
     const struct span text = nacre_text_trim(k->bytes);
     nacre_buf_init(&copy, STORE_FILE_MAX + 2);
+    bool has_type = false;
     bool ready = !span_has_nul(text) && nacre_buf_append(&copy, text.at, text.len) && nacre_buf_append(&copy, "", 1);
-    xmlDoc *doc = ready ? parse(copy.at) : NULL;
-    if (doc == NULL)
+    xmlDoc *doc = ready ? parse(copy.at, &has_type) : NULL;
+    if (has_type)
+        (void)nacre_container_fail(k, e, "is XML with a document type, which keys have no use for.");
+    else if (doc == NULL)
         (void)nacre_container_fail(k, e, "is not XML that can be read here.");
     else
         e = read_document(k, xmlDocGetRootElement(doc), out);

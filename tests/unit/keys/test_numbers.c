@@ -217,6 +217,29 @@ Test(xml, other_documents_are_refused)
     }
 }
 
+/* Two hundred million declarations in a quarter of a megabyte, which nothing but the parser's stopping keeps it from.
+ */
+Test(xml, document_types_are_not_read)
+{
+    need_library("libxml2");
+    enum {
+        SIZE = 1 << 18,
+        ENTITIES = 1000,
+        TIMES = 60000
+    };
+    char *bomb = malloc(SIZE);
+    size_t len = (size_t)snprintf(bomb, SIZE, "<!DOCTYPE a [<!ENTITY %% x \"");
+    for (size_t i = 0; i < ENTITIES; i++)
+        len += (size_t)snprintf(bomb + len, SIZE - len, "<!ENTITY &#37; b 'q'>");
+    len += (size_t)snprintf(bomb + len, SIZE - len, "\">");
+    for (size_t i = 0; i < TIMES; i++)
+        len += (size_t)snprintf(bomb + len, SIZE - len, "%%x;");
+    (void)snprintf(bomb + len, SIZE - len, "]><RSAKeyValue/>");
+    check_fails(STORE_XML_BLOB, span_str(bomb), NULL, NACRE_E_KEY);
+    cr_expect_not_null(strstr(why, "document type"), "%s", why);
+    free(bomb);
+}
+
 Test(xml, nesting_is_no_recursion_of_ours)
 {
     need_library("libxml2");
