@@ -19,6 +19,7 @@
 enum {
     MEMBERS_MAX = 8,
     DER_MAX = 1 << 16,
+    TEXT_MAX = 1 << 18, /* the parser compares every attribute of an element with all before it */
     OPTIONS = XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_NOCDATA
 };
 
@@ -206,7 +207,9 @@ enum nacre_error nacre_xml_read(struct container *k, struct key **out)
     struct buf copy;
     enum nacre_error e = NACRE_E_KEY;
     const struct span text = nacre_text_trim(k->bytes);
-    nacre_buf_init(&copy, STORE_FILE_MAX + 2);
+    if (text.len > TEXT_MAX)
+        return nacre_container_fail(k, e, "is XML of more than %d bytes.", TEXT_MAX);
+    nacre_buf_init(&copy, TEXT_MAX + 1);
     bool has_type = false;
     bool ready = !span_has_nul(text) && nacre_buf_append(&copy, text.at, text.len) && nacre_buf_append(&copy, "", 1);
     xmlDoc *doc = ready ? parse(copy.at, &has_type) : NULL;

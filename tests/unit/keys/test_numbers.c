@@ -240,11 +240,27 @@ Test(xml, document_types_are_not_read)
     free(bomb);
 }
 
+Test(xml, attributes_by_the_hundred_thousand_are_refused)
+{
+    need_library("libxml2");
+    enum {
+        SIZE = STORE_FILE_MAX,
+        ATTRIBUTES = 80000
+    };
+    char *many = malloc(SIZE);
+    size_t len = (size_t)snprintf(many, SIZE, "<RSAKeyValue");
+    for (size_t i = 0; i < ATTRIBUTES; i++)
+        len += (size_t)snprintf(many + len, SIZE - len, " a%zu=\"\"", i);
+    (void)snprintf(many + len, SIZE - len, "/>");
+    check_fails(STORE_XML_BLOB, span_str(many), NULL, NACRE_E_KEY);
+    free(many);
+}
+
 Test(xml, nesting_is_no_recursion_of_ours)
 {
     need_library("libxml2");
     enum {
-        DEPTH = 100000
+        DEPTH = 30000
     };
     char *deep = malloc(7 * DEPTH + 1);
     for (size_t i = 0; i < DEPTH; i++) {
