@@ -105,6 +105,28 @@ bool nacre_pbe_pays_mac(struct container *k, const PKCS12 *p, uint64_t *left)
     return pays(k, rounds, left);
 }
 
+/* The library does not have the cipher or the hash, or not any more: no password helps. */
+static bool is_unavailable(void)
+{
+    bool found = false;
+    unsigned long e;
+    while ((e = ERR_get_error()) != 0) {
+        int reason = ERR_GET_REASON(e);
+        found = found || (ERR_GET_LIB(e) == ERR_LIB_EVP &&
+                          (reason == ERR_R_UNSUPPORTED || reason == EVP_R_UNKNOWN_PBE_ALGORITHM));
+    }
+    return found;
+}
+
+enum nacre_error nacre_pbe_fail(struct container *k)
+{
+    if (is_unavailable())
+        return nacre_container_fail(k, NACRE_E_KEY, "is locked with a cipher that is no longer available.");
+    if (k->password[0] == 0)
+        return nacre_container_fail(k, NACRE_E_KEY_PASSWORD, "is locked and no password was given.");
+    return nacre_container_fail(k, NACRE_E_KEY_PASSWORD, "does not open with the password given.");
+}
+
 /* RSA takes what it finds. The numbers of other keys that can be used here are far smaller. */
 static bool is_small(const PKCS8_PRIV_KEY_INFO *p8)
 {

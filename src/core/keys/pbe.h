@@ -18,6 +18,9 @@ bool nacre_pbe_pays(struct container *k, const X509_ALGOR *lock, uint64_t *left)
 /* The same for the integrity of a PFX. */
 bool nacre_pbe_pays_mac(struct container *k, const PKCS12 *p, uint64_t *left);
 
+/* Says why a lock did not open, as far as the library has said it since the lock was paid for. */
+enum nacre_error nacre_pbe_fail(struct container *k);
+
 /* The key in a structure that is open. NULL: it is damaged, of a kind that the library does not know, or so large that
  * only opening it would take long: of DSA keys the public number is not in there, and the library works it out, with
  * numbers of any size, before it says how large they are. */

@@ -76,13 +76,6 @@ static int give_password(char *at, int size, int writing, void *context)
     return (int)len;
 }
 
-static enum nacre_error fail_locked(struct container *k)
-{
-    if (k->password[0] == 0)
-        return nacre_container_fail(k, NACRE_E_KEY_PASSWORD, "is locked and no password was given.");
-    return nacre_container_fail(k, NACRE_E_KEY_PASSWORD, "does not open with the password given.");
-}
-
 /* Consumes `p8`; NULL is one that could not be read. */
 static enum nacre_error take_pkcs8(struct container *k, PKCS8_PRIV_KEY_INFO *p8, struct key **out)
 {
@@ -108,18 +101,19 @@ static enum nacre_error unlock_pkcs8(struct container *k, X509_SIG *locked, stru
     X509_SIG_free(locked);
     if (!affordable)
         return NACRE_E_KEY;
-    return p8 == NULL ? fail_locked(k) : take_pkcs8(k, p8, out);
+    return p8 == NULL ? nacre_pbe_fail(k) : take_pkcs8(k, p8, out);
 }
 
 /* A key in a form of its kind's own, by the library. */
 static enum nacre_error read_traditional(struct container *k, const struct block *b, BIO *in, struct key **out)
 {
     struct secret_given given = {k->password, false};
+    ERR_clear_error();
     EVP_PKEY *pkey = PEM_read_bio_PrivateKey_ex(in, NULL, give_password, &given, k->c->lib, NULL);
     if (pkey != NULL)
         return nacre_container_take(k, pkey, out);
     if (given.asked)
-        return fail_locked(k);
+        return nacre_pbe_fail(k);
     return nacre_container_fail(k, NACRE_E_KEY, "holds a block \"%s\" that cannot be read.", b->label);
 }
 

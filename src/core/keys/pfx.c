@@ -26,7 +26,10 @@ struct entries {
     char name[ENTRIES_MAX][64]; /* the key's own, where it has one */
     X509 *certificate[ENTRIES_MAX];
     size_t keys, certificates;
-    bool bad, dear; /* dear: opening it costs too much, and that has been told */
+    bool bad;
+    bool dear;      /* opening it costs too much, and that has been told */
+    bool shut;      /* what is locked does not open */
+    bool authentic; /* the password is the right one */
 };
 
 static PKCS12 *decode(const struct container *k)
@@ -96,6 +99,7 @@ static void read_locked_key(struct entries *e, PKCS12_SAFEBAG *bag)
     if (e->keys == ENTRIES_MAX || !pays(e, lock))
         return;
     PKCS8_PRIV_KEY_INFO *p8 = PKCS12_decrypt_skey_ex(bag, e->password, password_len(e), e->c->lib, NULL);
+    e->shut = p8 == NULL;
     add_key(e, p8 == NULL ? NULL : nacre_pkcs8_key(e->k, p8), bag);
     PKCS8_PRIV_KEY_INFO_free(p8);
 }
@@ -131,6 +135,15 @@ static const X509_ALGOR *lock_of(const PKCS7 *safe)
     return e == NULL || e->enc_data == NULL ? NULL : e->enc_data->algorithm;
 }
 
+static STACK_OF(PKCS12_SAFEBAG) * unlock_safe(struct entries *e, PKCS7 *safe)
+{
+    if (!pays(e, lock_of(safe)))
+        return NULL;
+    STACK_OF(PKCS12_SAFEBAG) *bags = PKCS12_unpack_p7encdata(safe, e->password, password_len(e));
+    e->shut = bags == NULL;
+    return bags;
+}
+
 static void read_safes(struct entries *e, PKCS12 *p)
 {
     STACK_OF(PKCS7) *safes = PKCS12_unpack_authsafes(p);
@@ -140,9 +153,9 @@ static void read_safes(struct entries *e, PKCS12 *p)
         STACK_OF(PKCS12_SAFEBAG) *bags = NULL;
         if (PKCS7_type_is_data(safe))
             bags = PKCS12_unpack_p7data(safe);
-        else if (PKCS7_type_is_encrypted(safe) && pays(e, lock_of(safe)))
-            bags = PKCS12_unpack_p7encdata(safe, e->password, password_len(e));
-        else if (!e->dear)
+        else if (PKCS7_type_is_encrypted(safe))
+            bags = unlock_safe(e, safe);
+        else
             continue;
         e->bad = bags == NULL;
         read_bags(e, bags, 0);
@@ -190,6 +203,8 @@ static enum nacre_error take(struct container *k, struct entries *e, struct key 
 {
     if (e->dear)
         return NACRE_E_KEY;
+    if (e->shut && !e->authentic)
+        return nacre_pbe_fail(k);
     if (e->bad)
         return nacre_container_fail(
             k, NACRE_E_KEY, "cannot be opened: it is damaged or locked with a cipher that is no longer available.");
@@ -219,6 +234,7 @@ static enum nacre_error read_contents(struct container *k, PKCS12 *p, const char
     e->c = k->c;
     e->rounds_left = rounds_left;
     e->password = password;
+    e->authentic = PKCS12_mac_present(p) != 0;
     read_safes(e, p);
     enum nacre_error error = take(k, e, out);
     for (size_t i = 0; i < e->keys; i++)

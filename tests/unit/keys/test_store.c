@@ -101,6 +101,35 @@ Test(store, pfx_opens_with_its_certificate)
     cr_expect_null(k);
 }
 
+/* No other password would do. */
+Test(store, what_is_locked_with_a_cipher_that_is_gone_says_so)
+{
+    static const char *const makes[] = {"openssl pkcs8 -topk8 -v1 PBE-MD5-DES", "openssl pkcs8 -topk8 -v2 des-cbc",
+                                        "openssl ec -des",
+                                        "openssl pkcs12 -export -nomac -certpbe PBE-SHA1-RC2-40 -inkey k -in c"};
+    run("ssh-keygen -q -t ecdsa -m PKCS8 -N '' -f k && openssl req -x509 -key k -subj /CN=x -out c");
+    if (shell("openssl list -providers -provider legacy >out 2>&1") != 0)
+        cr_skip_test("openssl has no legacy provider");
+    for (size_t i = 0; i < 4; i++) {
+        run("%s -provider legacy -provider default %s -passout pass:geheim -out locked 2>out", makes[i],
+            i < 3 ? "-in k" : "");
+        check_fails(i < 3 ? STORE_PEM_FILE : STORE_PFX_FILE, span_str("locked"), "geheim", NACRE_E_KEY);
+        cr_expect_not_null(strstr(why, "no longer available"), "%s: %s", makes[i], why);
+    }
+}
+
+Test(store, pfx_without_a_checksum_opens_with_its_password_alone)
+{
+    run("ssh-keygen -q -t ecdsa -m PKCS8 -N '' -f k && openssl req -x509 -key k -subj /CN=x -out c && openssl pkcs12 "
+        "-export -nomac -inkey k -in c -passout pass:geheim -out pfx && openssl pkcs12 -export -nomac -certpbe NONE "
+        "-inkey k -in c -passout pass:geheim -out key");
+    check_opens(STORE_PFX_FILE, "pfx", "geheim", "k.pub");
+    check_opens(STORE_PFX_FILE, "key", "geheim", "k.pub");
+    check_fails(STORE_PFX_FILE, span_str("pfx"), "wrong", NACRE_E_KEY_PASSWORD);
+    check_fails(STORE_PFX_FILE, span_str("key"), "wrong", NACRE_E_KEY_PASSWORD);
+    check_fails(STORE_PFX_FILE, span_str("pfx"), NULL, NACRE_E_KEY_PASSWORD);
+}
+
 /* Damage is never a crash and never a key. */
 Test(store, every_truncation_and_every_changed_byte_is_one_error)
 {
