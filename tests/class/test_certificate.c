@@ -213,3 +213,30 @@ Test(class_certificate, alternative_keys_have_certificates_of_their_own)
     nacre_certificate_free(&c);
     nacre_free(n);
 }
+
+Test(class_certificate, a_store_may_be_empty)
+{
+    nacre_server *n;
+    char store[8];
+    size_t len = sizeof store;
+    cr_assert_eq(nacre_create(&n), 0);
+    cr_expect_eq(nacre_set_ssh_cert_store(n, NULL, 0), 0);
+    cr_expect_eq(nacre_get_ssh_cert_store(n, store, &len), 0);
+    cr_expect_eq(len, 0);
+    nacre_free(n);
+}
+
+Test(class_certificate, types_that_there_are_not_are_refused)
+{
+    static const char *const types[] = {"-1", "20",          "100",        "7x",
+                                        "",   "-4294967289", "4294967303", "-99999999999999999999"};
+    nacre_server *n;
+    char setting[64];
+    cr_assert_eq(nacre_create(&n), 0);
+    cr_assert_eq(nacre_config(n, "AltSSHCertCount=1", NULL, 0), 0);
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        (void)snprintf(setting, sizeof setting, "AltSSHCertStoreType[0]=%s", types[i]);
+        cr_expect_eq(nacre_config(n, setting, NULL, 0), NACRE_E_SETTING_VALUE, "%s", setting);
+    }
+    nacre_free(n);
+}

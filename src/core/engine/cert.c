@@ -43,7 +43,8 @@ enum nacre_error nacre_cert_set_store(struct cert *c, const void *store, size_t 
     char *copy = malloc(len + 1);
     if (copy == NULL)
         return NACRE_E_NOBUFS;
-    memcpy(copy, store, len);
+    if (len != 0)
+        memcpy(copy, store, len);
     copy[len] = '\0';
     if (c->store != NULL)
         nacre_wipe(c->store, c->store_len);

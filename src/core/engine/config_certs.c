@@ -29,7 +29,7 @@ static enum nacre_error set_alt_type(struct cert *c, const char *text)
 {
     char *end;
     long type = strtol(text, &end, 10);
-    if (end == text || *end != '\0' || type > 99 || !nacre_cert_is_type((int)type))
+    if (end == text || *end != '\0' || type < 0 || type > 99 || !nacre_cert_is_type((int)type))
         return NACRE_E_SETTING_VALUE;
     c->type = (int)type;
     return NACRE_OK;
