@@ -27,7 +27,8 @@ static void request(nacre_server *server, struct nacre_ssh_channel_request *even
 static void echo(nacre_server *server, struct nacre_ssh_channel_data_in *event, void *context)
 {
     (void)context;
-    nacre_send_bytes(server, event->channel_id, event->data, event->data_len);
+    if (nacre_send_bytes(server, event->channel_id, event->data, event->data_len)) /* reads nothing, or is gone */
+        nacre_close_channel(server, event->channel_id);
 }
 
 static void finish(nacre_server *server, struct nacre_ssh_channel_eof *event, void *context)

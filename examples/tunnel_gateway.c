@@ -72,15 +72,16 @@ int main(int argc, char **argv)
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (check(NULL, nacre_create(&server)) || check(server, nacre_make_key("ssh-ed25519", key, sizeof key)))
         return 1;
-    nacre_set_handlers(server, &handlers, &gateway);
-    nacre_set_ssh_cert_store_type(server, 7); /* a PEM key in memory */
-    nacre_set_ssh_cert_store(server, key, strlen(key));
-    nacre_set_default_auth_methods(server, "password");
-    if (check(server, nacre_set_ssh_cert_subject(server, "*")) ||
+    if (check(server, nacre_set_handlers(server, &handlers, &gateway)) ||
+        check(server, nacre_set_ssh_cert_store_type(server, 7)) || /* a PEM key in memory */
+        check(server, nacre_set_ssh_cert_store(server, key, strlen(key))) ||
+        check(server, nacre_set_ssh_cert_subject(server, "*")) ||
+        check(server, nacre_set_default_auth_methods(server, "password")) ||
         check(server, nacre_set_local_host(server, "127.0.0.1")) ||
         check(server, nacre_set_local_port(server, (int)strtol(argv[1], NULL, 10))) ||
         check(server, nacre_start_listening(server)))
         return 1;
-    for (;;)
-        nacre_do_events(server);
+    while (check(server, nacre_do_events(server)) == 0)
+        continue;
+    nacre_free(server);
 }
