@@ -12,6 +12,7 @@
 #include <openssl/x509.h>
 
 #include "base/secret.h"
+#include "keys/certificate.h"
 #include "keys/numbers.h"
 
 enum {
@@ -19,7 +20,8 @@ enum {
     TREE_DEPTH = 4,  /* document, set, key, list of certificates */
     FIELD_MAX = 66,  /* bytes of a coordinate of P-521 */
     MEMBERS_MAX = 8, /* numbers of one key */
-    DER_MAX = 1 << 16
+    DER_MAX = 1 << 16,
+    SUBJECT_MAX = 512
 };
 
 static void wipe_tree(json_t *j, int depth)
@@ -160,18 +162,26 @@ static EVP_PKEY *read_numbers(const struct container *k, const json_t *j)
     return pkey;
 }
 
-/* RFC 7517 section 4.7: certificates in base64, that of the key first. */
-static bool certificate_fits(struct container *k, const json_t *j, const struct key *key)
+/* RFC 7517 section 4.7: certificates in base64, that of the key first. NULL: there is none. To be freed. */
+static X509 *certificate_of(const struct container *k, const json_t *j)
 {
     const char *text = json_string_value(json_array_get(json_object_get(j, "x5c"), 0));
     struct buf der;
-    if (text == NULL)
-        return true;
     nacre_buf_init(&der, DER_MAX);
-    X509 *x = nacre_base64_read(span_str(text), &der) ? nacre_container_x509(k, buf_span(&der)) : NULL;
-    bool fits = nacre_container_beside(k, key, x);
-    X509_free(x);
+    X509 *x = text != NULL && nacre_base64_read(span_str(text), &der) ? nacre_container_x509(k, buf_span(&der)) : NULL;
     nacre_buf_free(&der);
+    return x;
+}
+
+/* A key that its id was asked for by needs no other name. */
+static bool certificate_fits(struct container *k, const json_t *j, const struct key *key)
+{
+    struct container beside = *k;
+    X509 *x = certificate_of(k, j);
+    if (nacre_container_rank(k, text_of(j, "kid")) != SUBJECT_OTHER)
+        beside.subject = "*";
+    bool fits = nacre_container_beside(&beside, key, x);
+    X509_free(x);
     return fits;
 }
 
@@ -207,7 +217,22 @@ static bool is_wanted(const json_t *j, bool public)
     return public ? is_public(j) && json_is_string(json_object_get(j, "kty")) : json_is_string(json_object_get(j, "d"));
 }
 
-/* The key of a set, private or public, whose id answers best to the subject. A single one needs no name. */
+/* By its id or by its certificate, whichever answers better. */
+static enum subject_rank rank_of(const struct container *k, const json_t *j)
+{
+    char name[SUBJECT_MAX] = "";
+    enum subject_rank by_id = nacre_container_rank(k, text_of(j, "kid"));
+    X509 *x = by_id == SUBJECT_EXACT ? NULL : certificate_of(k, j);
+    if (x == NULL)
+        return by_id;
+    (void)nacre_certificate_subject(x, name, sizeof name); /* a name too long to tell is none */
+    X509_free(x);
+    enum subject_rank by_name = nacre_container_rank(k, name);
+    return by_name > by_id ? by_name : by_id;
+}
+
+/* The key of a set, private or public, whose id or certificate answers best to the subject. A single one needs no name.
+ */
 static const json_t *choose(const struct container *k, const json_t *keys, bool public)
 {
     const json_t *best = NULL, *only = NULL;
@@ -217,7 +242,7 @@ static const json_t *choose(const struct container *k, const json_t *keys, bool 
         const json_t *j = json_array_get(keys, i);
         if (!is_wanted(j, public))
             continue;
-        enum subject_rank rank = nacre_container_rank(k, text_of(j, "kid"));
+        enum subject_rank rank = rank_of(k, j);
         if (rank > best_rank) {
             best = j;
             best_rank = rank;

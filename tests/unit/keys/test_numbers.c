@@ -468,6 +468,48 @@ Test(jwk, other_documents_are_refused)
     nacre_key_unref(a);
 }
 
+/* The last key in `text`, with a certificate for that name. */
+static void certify(const struct key *k, const char *name)
+{
+    uint8_t line[4096];
+    struct buf pem;
+    nacre_buf_init(&pem, 16384);
+    cr_assert(nacre_store_write_pem(k, &pem));
+    FILE *f = fopen("k", "wb");
+    cr_assert(f != NULL && fwrite(pem.at, 1, pem.len, f) == pem.len && fclose(f) == 0);
+    nacre_buf_wipe(&pem);
+    run("openssl req -x509 -key k -subj /CN=%s | sed /-----/d | tr -d '\\n' > c", name);
+    line[slurp("c", line, sizeof line - 1)] = '\0';
+    text[strlen(text) - 1] = ',';
+    add("\"x5c\":[\"%s\"]}", (const char *)line);
+}
+
+Test(jwk, a_key_is_found_by_its_id_or_by_its_certificate)
+{
+    need_library("jansson");
+    static const struct {
+        const char *subject, *found;
+    } cases[] = {{"*", "CN=alpha"},    {"first", "CN=alpha"}, {"second", "CN=beta"},   {"CN=beta", "CN=beta"},
+                 {"alph", "CN=alpha"}, {"CN=gamma", NULL},    {"CN=alpha", "CN=alpha"}};
+    struct key *a = make("ssh-ed25519"), *b = make("ecdsa-sha2-nistp256");
+    start("{\"keys\":[");
+    okp_jwk(a, "first");
+    certify(a, "alpha");
+    add(",");
+    ec_jwk(b, "second", "P-256", 32, true);
+    certify(b, "beta");
+    add("]}");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct key *k = NULL;
+        enum nacre_error e = open_subject(cases[i].subject, &k);
+        cr_expect_eq(e, cases[i].found == NULL ? NACRE_E_NO_CERTIFICATE : NACRE_OK, "%s: %s", cases[i].subject, why);
+        cr_expect_str_eq(subject, cases[i].found == NULL ? "" : cases[i].found, "%s", cases[i].subject);
+        nacre_key_unref(k);
+    }
+    nacre_key_unref(a);
+    nacre_key_unref(b);
+}
+
 Test(jwk, a_certificate_that_is_none_is_passed_over)
 {
     need_library("jansson");
