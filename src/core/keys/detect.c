@@ -35,6 +35,7 @@ static const struct mark {
     {"---- BEGIN SSH2 ",     16, true,  nacre_ssh_public_read},
     {"ssh-",                 4,  true,  nacre_ssh_public_read},
     {"ecdsa-sha2-",          11, true,  nacre_ssh_public_read},
+    {"sk-",                  3,  true,  nacre_ssh_public_read},
     {"{",                    1,  true,  nacre_jwk_read},
     {"[",                    1,  true,  nacre_jwk_read},
     {"<",                    1,  true,  nacre_xml_read},

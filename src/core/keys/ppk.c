@@ -111,13 +111,13 @@ static void read_kdf(struct lines *l, struct ppk *f)
     f->salt_len = hex_of(l, "Argon2-Salt", f->salt, sizeof f->salt);
 }
 
-static enum nacre_error read_version(struct container *k, struct ppk *f)
+static enum nacre_error read_version(struct container *k, struct span text, struct ppk *f)
 {
     static const char start[] = "PuTTY-User-Key-File-";
     const size_t len = sizeof start - 1;
-    if (k->bytes.len < len + 1 || memcmp(k->bytes.at, start, len) != 0)
+    if (text.len < len + 1 || memcmp(text.at, start, len) != 0)
         return nacre_container_fail(k, NACRE_E_KEY, "is not PPK.");
-    uint8_t digit = k->bytes.at[len];
+    uint8_t digit = text.at[len];
     if (digit != '2' && digit != '3')
         return nacre_container_fail(k, NACRE_E_KEY_TYPE, "is PPK of a version other than 2 and 3.");
     f->version = (unsigned)(digit - '0');
@@ -126,8 +126,8 @@ static enum nacre_error read_version(struct container *k, struct ppk *f)
 
 static enum nacre_error read_lines(struct container *k, struct ppk *f, struct buf *public, struct buf *private)
 {
-    struct lines l = {.rest = k->bytes};
-    enum nacre_error e = read_version(k, f);
+    struct lines l = {.rest = nacre_text_trim(k->bytes)};
+    enum nacre_error e = read_version(k, l.rest, f);
     if (e != NACRE_OK)
         return e;
     f->algorithm = value_of(&l, f->version == 3 ? "PuTTY-User-Key-File-3" : "PuTTY-User-Key-File-2");

@@ -55,6 +55,14 @@ Test(ppk, every_kind_of_key_in_both_versions_locked_and_not)
     }
 }
 
+Test(ppk, what_editors_put_in_front_is_left_out)
+{
+    make(kinds[0].options, "", "");
+    run("(printf '\\357\\273\\277\\n' && cat k.ppk) > marked");
+    check_opens(STORE_PPK_FILE, "marked", NULL, "k.pub");
+    check_opens(STORE_AUTO, "marked", NULL, "k.pub");
+}
+
 Test(ppk, every_kind_of_argon2)
 {
     static const char *const kdfs[] = {"argon2i", "argon2d", "argon2id"};

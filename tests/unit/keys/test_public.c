@@ -76,6 +76,13 @@ Test(public, ssh_public_keys_in_both_forms)
     check_fails(STORE_SSH_PUBLIC_FILE, span_str("wrong"), NULL, NACRE_E_KEY_TYPE);
 }
 
+Test(public, security_keys)
+{
+    run("echo sk-ssh-ed25519@openssh.com AAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5zc2guY29tAAAAIFo6SYCYe2rMHJ7zM0SEKtVJfd2Rn4Kf"
+        "zQZfmT4CRzqoAAAABHNzaDo= me@here > sk.pub");
+    check_public(STORE_SSH_PUBLIC_FILE, "sk.pub");
+}
+
 static const struct {
     const char *wanted, *found; /* NULL: nothing */
 } searches[] = {
