@@ -95,12 +95,20 @@ static const char *short_name(const ASN1_OBJECT *object, char *number, size_t si
     return OBJ_obj2txt(number, (int)size, object, 1) > 0 ? number : "?";
 }
 
+/* RFC 4514 section 2.4 for what would end the text. */
+static bool add_character(struct buf *b, const uint8_t *at)
+{
+    if (*at == '\0')
+        return add(b, "\\00");
+    return *at == '"' ? add(b, "\"\"") : nacre_buf_append(b, at, 1);
+}
+
 static bool add_value(struct buf *b, struct span value)
 {
     bool quoted = memchr(value.at, ',', value.len) != NULL || memchr(value.at, '"', value.len) != NULL;
     bool ok = !quoted || add(b, "\"");
     for (size_t i = 0; ok && i < value.len; i++)
-        ok = (value.at[i] != '"' || add(b, "\"")) && nacre_buf_append(b, value.at + i, 1);
+        ok = add_character(b, value.at + i);
     return ok && (!quoted || add(b, "\""));
 }
 

@@ -129,6 +129,23 @@ Test(public, a_pfx_with_several_keys_is_searched_for_its_subject)
     nacre_buf_free(&der);
 }
 
+/* Else what stands behind it is not seen, and the certificate answers to what stands in front. */
+Test(public, a_zero_byte_in_a_name_is_no_end)
+{
+    uint8_t bytes[4096];
+    struct key *k = NULL;
+    run("openssl genpkey -algorithm ed25519 -out k && openssl req -x509 -key k -subj /CN=good_bad -out c -outform DER");
+    struct span c = span_of(bytes, slurp("c", bytes, sizeof bytes));
+    for (size_t i = 0; i + 8 <= c.len; i++) {
+        if (memcmp(bytes + i, "good_bad", 8) == 0)
+            bytes[i + 4] = '\0';
+    }
+    cr_expect_eq(open_public(STORE_PUBLIC_BLOB, c, "*", &k), NACRE_OK, "%s", why);
+    cr_expect_str_eq(subject, "CN=good\\00bad");
+    nacre_key_unref(k);
+    nacre_buf_free(&der);
+}
+
 /* The key's own certificate is found among others, wherever it stands. */
 Test(public, pem_takes_the_certificate_of_the_key)
 {
