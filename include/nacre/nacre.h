@@ -627,7 +627,8 @@ NACRE_API int nacre_add_user_ca(nacre_server *server, const void *blob, size_t l
 NACRE_API int nacre_add_known_user_ca(nacre_server *server, const void *blob, size_t len);
 
 /* The certificate of the host key as PEM, "" without one. Setting it (PEM, base64 or DER) looks in the store for the
- * private key that it was made for, and fails with a KEY error when it is not there; "" drops the key. */
+ * private key that it was made for, and fails with NO_CERTIFICATE when that is not there, else as the subject does; ""
+ * drops the key. */
 NACRE_API int nacre_get_ssh_cert_encoded(nacre_server *server, void *value, size_t *len); /* *len: room in, bytes out */
 NACRE_API int nacre_set_ssh_cert_encoded(nacre_server *server, const void *value, size_t len);
 

@@ -13,7 +13,8 @@ enum {
  * else is in it, or it does not fit. */
 bool nacre_number_read(const char *text, struct buf *out);
 
-/* The bytes as decimal digits appended to `out`, no NUL behind them. False: out of memory. */
+/* The bytes, at most NUMBER_TEXT_MAX, as decimal digits appended to `out`, no NUL behind them. False: there are more,
+ * or they do not fit. */
 bool nacre_number_write(struct span magnitude, struct buf *out);
 
 #endif
