@@ -2,6 +2,7 @@
 /* The n-th allocation inside the library fails, for every n: an operation may fail then, but never say yes to what is
  * wrong, and never leave anything behind. A plain program: under Criterion the library has allocated before main(), and
  * from then on its allocator cannot be replaced. */
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -9,6 +10,7 @@
 #include <openssl/evp.h>
 
 #include "crypto/algs.h"
+#include "keys/container.h"
 #include "keys/numbers.h"
 
 static void check(bool holds, int line)
@@ -44,10 +46,15 @@ static void *faulty_realloc(void *at, size_t size, const char *file, int line)
     return fails_now() ? NULL : realloc(at, size);
 }
 
+static const char *needle; /* that no memory may hold when the library frees it; NULL: none */
+static bool found;
+
 static void plain_free(void *at, const char *file, int line)
 {
     (void)file;
     (void)line;
+    if (at != NULL && needle != NULL)
+        found = found || nacre_bytes_find(span_of(at, malloc_usable_size(at)), needle) != NULL;
     free(at);
 }
 
@@ -144,6 +151,19 @@ static void a_failed_allocation_leaves_no_number_behind(void)
     for_every_failure(make_of_numbers);
 }
 
+static void what_is_read_from_base64_is_not_left_behind(void)
+{
+    static const char text[] = "MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n"
+                               "c2VjcmV0IG51bWJlciBvZiBhIGtleQ==\n";
+    struct buf out;
+    nacre_buf_init(&out, 2 * sizeof text);
+    needle = "c2VjcmV0IG51bWJlciBvZiBhIGtleQ";
+    check(nacre_base64_read(span_str(text), &out) && out.len != 0, __LINE__);
+    needle = NULL;
+    check(!found, __LINE__);
+    nacre_buf_free(&out);
+}
+
 static const struct cipher_alg *cipher;
 static const struct mac_alg *mac;
 
@@ -231,6 +251,7 @@ int main(void)
     r33_a_failed_allocation_never_admits_a_signature();
     a_failed_allocation_never_makes_a_key_of_another_type();
     a_failed_allocation_leaves_no_number_behind();
+    what_is_read_from_base64_is_not_left_behind();
     teardown();
     return EXIT_SUCCESS;
 }

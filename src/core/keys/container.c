@@ -15,6 +15,10 @@
 #include "keys/certificate.h"
 #include "keys/numbers.h"
 
+enum {
+    LINE_LEN = 64 /* that the library decodes at once */
+};
+
 enum nacre_error nacre_container_fail(struct container *k, enum nacre_error code, const char *text, ...)
 {
     ERR_clear_error();
@@ -219,6 +223,17 @@ const uint8_t *nacre_bytes_find(struct span in, const char *text)
     return NULL;
 }
 
+/* The library keeps the last line as it was read, and frees it so: another takes its place. */
+static void forget_line(EVP_ENCODE_CTX *x)
+{
+    uint8_t scratch[LINE_LEN];
+    uint8_t line[LINE_LEN];
+    int n = 0;
+    memset(line, 'A', sizeof line);
+    EVP_DecodeInit(x);
+    (void)EVP_DecodeUpdate(x, scratch, &n, line, sizeof line);
+}
+
 bool nacre_base64_read(struct span text, struct buf *out)
 {
     bool ok = false;
@@ -235,6 +250,8 @@ bool nacre_base64_read(struct span text, struct buf *out)
     out->len += (size_t)n + (size_t)last;
     ok = true;
 out:
+    if (x != NULL)
+        forget_line(x);
     EVP_ENCODE_CTX_free(x);
     return ok;
 }
