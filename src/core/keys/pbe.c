@@ -136,7 +136,7 @@ static bool is_small(const PKCS8_PRIV_KEY_INFO *p8)
     int len = 0, type = V_ASN1_UNDEF;
     if (PKCS8_pkey_get0(&kind, NULL, &len, &a, p8) != 1)
         return false;
-    if (OBJ_obj2nid(kind) == NID_rsaEncryption)
+    if (OBJ_obj2nid(kind) == NID_rsaEncryption || OBJ_obj2nid(kind) == NID_rsassaPss)
         return true;
     X509_ALGOR_get0(NULL, &type, &parameter, a);
     return len <= NUMBERS_MAX && (type != V_ASN1_SEQUENCE || ASN1_STRING_length(parameter) <= NUMBERS_MAX);

@@ -83,7 +83,8 @@ static enum nacre_error take_pkcs8(struct container *k, PKCS8_PRIV_KEY_INFO *p8,
     PKCS8_PRIV_KEY_INFO_free(p8);
     if (pkey != NULL)
         return nacre_container_take(k, pkey, out);
-    return nacre_container_fail(k, NACRE_E_KEY, "holds a private key in PKCS#8 that cannot be read.");
+    return nacre_container_fail(k, NACRE_E_KEY,
+                                "holds a private key that is damaged, or of a kind or size that cannot be used here.");
 }
 
 /* Consumes `locked`; NULL is one that could not be read. */

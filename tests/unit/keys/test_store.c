@@ -213,6 +213,9 @@ Test(store, keys_that_ssh_cannot_use_are_named)
     cr_expect_not_null(strstr(why, "X25519"));
     check_fails(STORE_PEM_FILE, span_str("k1"), NULL, NACRE_E_KEY_TYPE);
     check_fails(STORE_PEM_FILE, span_str("public"), NULL, NACRE_E_NO_CERTIFICATE);
+    run("openssl genpkey -algorithm rsa-pss -pkeyopt rsa_keygen_bits:3072 -out pss 2>/dev/null");
+    check_fails(STORE_PEM_FILE, span_str("pss"), NULL, NACRE_E_KEY_TYPE);
+    cr_expect_not_null(strstr(why, "RSA-PSS"), "%s", why);
 }
 
 Test(store, what_write_pem_wrote_opens_again)
