@@ -131,10 +131,11 @@ enum nacre_error nacre_pbe_fail(struct container *k)
 static bool is_small(const PKCS8_PRIV_KEY_INFO *p8)
 {
     const ASN1_OBJECT *kind = NULL;
+    const unsigned char *key = NULL; /* the library tells no length without it */
     const X509_ALGOR *a = NULL;
     const void *parameter = NULL;
     int len = 0, type = V_ASN1_UNDEF;
-    if (PKCS8_pkey_get0(&kind, NULL, &len, &a, p8) != 1)
+    if (PKCS8_pkey_get0(&kind, &key, &len, &a, p8) != 1)
         return false;
     if (OBJ_obj2nid(kind) == NID_rsaEncryption || OBJ_obj2nid(kind) == NID_rsassaPss)
         return true;
