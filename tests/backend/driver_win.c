@@ -11,6 +11,7 @@
 
 #include "backend/driver.h"
 #include "engine/sock.h"
+#include "support/divert_win.h"
 
 enum {
     FAR_WAIT_MS = 100000,
@@ -240,41 +241,52 @@ static int WSAAPI refuse_poll(WSAPOLLFD *at, ULONG count, INT ms)
     return SOCKET_ERROR;
 }
 
-typedef void (*any_function)(void);
 /* Where this program finds the system's functions. */
-extern any_function __imp_GetQueuedCompletionStatusEx, __imp_MsgWaitForMultipleObjectsEx, __imp_WSAPoll;
+extern any_function __imp_GetQueuedCompletionStatusEx, __imp_MsgWaitForMultipleObjectsEx, __imp_WSAPoll, __imp_accept;
 
-/* Calls reach `other` instead of the function whose place it is; then the function again. */
-static void divert(any_function *place, any_function other, bool on)
+/* One at a time. */
+static void set_diverted(any_function *place, any_function other, bool on)
 {
     static any_function kept;
-    DWORD before;
-    cr_assert(VirtualProtect(place, sizeof *place, PAGE_READWRITE, &before));
-    if (on)
-        kept = *place;
-    *place = on ? other : kept;
-    cr_assert(VirtualProtect(place, sizeof *place, before, &before));
+    any_function was = divert(place, on ? other : kept);
+    kept = on ? was : kept;
 }
 
 static void deafen_iocp(const struct io *io, bool on)
 {
     (void)io;
-    divert(&__imp_GetQueuedCompletionStatusEx, (any_function)refuse_port, on);
+    set_diverted(&__imp_GetQueuedCompletionStatusEx, (any_function)refuse_port, on);
 }
 
 static void deafen_wsaasyncselect(const struct io *io, bool on)
 {
     (void)io;
-    divert(&__imp_MsgWaitForMultipleObjectsEx, (any_function)refuse_messages, on);
+    set_diverted(&__imp_MsgWaitForMultipleObjectsEx, (any_function)refuse_messages, on);
 }
 
 static void deafen_wsapoll(const struct io *io, bool on)
 {
     (void)io;
-    divert(&__imp_WSAPoll, (any_function)refuse_poll, on);
+    set_diverted(&__imp_WSAPoll, (any_function)refuse_poll, on);
 }
 
-/* The far ends are the same for every back end here. Nothing can make accept() fail here: handles have no limit. */
+/* ---- accepting that fails -------------------------------------------------------------------------------------- */
+
+/* Handles have no limit here. */
+static io_socket WSAAPI refuse_accept(io_socket s, struct sockaddr *from, int *len)
+{
+    (void)s, (void)from, (void)len;
+    WSASetLastError(WSAEMFILE);
+    return IO_NO_SOCKET;
+}
+
+static void starve(io_socket s, bool on)
+{
+    (void)s;
+    set_diverted(&__imp_accept, (any_function)refuse_accept, on);
+}
+
+/* The far ends are the same for every back end here. What completion ports accept with is in test_accept_win.c. */
 #define FAR_ENDS                                                                                                       \
     .listener = listener, .unconnected = unconnected, .nowhere = nowhere, .nowhere_end = nowhere_end,                  \
     .silent = silent, .silent_end = silent_end, .pair = pair, .dial = dial, .accept = accept_one, .feed = feed,        \
@@ -283,6 +295,7 @@ static void deafen_wsapoll(const struct io *io, bool on)
 
 static const struct driver driver_iocp = {.ops = &nacre_io_iocp, FAR_ENDS, .deafen = deafen_iocp};
 static const struct driver driver_wsaasyncselect = {
-    .ops = &nacre_io_wsaasyncselect, FAR_ENDS, .deafen = deafen_wsaasyncselect};
-static const struct driver driver_wsapoll = {.ops = &nacre_io_wsapoll, FAR_ENDS, .deafen = deafen_wsapoll};
+    .ops = &nacre_io_wsaasyncselect, FAR_ENDS, .starve = starve, .deafen = deafen_wsaasyncselect};
+static const struct driver driver_wsapoll = {
+    .ops = &nacre_io_wsapoll, FAR_ENDS, .starve = starve, .deafen = deafen_wsapoll};
 const struct driver *const system_drivers[] = {&driver_iocp, &driver_wsaasyncselect, &driver_wsapoll, NULL};
