@@ -13,7 +13,8 @@
 #include "io_iocp/iocp.h"
 
 enum {
-    ACCEPTS = 4, /* in flight for a listener */
+    ACCEPTS = 4,    /* in flight for a listener */
+    LOST_MOST = 16, /* connections in a row that were given up; then it rests */
     ADDRESS_ROOM = sizeof(SOCKADDR_STORAGE) + 16
 };
 
@@ -89,11 +90,13 @@ enum nacre_error nacre_iocp_listen(struct io *io, uint32_t slot)
     return error;
 }
 
-/* Begins to wait for a connection. Connections that were given up before we had them do not matter. */
+/* Begins to wait for a connection. Connections that were given up before we had them do not matter, unless nothing else
+ * comes. */
 static enum nacre_error begin(struct io *io, const struct ready_slot *s, struct iocp_accept *a)
 {
     struct io_address at = {.len = 0};
     int len = sizeof at.bytes, number;
+    unsigned lost = 0;
     if (getsockname(s->socket, (struct sockaddr *)(void *)at.bytes, &len) != 0)
         return nacre_error_from_errno(WSAGetLastError());
     at.len = (uint32_t)len;
@@ -111,27 +114,26 @@ static enum nacre_error begin(struct io *io, const struct ready_slot *s, struct 
         if (number == WSA_IO_PENDING)
             return NACRE_OK;
         a->op.is_flying = false;
-    } while (nacre_sock_accept_goes_on(number));
+    } while (nacre_sock_accept_goes_on(number) && ++lost < LOST_MOST);
     nacre_sock_close(a->socket);
     a->socket = IO_NO_SOCKET;
     return nacre_error_from_errno(number);
 }
 
-/* How an accept ended: NACRE_OK with a->socket, or without one when that connection is gone already. */
+/* How an accept ended: NACRE_OK with a->socket, or without one when that connection is gone already. What fails on the
+ * accepted socket is its peer's doing and says nothing about the listener. */
 static enum nacre_error outcome(const struct ready_slot *s, struct iocp_accept *a)
 {
     DWORD got, flags;
     int number = 0;
     if (!WSAGetOverlappedResult(s->socket, &a->op.overlapped, &got, FALSE, &flags))
         number = WSAGetLastError();
-    else if (setsockopt(a->socket, SOL_SOCKET, SO_UPDATE_ACCEPT_CONTEXT, (const char *)&s->socket, sizeof s->socket) !=
+    else if (setsockopt(a->socket, SOL_SOCKET, SO_UPDATE_ACCEPT_CONTEXT, (const char *)&s->socket, sizeof s->socket) ==
              0)
-        number = WSAGetLastError();
-    if (number == 0)
         return NACRE_OK;
     nacre_sock_close(a->socket);
     a->socket = IO_NO_SOCKET;
-    return nacre_sock_accept_goes_on(number) ? NACRE_OK : nacre_error_from_errno(number);
+    return nacre_sock_accept_goes_on(number) ? NACRE_OK : nacre_error_from_errno(number); /* 0 has none */
 }
 
 /* Reports how one ended and begins the next. False when the listener has to rest. */
