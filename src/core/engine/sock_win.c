@@ -75,7 +75,10 @@ void nacre_sock_close(io_socket s)
         (void)closesocket(s);
 }
 
+/* Winsock takes it as UTF-8 whatever the code page of the process is. */
 void nacre_sock_unlink(const char *path)
 {
-    (void)DeleteFileA(path);
+    wchar_t wide[sizeof((struct sockaddr_un *)NULL)->sun_path]; /* no more units than bytes */
+    if (MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, path, -1, wide, sizeof wide / sizeof *wide) > 0)
+        (void)DeleteFileW(wide);
 }
