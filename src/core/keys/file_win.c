@@ -9,7 +9,8 @@
 #include "keys/container.h"
 
 enum {
-    FILE_NAME_MAX = 4096
+    FILE_NAME_MAX = 4096,
+    TEXT_MAX = 3 * 160 + 1, /* of what the system says */
 };
 
 static enum nacre_error error_of(DWORD number)
@@ -27,15 +28,23 @@ static enum nacre_error error_of(DWORD number)
     }
 }
 
-/* The system ends its sentences with a full stop and a line end. */
+/* In the user's language, as UTF-8. The system ends its sentences with a full stop and a line end. */
+static void describe(DWORD number, char text[TEXT_MAX])
+{
+    wchar_t wide[TEXT_MAX / 3]; /* no unit takes more bytes */
+    DWORD len = FormatMessageW(FORMAT_MESSAGE_FROM_SYSTEM | FORMAT_MESSAGE_IGNORE_INSERTS, NULL, number, 0, wide,
+                               sizeof wide / sizeof *wide, NULL);
+    while (len != 0 && (wide[len - 1] == L'\n' || wide[len - 1] == L'\r' || wide[len - 1] == L'.'))
+        len--;
+    int made = len == 0 ? 0 : WideCharToMultiByte(CP_UTF8, 0, wide, (int)len, text, TEXT_MAX - 1, NULL, NULL);
+    text[made] = 0;
+}
+
 static enum nacre_error fail_last(struct container *k, DWORD number)
 {
-    char text[160] = "";
-    DWORD len = FormatMessageA(FORMAT_MESSAGE_FROM_SYSTEM | FORMAT_MESSAGE_IGNORE_INSERTS, NULL, number, 0, text,
-                               sizeof text, NULL);
-    while (len != 0 && (text[len - 1] == '\n' || text[len - 1] == '\r' || text[len - 1] == '.'))
-        text[--len] = 0;
-    if (len == 0)
+    char text[TEXT_MAX];
+    describe(number, text);
+    if (*text == 0)
         return nacre_container_fail(k, error_of(number), "cannot be read: error %lu.", (unsigned long)number);
     return nacre_container_fail(k, error_of(number), "cannot be read: %s.", text);
 }
