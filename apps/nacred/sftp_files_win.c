@@ -32,9 +32,9 @@ struct sftp_file {
 };
 
 struct sftp_folder {
-    HANDLE search;
+    HANDLE search; /* INVALID_HANDLE_VALUE: nothing is in it */
     WIN32_FIND_DATAW data;
-    bool has_data;
+    enum sftp_status next; /* SFTP_OK: `data` is */
 };
 
 static wchar_t root[WIDE_MAX]; /* without a backslash at its end */
@@ -213,7 +213,8 @@ static bool set_writable(HANDLE handle, bool writable)
     /* Of a folder the attribute says something else. */
     if ((attributes & FILE_ATTRIBUTE_DIRECTORY) || attributes == info.FileAttributes)
         return true;
-    info = (FILE_BASIC_INFO){.FileAttributes = attributes}; /* times that are zero stay */
+    /* What is zero stays: times, and attributes, too. */
+    info = (FILE_BASIC_INFO){.FileAttributes = attributes ? attributes : FILE_ATTRIBUTE_NORMAL};
     return SetFileInformationByHandle(handle, FileBasicInfo, &info, sizeof info);
 }
 
@@ -355,6 +356,16 @@ enum sftp_status nacred_sftp_file_sync(struct sftp_file *file)
 
 /* ---- folders ---- */
 
+/* Where there is nothing, not even "." and "..", as in the empty root of a drive, the search finds no file. */
+static enum sftp_status status_of_search(bool found)
+{
+    DWORD error = found ? 0 : GetLastError();
+
+    if (error == ERROR_NO_MORE_FILES || error == ERROR_FILE_NOT_FOUND)
+        return SFTP_EOF;
+    return found ? SFTP_OK : status_of(error);
+}
+
 enum sftp_status nacred_sftp_folder_open(const char *path, struct sftp_folder **folder)
 {
     wchar_t *wide;
@@ -369,10 +380,9 @@ enum sftp_status nacred_sftp_folder_open(const char *path, struct sftp_folder **
         return SFTP_FAILURE;
     wcscat(wide, wide[wcslen(wide) - 1] == L'\\' ? L"*" : L"\\*");
     (*folder)->search = FindFirstFileW(wide, &(*folder)->data);
-    (*folder)->has_data = (*folder)->search != INVALID_HANDLE_VALUE;
-    if ((*folder)->has_data)
+    (*folder)->next = status = status_of_search((*folder)->search != INVALID_HANDLE_VALUE);
+    if (status == SFTP_OK || status == SFTP_EOF)
         return SFTP_OK;
-    status = status_of(GetLastError());
     free(*folder);
     *folder = NULL;
     return status;
@@ -380,7 +390,8 @@ enum sftp_status nacred_sftp_folder_open(const char *path, struct sftp_folder **
 
 void nacred_sftp_folder_close(struct sftp_folder *folder)
 {
-    FindClose(folder->search);
+    if (folder->search != INVALID_HANDLE_VALUE)
+        FindClose(folder->search);
     free(folder);
 }
 
@@ -407,14 +418,14 @@ static bool take_data(const WIN32_FIND_DATAW *data, char name[SFTP_NAME_MAX + 1]
 enum sftp_status nacred_sftp_folder_next(struct sftp_folder *folder, char name[SFTP_NAME_MAX + 1],
                                          struct sftp_attributes *attributes)
 {
-    while (folder->has_data) {
+    while (folder->next == SFTP_OK) {
         bool taken = take_data(&folder->data, name, attributes);
 
-        folder->has_data = FindNextFileW(folder->search, &folder->data);
+        folder->next = status_of_search(FindNextFileW(folder->search, &folder->data));
         if (taken)
             return SFTP_OK;
     }
-    return SFTP_EOF;
+    return folder->next;
 }
 
 /* ---- by path ---- */
