@@ -113,6 +113,7 @@ static bool start_listening(struct app *app, const char *demo_password)
     if (app->options.demo_user)
         print_demo_user(app, demo_password, port);
     printf(strchr(host, ':') ? "nacred: listening on [%s]:%d\n" : "nacred: listening on %s:%d\n", host, port);
+    fflush(stdout); /* who starts nacred reads that from a pipe; not every system can write to one line by line */
     return true;
 }
 
@@ -235,7 +236,6 @@ int main(int argc, char **argv)
         return EXIT_FAILURE;
     if (argc == 3 && strcmp(argv[1], "--serve-sftp") == 0)
         return nacred_sftp_serve(argv[2]);
-    setvbuf(stdout, NULL, _IOLBF, 0); /* who starts nacred reads where it listens from a pipe */
     nacred_idmap_init(&app.peers);
     nacred_idmap_init(&app.sessions);
     nacred_idmap_init(&app.relays);
