@@ -17,7 +17,7 @@ bool nacred_file_is_missing(const char *path);
  * meanwhile stays. False with errno. */
 bool nacred_file_make(const char *path, const char *text);
 
-/* NULL, or why the file is no good to keep a secret in: others can read it. */
+/* NULL, or why the file is no good to keep a secret in: others can read it, or put another there. */
 const char *nacred_file_secret_wrong(const char *path);
 
 /* NULL, or why the file is no good to believe: others can write it. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who may touch a file stands in its access list. The groups that stand for everybody are looked for there: an account
- * or a group that somebody has put into the list by name is meant to be there. */
+/* Who may touch a file stands in its access list. The groups that stand for everybody are looked for there, whether by
+ * how they have come in or by having an account at all: an account or another group that somebody has put into the list
+ * by name is meant to be there. */
 #include "files.h"
 
 #include <windows.h>
@@ -18,6 +19,8 @@
 enum {
     LIST_MAX_WIDE = 256, /* a SID is shorter than 190 signs */
 };
+
+#define MAY_CHANGE (FILE_WRITE_DATA | FILE_APPEND_DATA | DELETE | WRITE_DAC | WRITE_OWNER | GENERIC_WRITE | GENERIC_ALL)
 
 FILE *nacred_file_open(const char *path)
 {
@@ -131,15 +134,30 @@ bool nacred_file_make(const char *path, const char *text)
 
 /* ---- who may touch it ---- */
 
+/* The group of all accounts of a domain, or ("None") of a computer: S-1-5-21-...-513. */
+static bool is_all_accounts(PSID sid)
+{
+    static const SID_IDENTIFIER_AUTHORITY nt = {SECURITY_NT_AUTHORITY};
+    DWORD count = *GetSidSubAuthorityCount(sid);
+
+    return memcmp(GetSidIdentifierAuthority(sid), &nt, sizeof nt) == 0 && count == 5 &&
+           *GetSidSubAuthority(sid, 0) == SECURITY_NT_NON_UNIQUE &&
+           *GetSidSubAuthority(sid, count - 1) == DOMAIN_GROUP_RID_USERS;
+}
+
 static bool is_everybody(PSID sid)
 {
-    static const WELL_KNOWN_SID_TYPE kinds[] = {WinWorldSid, WinAuthenticatedUserSid, WinBuiltinUsersSid,
-                                                WinBuiltinGuestsSid, WinAnonymousSid};
+    /* clang-format off */
+    static const WELL_KNOWN_SID_TYPE kinds[] = {
+        WinWorldSid,       WinAuthenticatedUserSid, WinBuiltinUsersSid, WinBuiltinGuestsSid,    WinAnonymousSid,
+        WinInteractiveSid, WinNetworkSid,           WinLocalSid,        WinThisOrganizationSid,
+    };
+    /* clang-format on */
 
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (IsWellKnownSid(sid, kinds[i]))
             return true;
-    return false;
+    return is_all_accounts(sid);
 }
 
 /* Whether everybody has one of these rights to the file itself. A file without a list has no protection at all. */
@@ -190,14 +208,12 @@ const char *nacred_file_secret_wrong(const char *path)
         return strerror(nacred_errno_of(failed));
     if (attributes & FILE_ATTRIBUTE_DIRECTORY)
         return "not a file";
-    return everybody_may(path, FILE_READ_DATA | GENERIC_READ | GENERIC_ALL,
-                         "every account can read it; take that right away (icacls), or make a new one");
+    return everybody_may(path, FILE_READ_DATA | GENERIC_READ | MAY_CHANGE,
+                         "every account can read or change it; take that right away (icacls), or make a new one");
 }
 
 const char *nacred_file_trust_wrong(FILE *file, const char *path)
 {
     (void)file;
-    return everybody_may(
-        path, FILE_WRITE_DATA | FILE_APPEND_DATA | DELETE | WRITE_DAC | WRITE_OWNER | GENERIC_WRITE | GENERIC_ALL,
-        "every account can write it; take that right away (icacls)");
+    return everybody_may(path, MAY_CHANGE, "every account can write it; take that right away (icacls)");
 }
