@@ -18,7 +18,8 @@ enum {
     SESSIONS = 10, /* as OpenSSH's MaxSessions */
     SESSIONS_MAX = 65535,
     PROCESSES_MAX = 1000000,
-    LIST_MAX = 1024
+    LIST_MAX = 1024,
+    PASSWORD_LINE_MAX = PASSWORD_MAX + 4, /* with a mark, or one byte too many to be seen */
 };
 
 /* Where the option that is being taken finds and leaves things. */
@@ -115,19 +116,30 @@ static bool set_password(struct parse *p, const char *name, const char *text, si
     return why ? wrong(p, "--user '%s': %s", name, why) : true;
 }
 
+/* The first line, without what ends it; of a longer one as much as shows that it is. */
+static size_t read_first_line(FILE *file, char line[PASSWORD_LINE_MAX])
+{
+    size_t len = 0;
+
+    for (int c = getc(file); c != EOF && c != '\r' && c != '\n' && len < PASSWORD_LINE_MAX; c = getc(file))
+        line[len++] = (char)c;
+    return len;
+}
+
+/* Windows' programs put a mark in front of UTF-8. */
 static bool set_password_from_file(struct parse *p, const char *name, const char *path)
 {
-    char line[PASSWORD_MAX + 3]; /* "\r\n" and a NUL, or one byte too many to be seen */
+    static const char mark[] = "\xef\xbb\xbf";
+    char line[PASSWORD_LINE_MAX];
     FILE *file = nacred_file_open(path);
-    bool good = false;
 
     if (!file)
         return wrong(p, "--user '%s': cannot read '%s': %s", name, path, strerror(errno));
     setvbuf(file, NULL, _IONBF, 0);
-    if (!fgets(line, sizeof line, file))
-        wrong(p, "--user '%s': '%s' holds no password", name, path);
-    else
-        good = set_password(p, name, line, strcspn(line, "\r\n"));
+    size_t len = read_first_line(file, line);
+    size_t start = len >= sizeof mark - 1 && memcmp(line, mark, sizeof mark - 1) == 0 ? sizeof mark - 1 : 0;
+    bool good = len > start ? set_password(p, name, line + start, len - start)
+                            : wrong(p, "--user '%s': '%s' holds no password", name, path);
     nacred_wipe(line, sizeof line);
     fclose(file);
     return good;

@@ -146,18 +146,42 @@ Test(nacred_options, r12_an_over_long_password_is_refused)
     cr_assert_not(nacred_users_check_password(&options.users, "bob", argument + 4, 256));
 }
 
-Test(nacred_options, a_password_can_come_from_a_file)
+static enum options_result read_password_file(const char *text, size_t len)
 {
     char path[] = "/tmp/nacred-test-XXXXXX", argument[64];
     int fd = mkstemp(path);
 
-    cr_assert(fd >= 0 && write(fd, "from file\r\nsecond", 17) == 17);
+    cr_assert(fd >= 0 && write(fd, text, len) == (ssize_t)len);
     close(fd);
     snprintf(argument, sizeof argument, "bob:@%s", path);
     enum options_result result = READ("--user", argument);
     unlink(path);
-    cr_assert_eq(result, OPTIONS_RUN, "%s", error);
+    return result;
+}
+
+Test(nacred_options, a_password_can_come_from_a_file)
+{
+    cr_assert_eq(read_password_file("from file\r\nsecond", 17), OPTIONS_RUN, "%s", error);
     cr_assert(nacred_users_check_password(&options.users, "bob", "from file", 9));
+}
+
+/* As Windows' editors and shells make them: UTF-8 with a mark in front, and UTF-16, of which the first letter alone
+ * would count. */
+Test(nacred_options, a_password_file_with_a_mark_is_read_and_one_of_utf_16_is_refused)
+{
+    static const char wide[] = "\xff\xfes\0e\0c\0r\0e\0t\0\r\0\n";
+
+    cr_assert_eq(read_password_file("\xef\xbb\xbf"
+                                    "from file\r\n",
+                                    14),
+                 OPTIONS_RUN, "%s", error);
+    cr_assert(nacred_users_check_password(&options.users, "bob", "from file", 9));
+    nacred_options_free(&options);
+    cr_assert_eq(read_password_file(wide, sizeof wide), OPTIONS_WRONG);
+    nacred_options_free(&options);
+    cr_assert_eq(read_password_file("sec\0ret\n", 8), OPTIONS_WRONG);
+    nacred_options_free(&options);
+    cr_assert_eq(read_password_file("", 0), OPTIONS_WRONG);
 }
 
 Test(nacred_environment, only_named_variables_are_allowed)
