@@ -60,8 +60,10 @@ static bool open_pipe(struct pipes *pipes, int which)
                                           1, PIPE_BYTES, PIPE_BYTES, 0, NULL);
     if (pipes->ours[which] == INVALID_HANDLE_VALUE)
         return false;
-    pipes->theirs[which] = CreateFileW(name, is_input ? GENERIC_READ : GENERIC_WRITE, 0, &inherited, OPEN_EXISTING,
-                                       SECURITY_SQOS_PRESENT | SECURITY_IDENTIFICATION, NULL);
+    /* As CreatePipe() has it: who reads may also set how the pipe is read. */
+    pipes->theirs[which] =
+        CreateFileW(name, is_input ? GENERIC_READ | FILE_WRITE_ATTRIBUTES : GENERIC_WRITE, 0, &inherited, OPEN_EXISTING,
+                    SECURITY_SQOS_PRESENT | SECURITY_IDENTIFICATION, NULL);
     return pipes->theirs[which] != INVALID_HANDLE_VALUE;
 }
 
