@@ -5,6 +5,7 @@
 
 #include <windows.h>
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -79,9 +80,21 @@ static bool open_pipes(struct pipes *pipes)
 
 /* ---- the environment: sorted, each with a NUL behind it, and one more at the end ---- */
 
+/* Names end at "=", are ASCII (environment.c), and count as if in capitals: "_" comes behind the letters. */
+static int place_of(char c)
+{
+    return c == '=' ? 0 : toupper((unsigned char)c);
+}
+
 static int by_name(const void *a, const void *b)
 {
-    return _stricmp(*(char *const *)a, *(char *const *)b);
+    const char *x = *(char *const *)a, *y = *(char *const *)b;
+
+    while (*x != '=' && place_of(*x) == place_of(*y)) {
+        x++;
+        y++;
+    }
+    return place_of(*x) - place_of(*y);
 }
 
 static wchar_t *join_environment(char **sorted, size_t count)

@@ -12,6 +12,7 @@
 extern any_function __imp_CreateProcessW;
 
 static DWORD access[3];
+static wchar_t block[64];
 
 /* Wine lets a handle be asked whatever its rights are: those are looked at. */
 static DWORD access_of(HANDLE handle)
@@ -38,8 +39,28 @@ static BOOL WINAPI look(LPCWSTR program, LPWSTR line, LPSECURITY_ATTRIBUTES proc
         (void)info;
     for (int i = 0; i < 3; i++)
         access[i] = access_of(handles[i]);
+    const wchar_t *at = environment;
+    for (size_t i = 0; i + 2 < sizeof block / sizeof *block && (at[i] != 0 || at[i + 1] != 0); i++)
+        block[i] = at[i];
     SetLastError(ERROR_FILE_NOT_FOUND);
     return FALSE;
+}
+
+/* Nothing starts; what would have is left in `access` and `block`. */
+static void look_at(char *const *environment)
+{
+    const struct child_plan plan = {
+        .program = "C:\\nothing.exe", .line = "nothing", .environment = environment, .folder = "C:\\"};
+    struct watch watches[4] = {{.fd = -1}, {.fd = -1}, {.fd = -1}, {.fd = -1}};
+    const struct child_ends ends = {&watches[0], &watches[1], &watches[2], &watches[3]};
+    struct process process;
+    struct loop loop;
+    cr_assert(nacred_loop_open(&loop));
+    any_function kept = divert(&__imp_CreateProcessW, (any_function)look);
+    bool started = nacred_child_start(&loop, &process, &ends, &plan);
+    (void)divert(&__imp_CreateProcessW, kept);
+    cr_expect(!started && errno == ENOENT);
+    nacred_loop_close(&loop);
 }
 
 /* "Remarks" of GetNamedPipeInfo() and of SetNamedPipeHandleState(): one that is written needs the right to read
@@ -48,19 +69,18 @@ static BOOL WINAPI look(LPCWSTR program, LPWSTR line, LPSECURITY_ATTRIBUTES proc
 Test(nacred_child_win, a_program_may_ask_what_its_pipes_are_and_set_how_they_are_used)
 {
     char *environment[] = {NULL};
-    const struct child_plan plan = {
-        .program = "C:\\nothing.exe", .line = "nothing", .environment = environment, .folder = "C:\\"};
-    struct watch watches[4] = {{.fd = -1}, {.fd = -1}, {.fd = -1}, {.fd = -1}};
-    const struct child_ends ends = {&watches[0], &watches[1], &watches[2], &watches[3]};
     const DWORD both = FILE_READ_ATTRIBUTES | FILE_WRITE_ATTRIBUTES;
-    struct process process;
-    struct loop loop;
-    cr_assert(nacred_loop_open(&loop));
-    any_function kept = divert(&__imp_CreateProcessW, (any_function)look);
-    bool started = nacred_child_start(&loop, &process, &ends, &plan);
-    (void)divert(&__imp_CreateProcessW, kept);
-    cr_expect(!started && errno == ENOENT);
+    look_at(environment);
     for (int i = 0; i < 3; i++)
         cr_expect_eq(access[i] & both, both, "handle %d: rights %lx", i, access[i]);
-    nacred_loop_close(&loop);
+}
+
+/* "Remarks" of CreateProcessW() and "Changing Environment Variables": by name, as capital letters. */
+Test(nacred_child_win, variables_are_in_the_order_that_the_system_wants)
+{
+    static const wchar_t wanted[] = L"A=4\0a1=3\0AB=1\0A_B=2\0";
+    char a[] = "a1=3", b[] = "A_B=2", c[] = "AB=1", d[] = "A=4";
+    char *environment[] = {a, b, c, d, NULL};
+    look_at(environment);
+    cr_expect_eq(memcmp(block, wanted, sizeof wanted), 0);
 }
