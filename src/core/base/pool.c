@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Size-classed blocks with bounded free lists.
  *
- * The classes fit what the engine moves: small messages; a 4 KiB read; a 16 KiB channel packet; a 32 KiB packet; a small
- * read behind the headroom of one; a 64 KiB receive or send; and such a receive behind a packet's headroom. The
+ * The classes fit what the engine moves: small messages; a 4 KiB read; a 16 KiB channel packet; a 32 KiB packet; a
+ * small read behind the headroom of one; a 64 KiB receive or send; and such a receive behind a packet's headroom. The
  * free lists are last in, first out: the block freed last is the one still in the cache. */
 #include "base/pool.h"
 
