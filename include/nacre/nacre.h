@@ -9,12 +9,13 @@
  * channel data may be put together with what came before them on their channel, past data of other channels.)
  *
  * Results. Calls return 0 or a code of nacre/errors.h; nacre_last_error() has the sentence. Any call may also return
- * NACRE_E_INVAL (a NULL or impossible argument) and NACRE_E_NOBUFS (out of memory); a call that fails has changed
- * nothing.
+ * NACRE_E_INVAL (a NULL or impossible argument) and NACRE_E_NOBUFS (out of memory), and one about a connection or
+ * channel NACRE_E_WOULDBLOCK (65,536 calls wait for its worker); a call that fails has changed nothing, unless it says
+ * otherwise.
  *
  * Ownership. Strings are UTF-8 and NUL-terminated; binary values are a pointer and a length in bytes. Arguments are
  * borrowed for the call. Values come out as copies into the caller's buffer: NACRE_E_BUFFER_SIZE when it is too small,
- * and nothing is written then.
+ * and nothing is written then. A length that goes both ways (*len: room in, bytes out) becomes what is needed.
  *
  * The class this follows, and each name in it, is described in docs/class.md. */
 #ifndef NACRE_NACRE_H
@@ -96,8 +97,8 @@ struct nacre_connected {
     const char *cert_host_certificate;
 };
 
-/* The last event of every connection that had on_connected; always comes, exactly once. status_code 0 is an orderly
- * end. */
+/* The last event of every connection that had on_connected, or, where that handler is not set, of every one that was
+ * accepted; always comes, exactly once, unless nacre_free() comes before it. status_code 0 is an orderly end. */
 struct nacre_disconnected {
     struct nacre_event event;
     nacre_connection_id connection_id;
@@ -275,8 +276,8 @@ struct nacre_ssh_channel_requested {
  *   direction 0  a channel to address and port (direct-tcpip); accepted: nacre connects and relays inside the worker.
  *                Not accepted: on_ssh_channel_open_request fires, so that the application may serve the channel itself.
  *   direction 1  to listen on address and port for the client (tcpip-forward); port 0: the system picks, and the client
- * is told. A path of a unix socket is in `address`, with port 0 (direct-streamlocal and streamlocal-forward
- * @openssh.com). */
+ * is told. A connection has 256 such listeners at most. A path of a unix socket is in `address`, with port 0
+ * (direct-streamlocal and streamlocal-forward @openssh.com). */
 struct nacre_ssh_tunnel_requested {
     struct nacre_event event;
     nacre_connection_id connection_id;
@@ -403,7 +404,8 @@ struct nacre_certificate {
 
 /* ---- life ------------------------------------------------------------------------------------------------------ */
 
-/* A server with the documented defaults. It has no thread and no socket before nacre_start_listening(). */
+/* A server with the documented defaults. It has no thread and no socket before nacre_start_listening(). CRYPTO: the
+ * cryptographic library does not start. */
 NACRE_API int nacre_create(nacre_server **server);
 
 /* Shuts down, waits for the worker threads, and frees. No other call on `server` may be under way or follow, and not
@@ -414,8 +416,8 @@ NACRE_API void nacre_free(nacre_server *server);
  * without a lock. */
 NACRE_API int nacre_set_handlers(nacre_server *server, const struct nacre_handlers *handlers, void *context);
 
-/* The sentence for the calling thread's last failed call on any server; "" when there was none. Valid until that
- * thread's next call. */
+/* The sentence for the calling thread's last call, on any server, when that failed; "" when it went well. Valid until
+ * that thread's next call. */
 NACRE_API const char *nacre_last_error(const nacre_server *server);
 
 /* The general text of a code; "Unknown error." for one that nacre does not have. */
@@ -428,11 +430,14 @@ NACRE_API enum nacre_error_class nacre_error_class(int code);
 /* ---- methods --------------------------------------------------------------------------------------------------- */
 
 /* Sets or reads a setting. `setting` is "Name=Value", or "Name" to read; names ignore case; indexed ones are "Name[i]".
- * What each means, its bounds and its default: nacre-settings(5).
+ * What each means, its bounds and its default: nacre-settings(5). Properties, which have calls of their own below, are
+ * not among them.
  *
  * `value` receives the value as text, after setting too; it may be NULL when setting. Errors: SETTING_UNKNOWN,
  * SETTING_VALUE, SETTING_LATE, SETTING_READ_ONLY, LISTENING_MAX, NOT_SUPPORTED, CONNECTION_ID for settings indexed by a
- * connection; BUFFER_SIZE, which when setting says that the text did not fit: the setting is set.
+ * connection; those of nacre_set_ssh_cert_subject() for keys and certificates; HOST_NOT_FOUND to NO_DATA (110xx) for
+ * host names in AllowedClients and BlockedClients; CRYPTO for a library that does not start in the way asked for;
+ * BUFFER_SIZE, which when setting says that the text did not fit: the setting is set.
  *
  * Beyond the class's own, more than a number or a text:
  *   AnnounceHostKeys   True by default: clients are told the server's keys after login and given proofs of them when
@@ -460,9 +465,11 @@ NACRE_API int nacre_do_events(nacre_server *server);
  * server's: do not read or close it. -1 when the system has none left. On Windows it is an event HANDLE. */
 NACRE_API intptr_t nacre_event_fd(nacre_server *server);
 
-/* Errors: LISTENING (104), NO_CERTIFICATE (1301), KEY* for keys that cannot be read, the system's 100xx for the address
- * and port, MFILE when MaxConnections does not fit the descriptor limit, NOT_SUPPORTED for an I/O model that this
- * system does not permit.
+/* Errors: LISTENING (104); NO_CERTIFICATE (1301): there is no private key, or none that an algorithm of
+ * SSHPublicKeyAlgorithms can use, and no on_connected to bring one; the system's 100xx for the address and port, 110xx
+ * for host names in AllowedClients and BlockedClients, which are looked up again; PROCLIM when threads cannot be
+ * started, MFILE when MaxConnections does not fit the descriptor limit, NOT_SUPPORTED for an I/O model that this system
+ * does not permit.
  * MaxConnections asks for descriptors: where the process's soft limit of open files (RLIMIT_NOFILE) is lower, it is
  * raised, which stays. Where the hard limit is lower too, each worker takes a descriptor table of its own and there are
  * as many workers as that needs, more than WorkerThreads perhaps; clients' sockets are then in no table of the
@@ -485,11 +492,12 @@ NACRE_API int nacre_exchange_keys(nacre_server *server, nacre_connection_id conn
 /* Sends bytes on a channel. With the connection's timeout at 0: takes what there is room for and answers
  * NACRE_E_WOULDBLOCK when that is less than all (nacre_get_bytes_sent() says how much was taken);
  * on_ssh_channel_ready_to_send follows. With a timeout: waits, handling other connections' events meanwhile when
- * ProcessIdleEvents is True, until all is taken or nothing has moved for so many seconds (NACRE_E_TIMEDOUT). Errors:
- * CHANNEL_ID, SOCKET_SHUTDOWN after nacre_close_channel(). */
+ * ProcessIdleEvents is True, until all is taken or nothing has moved for so many seconds (NACRE_E_TIMEDOUT; what was
+ * taken before goes out). Errors: CHANNEL_ID; SOCKET_SHUTDOWN after nacre_send_eof() and nacre_close_channel(), when
+ * the client has closed the channel, and before it has opened. */
 NACRE_API int nacre_send_bytes(nacre_server *server, nacre_channel_id channel_id, const void *data, size_t len);
 
-/* The same for text. */
+/* The same for text, which goes out in CodePage. INVAL also when it has characters that are not in it. */
 NACRE_API int nacre_send_text(nacre_server *server, nacre_channel_id channel_id, const char *text);
 
 /* The same as nacre_send_bytes(), under the class's other name. */
@@ -513,12 +521,13 @@ NACRE_API int nacre_send_exit_signal(nacre_server *server, nacre_channel_id chan
 NACRE_API int nacre_close_channel(nacre_server *server, nacre_channel_id channel_id);
 
 /* Opens a channel to the client with the type-specific part of SSH_MSG_CHANNEL_OPEN in `data` (x11: originator address
- * and port; RFC 4254 section 6.3.2). Else as nacre_open_channel(). */
+ * and port; RFC 4254 section 6.3.2), at most 4096 bytes. Else as nacre_open_channel(). */
 NACRE_API int nacre_open_channel_with(nacre_server *server, nacre_connection_id connection_id, const char *channel_type,
                                       const void *data, size_t len, nacre_channel_id *channel_id);
 
-/* Opens a channel to the client. *channel_id is valid at once for on_ssh_channel_opened or _closed (refused) to name.
- * CONNECTION_ID. */
+/* Opens a channel to the client. *channel_id is valid at once for on_ssh_channel_opened or _closed (refused, which
+ * on_error tells as CHANNEL_OPEN with the client's reason) to name. The type has at most 64 bytes. CONNECTION_ID.
+ * NOTCONN: nobody has logged in there yet. TOO_MANY_CHANNELS: MaxChannels are there. */
 NACRE_API int nacre_open_channel(nacre_server *server, nacre_connection_id connection_id, const char *channel_type,
                                  nacre_channel_id *channel_id);
 
@@ -534,10 +543,11 @@ NACRE_API int nacre_resume_channel(nacre_server *server, nacre_channel_id channe
 /* Sends the message `packet_type` (RFC 4250 section 4.1.2) with a payload made by nacre_set_ssh_param(). What belongs
  * to a channel (94 data, 95 extended data, 96 eof, 97 close, 98 request) goes to `channel_id`, whose recipient number
  * is put in front: the payload begins behind it. A global request (80), ignore (2) and debug (4) go to that channel's
- * connection. All others are nacre's own to send: NACRE_E_INVAL. NACRE_E_PACKET: the payload is not what the message
- * has. CHANNEL_ID. WOULDBLOCK: 64 global requests that want a reply have none yet; it was not sent. Requests wait while
- * the client does not read; a connection that has 1024 of a channel waiting or unanswered, or more global ones than its
- * output holds, ends, and on_disconnected says so. Ignore and debug are left out then. */
+ * connection. All others are nacre's own to send: NACRE_E_INVAL, as is a payload of more than 32,000 bytes.
+ * NACRE_E_PACKET: the payload is not what the message has. CHANNEL_ID, and what the calls that send the same give.
+ * WOULDBLOCK: 64 global requests that want a reply have none yet; it was not sent. Requests wait while the client does
+ * not read; a connection that has 1024 of a channel waiting or unanswered, or more global ones than its output holds,
+ * ends, and on_disconnected says so. Ignore and debug are left out then. */
 NACRE_API int nacre_send_ssh_packet(nacre_server *server, nacre_channel_id channel_id, int packet_type,
                                     const void *payload, size_t payload_len);
 
@@ -558,24 +568,37 @@ NACRE_API int nacre_answer(nacre_server *server, nacre_ticket ticket, const stru
 
 /* ---- properties of the server ------------------------------------------------------------------------------------ */
 
+/* A value out of bounds, or a name in a list that this build cannot do, is SETTING_VALUE. A change is for connections
+ * accepted from then on. */
+
+/* The address to listen on; "", the default: every one. */
 NACRE_API int nacre_get_local_host(nacre_server *server, char *value, size_t size);
 NACRE_API int nacre_set_local_host(nacre_server *server, const char *value); /* LISTENING_HOST */
-NACRE_API int nacre_get_local_port(nacre_server *server, int *value);        /* the port in use while listening */
-NACRE_API int nacre_set_local_port(nacre_server *server, int value);         /* 0 to 65535; LISTENING_PORT */
+/* 0 to 65535, 22 by default; 0 takes a free one. While listening it reads as the port in use. */
+NACRE_API int nacre_get_local_port(nacre_server *server, int *value);
+NACRE_API int nacre_set_local_port(nacre_server *server, int value); /* LISTENING_PORT */
+/* How many clients may wait to be accepted: 1 to 65535, 5 by default. SETTING_LATE while listening. */
 NACRE_API int nacre_get_connection_backlog(nacre_server *server, int *value);
 NACRE_API int nacre_set_connection_backlog(nacre_server *server, int value);
 NACRE_API int nacre_get_listening(nacre_server *server, bool *value);
 NACRE_API int nacre_set_listening(nacre_server *server,
                                   bool value); /* as nacre_start_listening() and nacre_stop_listening() */
-/* Of none, password, publickey, keyboard-interactive and hostbased, comma-separated. */
+/* Of none, password, publickey, keyboard-interactive and hostbased, comma-separated; "password,publickey" by default.
+ */
 NACRE_API int nacre_get_default_auth_methods(nacre_server *server, char *value, size_t size);
 NACRE_API int nacre_set_default_auth_methods(nacre_server *server, const char *value);
+/* Seconds without a byte either way until a connection is ended: up to a year; 0, the default: never. */
 NACRE_API int nacre_get_default_idle_timeout(nacre_server *server, int *seconds);
 NACRE_API int nacre_set_default_idle_timeout(nacre_server *server, int seconds);
+/* What ssh_connection_timeout of a connection begins as: how many seconds a send waits, up to a year; 60 by default. 0:
+ * sends do not wait. */
 NACRE_API int nacre_get_default_timeout(nacre_server *server, int *seconds);
 NACRE_API int nacre_set_default_timeout(nacre_server *server, int seconds);
+/* What clients are shown above the prompts, up to 4096 bytes; "" by default. */
 NACRE_API int nacre_get_keyboard_interactive_message(nacre_server *server, char *value, size_t size);
 NACRE_API int nacre_set_keyboard_interactive_message(nacre_server *server, const char *value);
+/* Without a prompt, as by default, keyboard-interactive is refused. Those that a higher count brings are "", without
+ * echo. A count out of bounds and an index from the count on are INVAL. */
 NACRE_API int nacre_get_keyboard_interactive_prompt_count(nacre_server *server, int *value);
 NACRE_API int nacre_set_keyboard_interactive_prompt_count(nacre_server *server, int value); /* 0 to 16 */
 NACRE_API int nacre_get_keyboard_interactive_prompt_echo(nacre_server *server, int prompt_index, bool *value);
@@ -597,9 +620,9 @@ NACRE_API int nacre_set_prompt(nacre_server *server, int prompt_index, const str
  * force and expires last is taken. NOT_SUPPORTED elsewhere.
  *
  * The types for public keys and certificates (8 to 13), XML, JWK and auto may give a public key:
- * nacre_get_certificate() tells about it, and nacre_start_listening() refuses it with NO_CERTIFICATE. Errors: KEY,
- * KEY_PASSWORD, KEY_TYPE, NO_CERTIFICATE, NOT_SUPPORTED, the system's for files; the key is dropped then and the
- * subject is "", the one exception to "a call that fails has changed nothing".
+ * nacre_get_certificate() tells about it, and nacre_start_listening() refuses it with NO_CERTIFICATE. Errors: KEY (also
+ * of a file that is not there), KEY_PASSWORD, KEY_TYPE, NO_CERTIFICATE, NOT_SUPPORTED, the system's 100xx for files;
+ * the key is dropped then and the subject is "".
  *
  * While listening, a change is for new connections: those that are there keep their keys, in re-exchanges as well. The
  * key then serves until another has taken its place: a failure leaves it in use, and so does a key that no algorithm of
@@ -642,11 +665,11 @@ NACRE_API int nacre_set_ssh_compression_algorithms(nacre_server *server, const c
 NACRE_API int nacre_get_ssh_encryption_algorithms(nacre_server *server, char *value, size_t size);
 NACRE_API int nacre_set_ssh_encryption_algorithms(nacre_server *server, const char *value);
 
-/* ---- properties of a connection: CONNECTION_ID for a stale id
- * --------------------------------------------------------- */
+/* ---- properties of a connection: CONNECTION_ID for a stale id ---------------------------------------------------- */
 
 NACRE_API int nacre_get_ssh_connection_count(nacre_server *server, int *value);
-/* Fills `ids` with up to *count ids of connections that are there now; *count becomes how many there are. */
+/* Fills `ids` with up to *count ids of connections that are there now; *count becomes how many there are, and no error
+ * says that it was too few. */
 NACRE_API int nacre_get_ssh_connection_ids(nacre_server *server, nacre_connection_id *ids, size_t *count);
 /* False, without an error, for an id that is stale. */
 NACRE_API int nacre_get_ssh_connection_connected(nacre_server *server, nacre_connection_id connection_id, bool *value);
@@ -657,41 +680,42 @@ NACRE_API int nacre_get_ssh_connection_local_address(nacre_server *server, nacre
 NACRE_API int nacre_get_ssh_connection_remote_host(nacre_server *server, nacre_connection_id connection_id, char *value,
                                                    size_t size);
 NACRE_API int nacre_get_ssh_connection_remote_port(nacre_server *server, nacre_connection_id connection_id, int *value);
+/* How many seconds a send on one of its channels waits, see nacre_send_bytes(); 0: it does not. */
 NACRE_API int nacre_get_ssh_connection_timeout(nacre_server *server, nacre_connection_id connection_id, int *seconds);
 NACRE_API int nacre_set_ssh_connection_timeout(nacre_server *server, nacre_connection_id connection_id, int seconds);
 NACRE_API int nacre_get_connection(nacre_server *server, nacre_connection_id connection_id,
                                    struct nacre_connection *value);
 
-/* ---- properties of a channel: CHANNEL_ID for a stale id
- * ---------------------------------------------------------------- */
+/* ---- properties of a channel: CHANNEL_ID for a stale id ---------------------------------------------------------- */
 
 NACRE_API int nacre_get_ssh_channel_count(nacre_server *server, int *value);
+/* As nacre_get_ssh_connection_ids(). */
 NACRE_API int nacre_get_ssh_channel_ids(nacre_server *server, nacre_channel_id *ids, size_t *count);
 /* Bytes the last send on the channel has taken. */
 NACRE_API int nacre_get_bytes_sent(nacre_server *server, nacre_channel_id channel_id, size_t *value);
 NACRE_API int nacre_get_channel_id(nacre_server *server, nacre_channel_id channel_id, char *value, size_t size);
+/* The same as nacre_send_bytes(), as the class's property. */
 NACRE_API int nacre_set_data_to_send(nacre_server *server, nacre_channel_id channel_id, const void *data, size_t len);
 NACRE_API int nacre_get_ready_to_send(nacre_server *server, nacre_channel_id channel_id, bool *value);
+/* See nacre_change_record_length(). */
 NACRE_API int nacre_get_record_length(nacre_server *server, nacre_channel_id channel_id, int *value);
 NACRE_API int nacre_set_record_length(nacre_server *server, nacre_channel_id channel_id, int value);
+/* The channel's type: "session", "direct-tcpip" ... */
 NACRE_API int nacre_get_service(nacre_server *server, nacre_channel_id channel_id, char *value, size_t size);
 NACRE_API int nacre_get_channel(nacre_server *server, nacre_channel_id channel_id, struct nacre_channel *value);
 
-/* ---- keys
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- keys -------------------------------------------------------------------------------------------------------- */
 
 /* Makes a private key and writes it as PKCS#8 PEM into `pem` (NUL-terminated), for a first start. `type`:
- * "ssh-ed25519", "ecdsa-sha2-nistp256",
- * "-nistp384", "-nistp521", or "ssh-rsa" (3072 bits). NACRE_E_KEY_TYPE, NACRE_E_BUFFER_SIZE (16 KiB is always enough).
- */
+ * "ssh-ed25519", "ecdsa-sha2-nistp256", "-nistp384", "-nistp521", or "ssh-rsa" (3072 bits). KEY_TYPE, CRYPTO,
+ * BUFFER_SIZE (16 KiB is always enough). */
 NACRE_API int nacre_make_key(const char *type, char *pem, size_t size);
 
 /* "SHA256:..." of the server's host key number `index` (0: the ssh_cert_* one, then AltSSHCert); NACRE_E_NO_CERTIFICATE
  * when there is none. */
 NACRE_API int nacre_get_host_key_fingerprint(nacre_server *server, int index, char *value, size_t size);
 
-/* ---- packets
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- packets ----------------------------------------------------------------------------------------------------- */
 
 /* Reads a field of a packet: of a channel request (RFC 4254 section 5.4) by its name in the class ("Command",
  * "TerminalType", ...), or of any packet by types. Types are those of nacre_set_ssh_param(). The list "%s,i,s" reads a
