@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An agent's listener belongs to the loop from the start; its relays are in agent_relay.c. */
+/* An agent's listener belongs to the loop from the start; its relays are in agent_relay_posix.c. */
 #include "agent.h"
 
 #include <errno.h>

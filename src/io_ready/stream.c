@@ -32,7 +32,7 @@ static bool may_send(const struct ready_slot *s)
     return ready_has(s, SLOT_BLOCKED) && !ready_has(s, SLOT_FULL);
 }
 
-/* True when work_stream() would have something to do. */
+/* True when nacre_ready_work_stream() would have something to do. */
 static bool has_work(const struct ready_slot *s)
 {
     bool sent = ready_has(s, SLOT_SENDING) && !ready_has(s, SLOT_BLOCKED);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Packet ciphers, RFC 4253 section 6.3, RFC 4344, RFC 4345, RFC 5647, OpenSSH PROTOCOL.chacha20poly1305.
  *
- * A cipher context works on whole packets in place: [length 4][padding length, payload, padding ...][tag]. `aad` is how
- * many bytes at the front are not encrypted together with the rest:
+ * A cipher context works on whole packets in place: [length 4][padding length, payload, padding ...][tag]. So many bytes
+ * at the front are not encrypted together with the rest:
  *   4 for AES-GCM (the length is authenticated, sent in clear) and for *-etm MACs (sent in clear),
  *   4 for ChaCha20-Poly1305 (encrypted by a key of its own),
  *   0 for the others (the length is part of the encrypted text). */
@@ -23,7 +23,7 @@ struct cipher_ops {
      * yet. */
     bool (*length)(struct cipher *x, uint32_t seq, const uint8_t *first4, uint32_t *length);
     /* AEAD: encrypts `len` bytes behind the 4 of the length in place and writes tag_len bytes after them. Others:
-     * encrypts `len` bytes at `packet` (aad bytes in front are skipped by the caller). False: the library failed. */
+     * encrypts `len` bytes at `packet` (a length in clear is skipped by the caller). False: the library failed. */
     bool (*seal)(struct cipher *x, uint32_t seq, uint8_t *packet, size_t len);
     /* The reverse. AEAD: checks the tag BEFORE any plain text is used; false means forged or failed, and the plain text
      * is not to be looked at. The 4 bytes of the length stay as they came. */

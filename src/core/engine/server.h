@@ -36,8 +36,9 @@ struct waiter {
 };
 
 struct nacre_server {
-    plat_mutex
-        lock; /* protects what follows up to `handlers`; taken before any shard's locks, never held while waiting */
+    /* Protects what follows up to `handlers`. Taken before any shard's locks; held while waiting for a worker when
+     * listening starts or stops, and no worker takes it. */
+    plat_mutex lock;
     struct nacre_crypto *crypto;
     struct settings settings;
     struct cert certs[1 + ALT_CERTS_MAX]; /* 0: ssh_cert_*; then AltSSHCert */

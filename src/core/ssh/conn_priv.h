@@ -114,7 +114,7 @@ struct conn {
     uint64_t bytes_in, bytes_out;
     uint32_t login_packets; /* received before login */
 
-    /* Questions and work: conn_ask.c, conn_work.c. */
+    /* Questions and work: conn_ask.c. */
     struct list asks; /* oldest first */
     uint64_t next_serial;
     unsigned holds; /* questions and works that hold the whole connection */
