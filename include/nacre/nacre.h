@@ -90,7 +90,7 @@ struct nacre_connected {
     const void *cert_store;    /* [out] */
     size_t cert_store_len;     /* [out] bytes; 0: cert_store is a NUL-terminated string */
     const char *cert_password; /* [out] */
-    const char *cert_subject;  /* [out] */
+    const char *cert_subject;  /* [out] preset "*", the first there is */
     /* [out] An OpenSSH certificate of the host for the key in cert_store, as HostCertificate has it; NULL: none. One
      * that is for another key, or that is no good one of a host, is an error as such a key is; outside its time it is
      * passed over. */
@@ -531,7 +531,8 @@ NACRE_API int nacre_open_channel_with(nacre_server *server, nacre_connection_id 
 NACRE_API int nacre_open_channel(nacre_server *server, nacre_connection_id connection_id, const char *channel_type,
                                  nacre_channel_id *channel_id);
 
-/* Records of that many bytes from now on in on_ssh_channel_data_in; 0: as they come. At most 16 MiB. CHANNEL_ID. */
+/* Records of that many bytes from now on in on_ssh_channel_data_in; 0: as they come. At most 16 MiB, else INVAL. What
+ * fills no record any more comes right before on_ssh_channel_eof or on_ssh_channel_closed. CHANNEL_ID. */
 NACRE_API int nacre_change_record_length(nacre_server *server, nacre_channel_id channel_id, int record_length);
 
 /* Holds back on_ssh_channel_data_in of a channel, and what comes behind it on that channel (eof, requests, close),
@@ -614,6 +615,11 @@ NACRE_API int nacre_set_prompt(nacre_server *server, int prompt_index, const str
 /* The server's host key. Set store, type and password first, the subject last: setting the subject opens the container
  * and takes the certificate of that subject, else one whose subject contains it, "*" the first; "" drops the key. The
  * property then reads as the whole subject.
+ *
+ * Types, where two stand together of a file by its name and of its bytes: 0 cstUser and 1 cstMachine, 2 and 3 PFX, 6
+ * and 7 PEM (OpenSSH's among them), 8 and 9 public keys and certificates, 13 and 10 SSH's public keys, 11 and 12 P7B,
+ * 14 and 15 PPK, 16 and 17 XML, 18 and 19 JWK, 23 PKCS#11, 99 auto: whichever of the files it is. Other numbers are
+ * INVAL; 4, 5, 21 and 22 are Java's, whose subject is NOT_SUPPORTED.
  *
  * cstUser and cstMachine are Windows' certificate stores of that name ("MY" by default): the key need not be
  * exportable, nobody is asked for a PIN at a screen, and of certificates that answer equally well the one that is in

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Packet ciphers, RFC 4253 section 6.3, RFC 4344, RFC 4345, RFC 5647, OpenSSH PROTOCOL.chacha20poly1305.
  *
- * A cipher context works on whole packets in place: [length 4][padding length, payload, padding ...][tag]. So many bytes
- * at the front are not encrypted together with the rest:
+ * A cipher context works on whole packets in place: [length 4][padding length, payload, padding ...][tag]. This is how
+ * many bytes at the front are not encrypted together with the rest:
  *   4 for AES-GCM (the length is authenticated, sent in clear) and for *-etm MACs (sent in clear),
  *   4 for ChaCha20-Poly1305 (encrypted by a key of its own),
  *   0 for the others (the length is part of the encrypted text). */
