@@ -619,7 +619,9 @@ NACRE_API int nacre_set_prompt(nacre_server *server, int prompt_index, const str
  * Types, where two stand together of a file by its name and of its bytes: 0 cstUser and 1 cstMachine, 2 and 3 PFX, 6
  * and 7 PEM (OpenSSH's among them), 8 and 9 public keys and certificates, 13 and 10 SSH's public keys, 11 and 12 P7B,
  * 14 and 15 PPK, 16 and 17 XML, 18 and 19 JWK, 23 PKCS#11, 99 auto: whichever of the files it is. Other numbers are
- * INVAL; 4, 5, 21 and 22 are Java's, whose subject is NOT_SUPPORTED.
+ * INVAL; 4, 5, 21 and 22 are Java's, whose subject is NOT_SUPPORTED. Of PKCS#11 the store is the path of the module,
+ * and behind it ";pkcs11:token=LABEL" (RFC 7512) where there are several tokens; the password is the PIN, and the
+ * subject may be the label of a key.
  *
  * cstUser and cstMachine are Windows' certificate stores of that name ("MY" by default): the key need not be
  * exportable, nobody is asked for a PIN at a screen, and of certificates that answer equally well the one that is in
