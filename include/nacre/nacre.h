@@ -532,7 +532,8 @@ NACRE_API int nacre_open_channel(nacre_server *server, nacre_connection_id conne
                                  nacre_channel_id *channel_id);
 
 /* Records of that many bytes from now on in on_ssh_channel_data_in; 0: as they come. At most 16 MiB, else INVAL. What
- * fills no record any more comes right before on_ssh_channel_eof or on_ssh_channel_closed. CHANNEL_ID. */
+ * fills no record any more comes right before on_ssh_channel_eof or on_ssh_channel_closed, whichever is set.
+ * CHANNEL_ID. */
 NACRE_API int nacre_change_record_length(nacre_server *server, nacre_channel_id channel_id, int record_length);
 
 /* Holds back on_ssh_channel_data_in of a channel, and what comes behind it on that channel (eof, requests, close),
