@@ -6,7 +6,8 @@
  *
  * Threads. Every call may be made from any thread, and from inside a handler, unless it says otherwise. Several threads
  * may be in nacre_do_events() at once: events of one connection come in order and never overlap. (Short pieces of
- * channel data may be put together with what came before them on their channel, past data of other channels.)
+ * channel data may be put together with what came before them on their channel, past data of other channels.) Calls
+ * that start and stop listening, open a channel or answer a ticket wait until the worker has done it, a moment.
  *
  * Results. Calls return 0 or a code of nacre/errors.h; nacre_last_error() has the sentence. Any call may also return
  * NACRE_E_INVAL (a NULL or impossible argument) and NACRE_E_NOBUFS (out of memory), and one about a connection or
@@ -477,10 +478,10 @@ NACRE_API intptr_t nacre_event_fd(nacre_server *server);
  * nacre_free(): MFILE also when a later start needs more than they can hold. */
 NACRE_API int nacre_start_listening(nacre_server *server);
 
-/* Stops accepting; connections stay. Not listening is no error. */
+/* Stops accepting; connections stay. Nobody listens any more when it returns. Not listening is no error. */
 NACRE_API int nacre_stop_listening(nacre_server *server);
 
-/* Stops listening and disconnects every client. Returns at once; on_disconnected follows for each. */
+/* Stops listening and disconnects every client. Does not wait for their ends; on_disconnected follows for each. */
 NACRE_API int nacre_shutdown(nacre_server *server);
 
 /* Sends SSH_MSG_DISCONNECT and closes. on_disconnected follows. NACRE_E_CONNECTION_ID. */
