@@ -69,7 +69,7 @@ int main(int argc, char **argv)
                                             .on_ssh_tunnel_requested = tunnel,
                                             .on_ssh_tunnel_closed = closed,
                                             .on_error = failed};
-    setvbuf(stdout, NULL, _IOLBF, 0);
+    setvbuf(stdout, NULL, _IONBF, 0); /* what is told is seen at once, through a pipe, too */
     if (check(NULL, nacre_create(&server)) || check(server, nacre_make_key("ssh-ed25519", key, sizeof key)))
         return 1;
     if (check(server, nacre_set_handlers(server, &handlers, &gateway)) ||

@@ -16,11 +16,12 @@ enum {
     ROOT_MAX = 64
 };
 
-/* A folder of the test's own. */
-static void make_root(char path[ROOT_MAX])
+/* A folder of the test's own is what clients see. */
+static void open_root(char path[ROOT_MAX])
 {
     snprintf(path, ROOT_MAX, "sftp-%lu-%lu", GetCurrentProcessId(), GetTickCount());
     cr_assert(CreateDirectoryA(path, NULL));
+    cr_assert(nacred_sftp_files_open_root(path));
 }
 
 static void make_file(const char *path)
@@ -46,8 +47,7 @@ Test(nacred_sftp_files_win, the_root_of_a_drive_without_files_is_an_empty_folder
     char root[ROOT_MAX], name[SFTP_NAME_MAX + 1];
     struct sftp_attributes attributes;
     struct sftp_folder *folder;
-    make_root(root);
-    cr_assert(nacred_sftp_files_open_root(root));
+    open_root(root);
     any_function kept = divert(&__imp_FindFirstFileW, (any_function)find_nothing);
     enum sftp_status opened = nacred_sftp_folder_open("/", &folder);
     (void)divert(&__imp_FindFirstFileW, kept);
@@ -71,8 +71,7 @@ Test(nacred_sftp_files_win, a_list_that_breaks_off_does_not_end)
     char root[ROOT_MAX], name[SFTP_NAME_MAX + 1];
     struct sftp_attributes attributes;
     struct sftp_folder *folder;
-    make_root(root);
-    cr_assert(nacred_sftp_files_open_root(root));
+    open_root(root);
     make_file("/file");
     cr_assert_eq(nacred_sftp_folder_open("/", &folder), SFTP_OK);
     any_function kept = divert(&__imp_FindNextFileW, (any_function)lose_share);
@@ -109,8 +108,7 @@ Test(nacred_sftp_files_win, a_file_that_is_nothing_but_read_only_can_be_made_wri
 {
     const struct sftp_attributes writable = {.flags = SFTP_ATTR_PERMISSIONS, .permissions = 0644};
     char root[ROOT_MAX];
-    make_root(root);
-    cr_assert(nacred_sftp_files_open_root(root));
+    open_root(root);
     make_file("/file");
     any_function get = divert(&__imp_GetFileInformationByHandleEx, (any_function)say_read_only);
     any_function set = divert(&__imp_SetFileInformationByHandle, (any_function)take_attributes);

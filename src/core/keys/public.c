@@ -166,6 +166,9 @@ enum nacre_error nacre_ssh_public_read(struct container *k, struct key **out)
     if (ok)
         key = nacre_key_from_blob(k->c, buf_span(&blob));
     nacre_buf_free(&blob);
+    if (!ok && nacre_bytes_find(text, "---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----") != NULL)
+        return nacre_container_fail(k, NACRE_E_KEY_TYPE,
+                                    "is a private key as ssh.com has them, which cannot be read here.");
     if (!ok)
         return nacre_container_fail(k, NACRE_E_KEY, "is not an SSH public key.");
     if (key == NULL || (!is_block && !span_is(type, nacre_key_type(key)))) {

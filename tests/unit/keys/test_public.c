@@ -76,6 +76,18 @@ Test(public, ssh_public_keys_in_both_forms)
     check_fails(STORE_SSH_PUBLIC_FILE, span_str("wrong"), NULL, NACRE_E_KEY_TYPE);
 }
 
+Test(public, private_keys_of_ssh_com_are_named)
+{
+    static const char key[] = "---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----\nP2/56wAAAA==\n"
+                              "---- END SSH2 ENCRYPTED PRIVATE KEY ----\n";
+    static const enum store_type types[] = {STORE_SSH_PUBLIC_BLOB, STORE_AUTO};
+
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        check_fails(types[i], span_str(key), NULL, NACRE_E_KEY_TYPE);
+        cr_expect_not_null(strstr(why, "ssh.com"), "%s", why);
+    }
+}
+
 Test(public, security_keys)
 {
     run("echo sk-ssh-ed25519@openssh.com AAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5zc2guY29tAAAAIFo6SYCYe2rMHJ7zM0SEKtVJfd2Rn4Kf"
