@@ -150,11 +150,11 @@ static void count_sealed(struct chan *chan, size_t n)
 }
 
 /* The first block becomes a packet where it lies, if all of it may go. Little data is copied all the same when there is
- * more to go with it, a block to go into, or when it would hold a big one. */
+ * other output that it can share a block with, more to go with it, or when it would hold a big one. */
 static bool may_stay(const struct conn *c, const struct chan *chan, size_t n)
 {
     const struct block *b = chan->first;
-    bool is_alone = b->len == chan->queued && nacre_output_left(c) < b->len + SEAL_OVERHEAD;
+    bool is_alone = b->len == chan->queued && c->output.last == NULL;
 
     return b->len <= n && (b->len >= SPLIT_MIN || is_alone) && (b->size <= SMALL_MAX || !block_is_waste(b, b->len)) &&
            nacre_packet_is_room(c, b, DATA_HEAD);
