@@ -41,8 +41,10 @@ void __wrap_nacre_sock_close(io_socket s)
 static void call_events(void *argument)
 {
     (void)argument;
-    while (!world.stopping)
+    while (!world.stopping) {
         (void)nacre_do_events(world.server);
+        sim_yield(); /* a call that neither waits nor finds something takes no lock */
+    }
 }
 
 static void set(const char *name, uint32_t value)

@@ -109,7 +109,9 @@ static bool take_one(struct nacre_server *server, void (*handle)(struct nacre_se
 {
     unsigned count =
         atomic_load_explicit(&server->shard_count, memory_order_acquire); /* with the release when they stand */
-    if (count == 0 || too_deep())
+    /* What can be taken may be counted a moment later, and then somebody is woken for it. */
+    bool is_ready = (int)atomic_load(&server->ready) > 0;
+    if (count == 0 || !is_ready || too_deep())
         return false;
     unsigned turn = atomic_fetch_add_explicit(&server->turn, 1, memory_order_relaxed);
     for (unsigned i = 0; i < count; i++) {
