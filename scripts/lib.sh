@@ -80,6 +80,38 @@ As root, run:  apt-get update && apt-get install --no-install-recommends -y $mis
         die "could not install: $missing"
 }
 
+# What is built once for all builds: --help of the scripts that do it.
+cache_folder()
+{
+    printf '%s' "${NACRE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/nacre}"
+}
+
+# openssl_version: of the OpenSSL that this Debian has.
+openssl_version()
+{
+    local version
+
+    version=$(apt-cache policy libssl-dev | sed -n 's/ *Candidate: *\([0-9.]*\).*/\1/p')
+    [ -n "$version" ] || die "apt knows no libssl-dev; run apt-get update"
+    printf '%s' "$version"
+}
+
+# fetch_openssl FOLDER: its source into FOLDER/openssl-*. Debian's sources with lists of our own: the system's stay as they are. The
+# lists may fail, since old ones may do; and of the source package the .orig archive is enough, whatever else a mirror lacks.
+fetch_openssl()
+(
+    cd "$1" || return
+    . /etc/os-release
+    printf 'deb-src http://deb.debian.org/debian %s main\ndeb-src http://deb.debian.org/debian-security %s-security main\n' \
+        "$VERSION_CODENAME" "$VERSION_CODENAME" >sources.list
+    mkdir -p lists/partial
+    options=(-q -o "Dir::Etc::SourceList=$PWD/sources.list" -o Dir::Etc::SourceParts=/dev/null
+        -o "Dir::State::Lists=$PWD/lists" -o APT::Sandbox::User=root)
+    apt-get "${options[@]}" update
+    apt-get "${options[@]}" source --download-only openssl
+    tar xf openssl_*.orig.tar.gz
+)
+
 # use_ccache: compiles through ccache where there is one.
 use_ccache()
 {

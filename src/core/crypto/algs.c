@@ -257,7 +257,7 @@ static bool probe_kex(struct nacre_crypto *c, size_t row)
     else if (alg->asks_group)
         c->kex[row] = EVP_PKEY_CTX_new_from_name(c->lib, "DH", NULL);
     else if (strcmp(alg->group, "modp_1024") == 0)
-        c->kex[row] = group1_template(c);
+        c->kex[row] = c->fips ? NULL : group1_template(c); /* SP 800-56A: 2048 bits at least */
     else
         c->kex[row] = group_template(c->lib, alg->mpint_public ? "DH" : "EC", alg->group);
     return c->kex[row] != NULL && c->md[alg->hash] != NULL && (alg->kem == NULL || alg->kem->usable(c));

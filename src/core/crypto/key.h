@@ -97,8 +97,11 @@ bool nacre_key_is_plain(const struct key *k);
 /* True when `alg` is a way to sign with this key. */
 bool nacre_key_fits(const struct key *k, const struct sig_alg *alg);
 
-/* Appends a signature blob ("string alg, string signature") over `data`. False: the library failed or the key is public
- * only. */
+/* True when it fits, the private half is here, and the library signs so: SHA-1 may be good for verifying alone. */
+bool nacre_key_can_sign(const struct key *k, const struct sig_alg *alg);
+
+/* Appends a signature blob ("string alg, string signature") over `data`. False: the library failed or the key cannot
+ * sign so. */
 bool nacre_key_sign(const struct nacre_crypto *c, const struct key *k, const struct sig_alg *alg, struct span data,
                     struct buf *out);
 

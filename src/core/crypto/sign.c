@@ -41,21 +41,30 @@ bool nacre_key_prepare(struct key *k)
 {
     if (!k->is_private || signs_elsewhere(k))
         return true;
+    bool any = false;
     for (size_t i = 0; i < SIG_ROWS; i++) {
         const struct sig_alg *alg = nacre_sig_row(k->c, i);
         if (alg == NULL || !nacre_key_fits(k, alg))
             continue;
         EVP_MD_CTX **at = &k->signer[signer_of(alg)];
         *at = signer_new(k, alg->hash);
-        if (*at == NULL)
+        /* FIPS providers and systems' policies refuse signatures with SHA-1, and the key has others perhaps. */
+        if (*at == NULL && alg->hash != HASH_SHA1)
             return false;
+        any = any || *at != NULL;
     }
-    return true;
+    ERR_clear_error();
+    return any;
 }
 
 bool nacre_key_fits(const struct key *k, const struct sig_alg *alg)
 {
     return strcmp(k->type->name, alg->key_name) == 0;
+}
+
+bool nacre_key_can_sign(const struct key *k, const struct sig_alg *alg)
+{
+    return k->is_private && nacre_key_fits(k, alg) && (signs_elsewhere(k) || k->signer[signer_of(alg)] != NULL);
 }
 
 static bool sign_elsewhere(const struct key *k, const struct sig_alg *alg, struct span data, uint8_t *out, size_t *len)
@@ -69,9 +78,9 @@ static bool sign_native(const struct key *k, const struct sig_alg *alg, struct s
 {
     if (signs_elsewhere(k))
         return sign_elsewhere(k, alg, data, out, len);
-    const EVP_MD_CTX *ready = k->signer[signer_of(alg)];
-    EVP_MD_CTX *x = ready == NULL ? NULL : EVP_MD_CTX_new();
-    bool ok = x != NULL && EVP_MD_CTX_copy_ex(x, ready) == 1 && EVP_DigestSign(x, out, len, data.at, data.len) == 1;
+    EVP_MD_CTX *x = EVP_MD_CTX_new();
+    bool ok = x != NULL && EVP_MD_CTX_copy_ex(x, k->signer[signer_of(alg)]) == 1 &&
+              EVP_DigestSign(x, out, len, data.at, data.len) == 1;
     EVP_MD_CTX_free(x);
     return ok;
 }
@@ -82,7 +91,7 @@ bool nacre_key_sign(const struct nacre_crypto *c, const struct key *k, const str
     (void)c;
     uint8_t native[SIGNATURE_MAX], wire[SIGNATURE_MAX];
     size_t len = sizeof native;
-    if (!k->is_private || !nacre_key_fits(k, alg))
+    if (!nacre_key_can_sign(k, alg))
         return false;
     struct wr w = wr_over(wire, sizeof wire);
     wr_cstring(&w, alg->sig_name);

@@ -36,7 +36,7 @@ static bool has_certified(struct key *const *keys, size_t count, const struct si
 {
     struct key_cert cert;
     for (size_t i = 0; alg != NULL && i < count; i++)
-        if (nacre_key_fits(keys[i], alg) && nacre_cert_read(nacre_key_blob(keys[i]), &cert))
+        if (nacre_key_can_sign(keys[i], alg) && nacre_cert_read(nacre_key_blob(keys[i]), &cert))
             return true;
     return false;
 }
@@ -101,7 +101,7 @@ static bool has_fitting_key(const struct nacre_server *server)
     while (!fits && nacre_names_next(&rest, &name)) {
         const struct sig_alg *alg = nacre_sig_find(server->crypto, name);
         for (size_t i = 0; alg != NULL && i < count; i++)
-            fits = fits || nacre_key_fits(keys[i], alg);
+            fits = fits || nacre_key_can_sign(keys[i], alg);
     }
     for (size_t i = 0; i < count; i++)
         nacre_key_unref(keys[i]);

@@ -42,7 +42,7 @@ static const struct sig_alg *fitting(const struct nacre_crypto *c, const struct 
         const uint8_t *comma = memchr(names.at, ',', names.len);
         size_t len = comma == NULL ? names.len : (size_t)(comma - names.at);
         const struct sig_alg *alg = nacre_sig_find(c, span_of(names.at, len));
-        if (alg != NULL && nacre_key_fits(key, alg))
+        if (alg != NULL && nacre_key_can_sign(key, alg))
             return alg;
         size_t skip = comma == NULL ? names.len : len + 1;
         names = span_of(names.at + skip, names.len - skip);

@@ -105,7 +105,7 @@ bool nacre_pbe_pays_mac(struct container *k, const PKCS12 *p, uint64_t *left)
     return pays(k, rounds, left);
 }
 
-/* The library does not have the cipher or the hash, or not any more: no password helps. */
+/* The library does not have the cipher, the hash or the derivation, or not any more: no password helps. */
 static bool is_unavailable(void)
 {
     bool found = false;
@@ -121,7 +121,7 @@ static bool is_unavailable(void)
 enum nacre_error nacre_pbe_fail(struct container *k)
 {
     if (is_unavailable())
-        return nacre_container_fail(k, NACRE_E_KEY, "is locked with a cipher that is no longer available.");
+        return nacre_container_fail(k, NACRE_E_KEY, "is locked in a way that is not available here.");
     if (k->password[0] == 0)
         return nacre_container_fail(k, NACRE_E_KEY_PASSWORD, "is locked and no password was given.");
     return nacre_container_fail(k, NACRE_E_KEY_PASSWORD, "does not open with the password given.");

@@ -206,8 +206,8 @@ static enum nacre_error take(struct container *k, struct entries *e, struct key 
     if (e->shut && !e->authentic)
         return nacre_pbe_fail(k);
     if (e->bad)
-        return nacre_container_fail(
-            k, NACRE_E_KEY, "cannot be opened: it is damaged or locked with a cipher that is no longer available.");
+        return nacre_container_fail(k, NACRE_E_KEY,
+                                    "cannot be opened: it is damaged, or locked in a way that is not available here.");
     if (e->keys == 0)
         return nacre_container_fail(k, NACRE_E_NO_CERTIFICATE, "holds no private key.");
     size_t i = choose(k, e);
@@ -250,6 +250,7 @@ enum nacre_error nacre_pfx_read(struct container *k, struct key **out)
     const char *password = k->password;
     uint64_t rounds_left = nacre_pbe_rounds(k);
     enum nacre_error e;
+    ERR_clear_error(); /* why the password does not open it is read from there */
     PKCS12 *p = decode(k);
     if (p == NULL)
         return nacre_container_fail(k, NACRE_E_KEY, "is not PFX (PKCS#12).");
@@ -257,10 +258,8 @@ enum nacre_error nacre_pfx_read(struct container *k, struct key **out)
         e = NACRE_E_KEY;
     else if (password_opens(p, &password))
         e = read_contents(k, p, password, rounds_left, out);
-    else if (k->password[0] == 0)
-        e = nacre_container_fail(k, NACRE_E_KEY_PASSWORD, "is locked and no password was given.");
     else
-        e = nacre_container_fail(k, NACRE_E_KEY_PASSWORD, "does not open with the password given.");
+        e = nacre_pbe_fail(k);
     PKCS12_free(p);
     return e;
 }

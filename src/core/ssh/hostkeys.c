@@ -57,7 +57,7 @@ static bool is_offered(const struct conn *c, const struct key *key)
 
     while (nacre_key_is_plain(key) && nacre_names_next(&list, &name)) {
         const struct sig_alg *alg = nacre_sig_find(c->config->crypto, name);
-        if (alg != NULL && nacre_key_fits(key, alg))
+        if (alg != NULL && nacre_key_can_sign(key, alg))
             return true;
     }
     return false;

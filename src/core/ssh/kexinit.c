@@ -20,7 +20,7 @@ enum {
 static bool can_sign_as_host(const struct conn *c, const struct sig_alg *alg, struct key **which)
 {
     for (size_t i = 0; i < c->host_key_count; i++) {
-        if (nacre_key_fits(c->host_keys[i], alg)) {
+        if (nacre_key_can_sign(c->host_keys[i], alg)) {
             *which = c->host_keys[i];
             return true;
         }
