@@ -57,6 +57,11 @@ void nacre_algs_release(struct nacre_crypto *c);
 EVP_MD *nacre_fetch_md(struct nacre_crypto *c, const char *name);
 EVP_CIPHER *nacre_fetch_cipher(struct nacre_crypto *c, const char *name);
 
+/* Where locked key files are opened, many of them with what only the legacy provider still has: the process's context
+ * with that and the default provider, or c's own where FIPS is demanded or there is no legacy provider. No key is to
+ * stay there. */
+OSSL_LIB_CTX *nacre_unlock_library(const struct nacre_crypto *c);
+
 /* What was fetched for a row; borrowed. */
 EVP_CIPHER *nacre_cipher_fetched(const struct nacre_crypto *c, const struct cipher_alg *alg);
 EVP_PKEY_CTX *nacre_kex_template(const struct nacre_crypto *c, const struct kex_alg *alg);

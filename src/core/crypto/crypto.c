@@ -120,6 +120,14 @@ static OSSL_LIB_CTX *legacy_context(struct nacre_crypto *c)
     return c->legacy;
 }
 
+OSSL_LIB_CTX *nacre_unlock_library(const struct nacre_crypto *c)
+{
+    static _Atomic(struct library *) past;
+    OSSL_LIB_CTX *lib = c->fips ? NULL : library(&past, "legacy", "default", NULL);
+    ERR_clear_error();
+    return lib != NULL ? lib : c->lib;
+}
+
 /* ---- life ------------------------------------------------------------------------------------------------------- */
 
 static void crypto_free(struct nacre_crypto *c)

@@ -98,7 +98,7 @@ static enum nacre_error unlock_pkcs8(struct container *k, X509_SIG *locked, stru
     X509_SIG_get0(locked, &lock, NULL);
     bool affordable = nacre_pbe_pays(k, lock, &left);
     if (affordable && k->password[0] != 0)
-        p8 = PKCS8_decrypt_ex(locked, k->password, (int)strlen(k->password), k->c->lib, NULL);
+        p8 = PKCS8_decrypt_ex(locked, k->password, (int)strlen(k->password), nacre_unlock_library(k->c), NULL);
     X509_SIG_free(locked);
     if (!affordable)
         return NACRE_E_KEY;

@@ -19,7 +19,6 @@ enum {
 
 struct entries {
     struct container *k;
-    const struct nacre_crypto *c;
     uint64_t rounds_left; /* of hashing the password */
     const char *password; /* NULL: none, which differs from an empty one */
     EVP_PKEY *key[ENTRIES_MAX];
@@ -34,8 +33,8 @@ struct entries {
 
 static PKCS12 *decode(const struct container *k)
 {
-    /* Made first, so that what is inside is looked up in our context and not in the system's. */
-    PKCS12 *p = PKCS12_init_ex(NID_pkcs7_data, k->c->lib, NULL);
+    /* Made first, so that what is inside is looked up in that context and not in the system's. */
+    PKCS12 *p = PKCS12_init_ex(NID_pkcs7_data, nacre_unlock_library(k->c), NULL);
     const unsigned char *at = k->bytes.at;
     if (p == NULL)
         return NULL;
@@ -98,7 +97,8 @@ static void read_locked_key(struct entries *e, PKCS12_SAFEBAG *bag)
     X509_SIG_get0(PKCS12_SAFEBAG_get0_pkcs8(bag), &lock, NULL);
     if (e->keys == ENTRIES_MAX || !pays(e, lock))
         return;
-    PKCS8_PRIV_KEY_INFO *p8 = PKCS12_decrypt_skey_ex(bag, e->password, password_len(e), e->c->lib, NULL);
+    PKCS8_PRIV_KEY_INFO *p8 =
+        PKCS12_decrypt_skey_ex(bag, e->password, password_len(e), nacre_unlock_library(e->k->c), NULL);
     e->shut = p8 == NULL;
     add_key(e, p8 == NULL ? NULL : nacre_pkcs8_key(e->k, p8), bag);
     PKCS8_PRIV_KEY_INFO_free(p8);
@@ -231,7 +231,6 @@ static enum nacre_error read_contents(struct container *k, PKCS12 *p, const char
     if (e == NULL)
         return nacre_container_fail(k, NACRE_E_NOBUFS, "cannot be read: out of memory.");
     e->k = k;
-    e->c = k->c;
     e->rounds_left = rounds_left;
     e->password = password;
     e->authentic = PKCS12_mac_present(p) != 0;

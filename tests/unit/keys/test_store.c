@@ -101,21 +101,36 @@ Test(store, pfx_opens_with_its_certificate)
     cr_expect_null(k);
 }
 
-/* No other password would do. */
-Test(store, what_is_locked_with_a_cipher_that_is_gone_says_so)
+/* What Windows and OpenSSL 1 wrote unless told otherwise is among them: PFX with RC2-40. */
+Test(store, what_is_locked_with_ciphers_of_the_past_opens)
 {
-    static const char *const makes[] = {"openssl pkcs8 -topk8 -v1 PBE-MD5-DES", "openssl pkcs8 -topk8 -v2 des-cbc",
-                                        "openssl ec -des",
-                                        "openssl pkcs12 -export -nomac -certpbe PBE-SHA1-RC2-40 -inkey k -in c"};
-    run("ssh-keygen -q -t ecdsa -m PKCS8 -N '' -f k && openssl req -x509 -key k -subj /CN=x -out c");
+    static const char *const makes[] = {
+        "pkcs8 -topk8 -v1 PBE-MD5-DES -in k", "pkcs8 -topk8 -v2 des-cbc -in k",
+        "pkcs12 -export -certpbe PBE-SHA1-RC2-40 -keypbe PBE-SHA1-3DES -macalg sha1 -inkey k -in c",
+        "pkcs12 -export -nomac -certpbe PBE-SHA1-RC2-40 -keypbe PBE-SHA1-RC2-40 -inkey k -in c"};
+    static const char *const types[] = {"ecdsa", "rsa"};
     if (shell("openssl list -providers -provider legacy >out 2>&1") != 0)
         cr_skip_test("openssl has no legacy provider");
-    for (size_t i = 0; i < 4; i++) {
-        run("%s -provider legacy -provider default %s -passout pass:geheim -out locked 2>out", makes[i],
-            i < 3 ? "-in k" : "");
-        check_fails(i < 3 ? STORE_PEM_FILE : STORE_PFX_FILE, span_str("locked"), "geheim", NACRE_E_KEY);
-        cr_expect_not_null(strstr(why, "not available here"), "%s: %s", makes[i], why);
+    for (size_t i = 0; i < 8; i++) {
+        enum store_type type = i % 4 < 2 ? STORE_PEM_FILE : STORE_PFX_FILE;
+        run("rm -f k*; ssh-keygen -q -t %s -m PKCS8 -N '' -f k && openssl req -x509 -key k -subj /CN=x -out c && "
+            "openssl %s -provider legacy -provider default -passout pass:geheim -out locked 2>out",
+            types[i / 4], makes[i % 4]);
+        check_opens(type, "locked", "geheim", "k.pub");
+        cr_expect_str_eq(subject, type == STORE_PFX_FILE ? "CN=x" : "");
+        check_fails(type, span_str("locked"), "wrong", NACRE_E_KEY_PASSWORD);
     }
+}
+
+/* No other password would do. */
+Test(store, what_is_locked_with_a_cipher_that_is_not_there_says_so)
+{
+    run("ssh-keygen -q -t ecdsa -m PKCS8 -N '' -f k");
+    if (shell("openssl list -providers -provider legacy >out 2>&1") != 0)
+        cr_skip_test("openssl has no legacy provider");
+    run("openssl ec -des -provider legacy -provider default -in k -passout pass:geheim -out locked 2>out");
+    check_fails(STORE_PEM_FILE, span_str("locked"), "geheim", NACRE_E_KEY);
+    cr_expect_not_null(strstr(why, "not available here"), "%s", why);
 }
 
 Test(store, pfx_without_a_checksum_opens_with_its_password_alone)
