@@ -39,10 +39,13 @@ static void set_alarm(void)
     loop->wake_ns = first == &own.resting ? INT64_MAX : CONTAINER_OF(first, struct echoer, resting)->due_ns;
 }
 
-/* Nearly always behind the last one, since all have the same period. */
+/* Nearly always behind the last one, since all have the same period. Whose message is due behind the end rests until
+ * then. */
 static void rest(struct echoer *e)
 {
     struct list *after = own.resting.prev;
+    int64_t until_ns = own.load->until_ns;
+    e->due_ns = e->due_ns < until_ns ? e->due_ns : until_ns;
     while (after != &own.resting && CONTAINER_OF(after, struct echoer, resting)->due_ns > e->due_ns)
         after = after->prev;
     list_append(after->next, &e->resting);
@@ -69,7 +72,6 @@ static void next(struct client *c)
         e->prober.sent_ns = e->due_ns;
         return;
     }
-    e->due_ns = e->due_ns < until_ns ? e->due_ns : until_ns;
     rest(e);
 }
 
