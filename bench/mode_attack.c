@@ -274,7 +274,8 @@ static void begin(struct load *l, unsigned i)
 
 static bool may_begin(const struct load *l)
 {
-    return !l->closing && nacre_clock_ns() < l->until_ns && (l->share == 0 || l->begun < l->share);
+    bool all_begun = l->shared.options->total != 0 && l->begun >= l->share;
+    return !l->closing && !all_begun && nacre_clock_ns() < l->until_ns;
 }
 
 static void end_all(struct timer *t, int64_t now_ns)
