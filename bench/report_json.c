@@ -104,6 +104,7 @@ static void put_settings(struct json *j, const struct options *o)
     count(j, "total", o->total);
     count(j, "seconds", o->seconds);
     count(j, "size", o->size);
+    text(j, "kind", o->kind);
     text(j, "direction", o->mode == MODE_BULK ? bench_direction_name(o->direction) : NULL);
     text(j, "command", o->mode == MODE_HANDSHAKE ? NULL : o->command);
     flag(j, "exec_late", o->exec_late);
