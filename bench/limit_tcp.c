@@ -33,6 +33,7 @@ enum task {
 };
 
 static unsigned char buffer[BUFFER];
+_Static_assert((size_t)LIMIT_SIZE_MAX <= sizeof buffer, "a message fits");
 
 /* ---- the server ------------------------------------------------------------------------------------------------ */
 
@@ -258,7 +259,7 @@ static int64_t echo_one(void *context, struct caller *at)
 
 static double load_echo(const struct child *c, struct ready *r, const struct options *o, double seconds)
 {
-    size_t size = o->size < BUFFER ? o->size : BUFFER;
+    size_t size = o->size;
     struct caller *callers = calloc(o->connections, sizeof *callers);
     unsigned count = 0;
     double taken = NAN;

@@ -160,8 +160,8 @@ static enum options_result refuse(const char *what, const char *which)
     return OPTIONS_WRONG;
 }
 
-/* Decimal digits and an optional K, M or G. */
-static bool read_number(const char *text, uint64_t min, uint64_t max, uint64_t *out)
+/* Decimal digits and, of what is counted in bytes, an optional K, M or G. */
+static bool read_number(const char *text, bool has_suffixes, uint64_t min, uint64_t max, uint64_t *out)
 {
     char *end;
     if (!isdigit((unsigned char)*text))
@@ -169,7 +169,7 @@ static bool read_number(const char *text, uint64_t min, uint64_t max, uint64_t *
     errno = 0;
     uint64_t value = strtoull(text, &end, 10);
     unsigned shift = *end == 'K' ? 10 : *end == 'M' ? 20 : *end == 'G' ? 30 : 0;
-    if (errno != 0 || end[shift != 0] != '\0' || value > UINT64_MAX >> shift)
+    if (errno != 0 || end[shift != 0] != '\0' || value > UINT64_MAX >> shift || (shift != 0 && !has_suffixes))
         return false;
     *out = value << shift;
     return *out >= min && *out <= max;
@@ -190,8 +190,9 @@ static bool store(struct options *o, const struct option_row *row, const char *v
 {
     void *at = (char *)o + row->offset;
     uint64_t number = 0;
-    bool is_number = row->kind == COUNT || row->kind == BYTES || row->kind == BYTES64 || row->kind == PID;
-    if (is_number && !read_number(value, row->min, row->max, &number))
+    bool in_bytes = row->kind == BYTES || row->kind == BYTES64;
+    bool is_number = in_bytes || row->kind == COUNT || row->kind == PID;
+    if (is_number && !read_number(value, in_bytes, row->min, row->max, &number))
         return false;
     switch (row->kind) {
     case TEXT:
@@ -275,7 +276,9 @@ static bool read_target(struct options *o)
 {
     char host[256];
     const char *colon = strrchr(o->target, ':');
-    if (colon == NULL || colon == o->target || (size_t)(colon - o->target) >= sizeof host)
+    uint64_t port; /* getaddrinfo() takes 65558 for 22 */
+    if (colon == NULL || colon == o->target || (size_t)(colon - o->target) >= sizeof host ||
+        !read_number(colon + 1, false, 1, UINT16_MAX, &port))
         return wrong("--target is HOST:PORT, not ", o->target);
     size_t len = (size_t)(colon - o->target);
     bool bracketed = o->target[0] == '[' && colon[-1] == ']' && len > 2;
@@ -334,6 +337,8 @@ static bool fits_together(struct options *o)
         return wrong("--user is missing", "");
     if ((o->password == NULL) == (o->key_file == NULL))
         return wrong("give either --password or --key", "");
+    if (o->key_password != NULL && o->key_file == NULL)
+        return wrong("--key-password needs --key", "");
     if (o->total != 0 && o->seconds != 0)
         return wrong("give either -n or -d", "");
     if (o->verify && o->direction != DIRECTION_BOTH)
@@ -363,7 +368,7 @@ enum options_result bench_options_read(struct options *o, int argc, char **argv)
         return refuse("a mode is missing: handshake, echo, bulk, idle, storm, limit or attack", "");
     if (o->mode == MODE_LIMIT) {
         set_defaults(o);
-        return OPTIONS_RUN;
+        return o->size <= LIMIT_SIZE_MAX ? OPTIONS_RUN : refuse("limit has messages of 64K at most", "");
     }
     if (!fits_together(o) || !read_target(o))
         return OPTIONS_WRONG;

@@ -48,6 +48,10 @@ enum bench_attack_kind {
     BENCH_ATTACKS
 };
 
+enum {
+    LIMIT_SIZE_MAX = 65536 /* of limit's messages */
+};
+
 struct options {
     enum bench_mode mode;
     const char *target; /* as given */

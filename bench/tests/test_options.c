@@ -64,6 +64,19 @@ Test(options, has_a_default_for_each_mode)
     cr_assert_str_eq(o.command, "source {bytes}");
 }
 
+Test(options, numbers_that_fit_are_taken)
+{
+    struct options o;
+    cr_assert_eq(read_line(&o, "handshake --target 127.0.0.1:65535 --user u --key f --key-password q -n 1K"),
+                 OPTIONS_RUN);
+    cr_assert_eq(((struct sockaddr_in *)&o.address)->sin_port, htons(65535));
+    cr_assert_eq(o.total, 1024);
+    cr_assert_eq(read_line(&o, "echo --target 127.0.0.1:022 --user u --password p --rekey 1G --size 16M"), OPTIONS_RUN);
+    cr_assert_eq(((struct sockaddr_in *)&o.address)->sin_port, htons(22));
+    cr_assert_eq(read_line(&o, "limit --size 64K"), OPTIONS_RUN);
+    cr_assert_eq(o.size, 65536);
+}
+
 Test(options, refuses_what_it_does_not_have)
 {
     static const char *const lines[] = {
@@ -82,11 +95,21 @@ Test(options, refuses_what_it_does_not_have)
         "bulk" TARGET " -c 0",
         "bulk" TARGET " -c -1",
         "bulk" TARGET " -c 3x",
+        "bulk" TARGET " -c 1K",
+        "bulk" TARGET " -d 1K",
+        "bulk" TARGET " --server-pid 1K",
         "bulk" TARGET " -c",
         "bulk" TARGET " --verify=yes",
         "bulk" TARGET " more",
         "echo" TARGET " --key f",
+        "echo" TARGET " --key-password q",
         "echo --target 127.0.0.1 --user u --password p",
+        "echo --target 127.0.0.1: --user u --password p",
+        "echo --target 127.0.0.1:0 --user u --password p",
+        "echo --target 127.0.0.1:65558 --user u --password p", /* 22 and 65536 */
+        "echo --target 127.0.0.1:18446744073709551638 --user u --password p",
+        "echo --target 127.0.0.1:ssh --user u --password p",
+        "limit --size 65537",
         "echo --user u --password p",
         TARGET,
     };
