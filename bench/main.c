@@ -72,13 +72,13 @@ static bool has_comp(const struct nacre_crypto *c, struct span name)
 
 static bool check_list(const struct run *r, const char *option, const char *list, finder find)
 {
-    for (const char *at = list; at != NULL && *at != '\0';) {
+    for (const char *at = list; at != NULL;) {
         size_t len = strcspn(at, ",");
         if (!find(r->crypto, span_of(at, len))) {
             fprintf(stderr, "nacre-bench: --%s: no such algorithm here: %.*s\n", option, (int)len, at);
             return false;
         }
-        at += len + (at[len] == ',');
+        at = at[len] == ',' ? at + len + 1 : NULL;
     }
     return true;
 }
