@@ -91,17 +91,18 @@ static bool check_algorithms(const struct run *r)
            check_list(r, "comp", o->comp, has_comp);
 }
 
-/* Each process has a descriptor table of its own, so the limit is one a process. */
+/* Each process has a descriptor table of its own, so the limit is one a process. That of a storm has it, too. */
 static bool make_room(const struct options *o)
 {
-    uint64_t wanted = (o->connections + o->processes - 1) / o->processes + o->processes + OWN_DESCRIPTORS;
+    unsigned one = (o->connections + o->processes - 1) / o->processes;
+    bool storms = o->mode == MODE_STORM && o->storm > one;
+    uint64_t wanted = (uint64_t)(storms ? o->storm : one) + o->processes + OWN_DESCRIPTORS;
     uint64_t most = bench_system_descriptors();
     if (wanted <= most)
         return true;
-    fprintf(stderr,
-            "nacre-bench: %u connections in %u processes need %llu descriptors each, and %llu are allowed: use more "
-            "processes (-j)\n",
-            o->connections, o->processes, (unsigned long long)wanted, (unsigned long long)most);
+    fprintf(stderr, "nacre-bench: %u connections in one process need %llu descriptors, and %llu are allowed%s\n",
+            storms ? o->storm : one, (unsigned long long)wanted, (unsigned long long)most,
+            storms || o->mode == MODE_LIMIT ? "" : ": use more processes (-j)");
     return false;
 }
 
@@ -251,9 +252,11 @@ static int report(struct run *r)
 /* The process that was called. */
 static int run_all(struct run *r)
 {
+    if (!make_room(&r->options))
+        return EXIT_USAGE;
     if (r->options.mode == MODE_LIMIT)
         return bench_limit_run(&r->options);
-    if (!prepare(r) || !make_room(&r->options))
+    if (!prepare(r))
         return EXIT_USAGE;
     if (!drive(r))
         return EXIT_FAILURE;
