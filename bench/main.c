@@ -245,6 +245,8 @@ static int report(struct run *r)
     if (!looked)
         fprintf(stderr, "nacre-bench: --server-pid %ld: not there, so it was not measured\n",
                 (long)r->options.server_pid);
+    if (!r->result.processes_well)
+        fprintf(stderr, "nacre-bench: a load process did not end well\n");
     bool well = bench_tally_failures(&r->result.total) == 0 && r->result.processes_well;
     return well && written && looked ? EXIT_SUCCESS : EXIT_FAILURE;
 }

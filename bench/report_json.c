@@ -212,6 +212,7 @@ static void put_figures(struct json *j, const struct result *r)
     number(j, "private_bytes_per_connection", f.private_per_connection);
     number(j, "rss_bytes_per_connection", f.rss_per_connection);
     count(j, "failures_total", bench_tally_failures(&r->total));
+    flag(j, "processes_well", r->processes_well);
 }
 
 bool bench_report_json(const struct result *r, const char *file)

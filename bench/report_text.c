@@ -101,6 +101,4 @@ void bench_report_text(const struct result *r)
     print_server(r, &f);
     printf("load CPU       %.3f s\n", r->client_cpu_seconds);
     print_failures(&r->total);
-    if (!r->processes_well)
-        printf("a load process did not end well\n");
 }
