@@ -269,9 +269,18 @@ static int run_all(struct run *r)
     return status;
 }
 
+/* What was printed has to have arrived. */
+static int finish(int status)
+{
+    if (status != EXIT_SUCCESS || (fflush(stdout) == 0 && ferror(stdout) == 0))
+        return status;
+    fprintf(stderr, "nacre-bench: standard output: not written in full\n");
+    return EXIT_FAILURE;
+}
+
 int main(int argc, char **argv)
 {
-    static struct run r; /* large: two histograms */
+    static struct run r; /* large: three histograms */
     struct duty duty;
     enum process_kind kind =
         bench_system_start(&argc, &argv) ? bench_process_begin(&argc, &argv, &duty) : PROCESS_BROKEN;
@@ -283,10 +292,10 @@ int main(int argc, char **argv)
     case OPTIONS_RUN:
         break;
     case OPTIONS_DONE:
-        return EXIT_SUCCESS;
+        return finish(EXIT_SUCCESS);
     case OPTIONS_WRONG:
         return EXIT_USAGE;
     }
     r.result.options = &r.options;
-    return kind == PROCESS_STARTED ? do_duty(&r, &duty) : run_all(&r);
+    return kind == PROCESS_STARTED ? do_duty(&r, &duty) : finish(run_all(&r));
 }
