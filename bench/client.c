@@ -155,6 +155,14 @@ static bool feed_held(struct client *c)
     return true;
 }
 
+/* Bytes have moved. Of a connection in use its events tell whether that is progress, or parts of what is larger than a
+ * keep-alive. */
+static void made_progress(struct client *c, bool is_part)
+{
+    if (c->stage < CLIENT_READY || is_part)
+        c->progress_ns = c->shared->loop.now_ns;
+}
+
 static void receive(struct client *c)
 {
     for (unsigned i = 0; i < READS_PER_TURN && !c->deaf && c->stage != CLIENT_ENDING && nacre_conn_wants_input(c->conn);
@@ -173,8 +181,8 @@ static void receive(struct client *c)
                 lose(c, bench_client_failure(c), "the server closed the connection");
             return;
         }
-        c->progress_ns = c->shared->loop.now_ns;
         feed(c, kept + (size_t)got);
+        made_progress(c, c->rest.len != 0);
         if (kept + (size_t)got < CLIENT_SCRATCH)
             return; /* the socket was most likely emptied; the loop tells otherwise */
     }
@@ -203,9 +211,9 @@ static bool flush(struct client *c)
                 lose_by(c, bench_client_failure(c), "connection lost", bench_system_error());
             return true;
         }
-        c->progress_ns = c->shared->loop.now_ns;
         c->send_limit -= c->send_limit == SIZE_MAX ? 0 : (size_t)sent;
         nacre_conn_output_take(c->conn, (size_t)sent, c->shared->loop.now_ns);
+        made_progress(c, nacre_conn_output_bytes(c->conn) != 0);
     }
     return true;
 }

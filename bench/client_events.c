@@ -202,10 +202,29 @@ static void on_reply(struct client *c, const struct conn_event *e)
         c->shared->ops->running(c);
 }
 
+static bool is_progress(const struct conn_event *e)
+{
+    switch ((unsigned)e->type) {
+    case CONN_KEX_DONE:
+    case CONN_CHANNEL_OPENED:
+    case CONN_CHANNEL_OPEN_FAILED:
+    case CONN_CHANNEL_DATA:
+    case CONN_CHANNEL_SENT:
+    case CONN_CHANNEL_EOF:
+    case CONN_CHANNEL_CLOSED:
+    case CONN_CHANNEL_REPLY:
+        return true;
+    default:
+        return false;
+    }
+}
+
 static void on_event(void *context, const struct conn_event *e)
 {
     struct client *c = context;
     const struct client_ops *ops = c->shared->ops;
+    if (is_progress(e))
+        c->progress_ns = c->shared->loop.now_ns;
     if (ops->heard != NULL && ops->heard(c, e))
         return;
     switch ((unsigned)e->type) { /* most of what can happen does not concern the load */
