@@ -15,6 +15,18 @@ struct json {
     bool first; /* in the object that is open */
 };
 
+/* Bytes of the character that begins there; 0: it is none (RFC 3629 section 4). */
+static unsigned character_at(const unsigned char *p)
+{
+    unsigned len = *p < 0x80 ? 1 : *p < 0xc2 ? 0 : *p < 0xe0 ? 2 : *p < 0xf0 ? 3 : *p < 0xf5 ? 4 : 0;
+    for (unsigned i = 1; i < len; i++)
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+    bool too_long = (*p == 0xe0 && p[1] < 0xa0) || (*p == 0xf0 && p[1] < 0x90);
+    bool no_character = (*p == 0xed && p[1] > 0x9f) || (*p == 0xf4 && p[1] > 0x8f);
+    return too_long || no_character ? 0 : len;
+}
+
 static void put_string(struct json *j, const char *text)
 {
     if (text == NULL) {
@@ -22,13 +34,17 @@ static void put_string(struct json *j, const char *text)
         return;
     }
     fputc('"', j->f);
-    for (const unsigned char *p = (const unsigned char *)text; *p != '\0'; p++) {
-        if (*p == '"' || *p == '\\')
+    for (const unsigned char *p = (const unsigned char *)text; *p != '\0';) {
+        unsigned len = character_at(p);
+        if (len == 0)
+            fputs("\\ufffd", j->f);
+        else if (*p == '"' || *p == '\\')
             fprintf(j->f, "\\%c", *p);
         else if (*p < ' ')
             fprintf(j->f, "\\u%04x", *p);
         else
-            fputc(*p, j->f);
+            fwrite(p, 1, len, j->f);
+        p += len == 0 ? 1 : len;
     }
     fputc('"', j->f);
 }
