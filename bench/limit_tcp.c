@@ -10,6 +10,7 @@
 #include "base/list.h"
 #include "base/plat.h"
 #include "limit.h"
+#include "measured.h"
 #include "net.h"
 #include "ready.h"
 
@@ -249,17 +250,56 @@ static int64_t echo_one(void *context, struct caller *at)
 {
     const size_t size = *(const size_t *)context;
     ptrdiff_t part = bench_net_receive(at->watch.fd, buffer, size - at->got);
-    at->got += part > 0 ? (size_t)part : 0;
+    if (part == NET_LATER)
+        return 0;
+    if (part <= 0)
+        return -1;
+    at->got += (size_t)part;
     if (at->got < size)
         return 0;
     at->got = 0;
-    (void)say(at, size);
-    return 1;
+    return say(at, size) ? 1 : -1;
+}
+
+/* Waits for the messages that are under way. */
+static bool hear_all(struct caller *callers, unsigned count, size_t size)
+{
+    for (unsigned i = 0; i < count; i++) {
+        for (struct caller *at = &callers[i]; at->got < size;) {
+            ptrdiff_t part = recv(at->watch.fd, (void *)buffer, (sock_bytes)(size - at->got), 0);
+            if (part <= 0)
+                return false;
+            at->got += (size_t)part;
+        }
+        callers[i].got = 0;
+    }
+    return true;
+}
+
+static bool say_all(const struct caller *callers, unsigned count, size_t size)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (!say(&callers[i], size))
+            return false;
+    return true;
+}
+
+/* A round trip on each before the first look, so that no accept() is in the figure, and as many as were begun. */
+static double echo_all(const struct child *c, struct ready *r, struct caller *callers, const struct options *o,
+                       double seconds)
+{
+    size_t size = o->size;
+    unsigned count = o->connections;
+    if (!say_all(callers, count, size) || !hear_all(callers, count, size))
+        return NAN;
+    double before = bench_process_cpu(&c->process);
+    double done = say_all(callers, count, size) ? run_calls(r, seconds, echo_one, &size) : NAN;
+    bool all_back = is_measured(done) && hear_all(callers, count, size);
+    return all_back ? per_unit(bench_process_cpu(&c->process) - before, done + count) : NAN;
 }
 
 static double load_echo(const struct child *c, struct ready *r, const struct options *o, double seconds)
 {
-    size_t size = o->size;
     struct caller *callers = calloc(o->connections, sizeof *callers);
     unsigned count = 0;
     double taken = NAN;
@@ -267,13 +307,8 @@ static double load_echo(const struct child *c, struct ready *r, const struct opt
         return NAN;
     while (count < o->connections && call(c, r, &callers[count], READY_IN))
         count++;
-    if (count == o->connections) {
-        double before = bench_process_cpu(&c->process);
-        for (unsigned i = 0; i < count; i++)
-            (void)say(&callers[i], size);
-        double done = run_calls(r, seconds, echo_one, &size);
-        taken = per_unit(bench_process_cpu(&c->process) - before, done);
-    }
+    if (count == o->connections)
+        taken = echo_all(c, r, callers, o, seconds);
     for (unsigned i = 0; i < count; i++)
         hang_up(r, &callers[i]);
     free(callers);
@@ -288,7 +323,17 @@ static int64_t move_one(void *context, struct caller *at)
     return n == NET_LATER ? 0 : n > 0 ? n : -1;
 }
 
-/* Bytes to or from the server on two connections. What was sent has been taken when the server closes. */
+/* Waits until the server closes: it has taken what was sent by then, and sent what it gives. The bytes of that. */
+static double wait_for_end(const struct caller *at)
+{
+    double bytes = 0;
+    shutdown(at->watch.fd, SOCK_NO_MORE);
+    for (ptrdiff_t n; (n = recv(at->watch.fd, (void *)buffer, BUFFER, 0)) > 0;)
+        bytes += (double)n;
+    return bytes;
+}
+
+/* Bytes to or from the server on two connections. */
 static double load_bulk(const struct child *c, struct ready *r, bool in, double seconds)
 {
     struct caller callers[BULK_CONNECTIONS];
@@ -298,10 +343,8 @@ static double load_bulk(const struct child *c, struct ready *r, bool in, double 
         count++;
     if (count == BULK_CONNECTIONS) {
         double before = bench_process_cpu(&c->process), bytes = run_calls(r, seconds, move_one, &in);
-        for (unsigned i = 0; in && i < count; i++) {
-            shutdown(callers[i].watch.fd, SOCK_NO_MORE);
-            (void)recv(callers[i].watch.fd, (void *)buffer, BUFFER, 0);
-        }
+        for (unsigned i = 0; i < count; i++)
+            bytes += wait_for_end(&callers[i]);
         taken = per_unit(bench_process_cpu(&c->process) - before, bytes / 1073741824.0);
     }
     for (unsigned i = 0; i < count; i++)
@@ -319,24 +362,20 @@ static bool begin_login(const struct logins *l, struct caller *at)
     return call(l->child, l->ready, at, READY_IN) && say(at, from_client[0]);
 }
 
-/* True when the server's last part is there. */
-static bool go_on(struct caller *at)
-{
-    ptrdiff_t n = bench_net_receive(at->watch.fd, buffer, BUFFER);
-    at->got += n > 0 ? (size_t)n : 0;
-    if (at->got < from_server[at->step])
-        return false;
-    at->got -= from_server[at->step++];
-    if (at->step < STEPS)
-        (void)say(at, from_client[at->step]);
-    return at->step == STEPS;
-}
-
 static int64_t log_in_one(void *context, struct caller *at)
 {
     const struct logins *l = context;
-    if (!go_on(at))
+    ptrdiff_t n = bench_net_receive(at->watch.fd, buffer, BUFFER);
+    if (n == NET_LATER)
         return 0;
+    if (n <= 0)
+        return -1;
+    at->got += (size_t)n;
+    if (at->got < from_server[at->step])
+        return 0;
+    at->got -= from_server[at->step++];
+    if (at->step < STEPS)
+        return say(at, from_client[at->step]) ? 0 : -1;
     hang_up(l->ready, at);
     return begin_login(l, at) ? 1 : -1;
 }
