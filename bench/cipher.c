@@ -317,9 +317,10 @@ static bool run_row(const struct bench *like, const struct cipher_alg *cipher, c
 static bool next_name(const char **list, struct span *name)
 {
     size_t len = strcspn(*list, ",");
+    bool is_one = **list != '\0';
     *name = span_of(*list, len);
     *list += len + ((*list)[len] == ',');
-    return len != 0;
+    return is_one;
 }
 
 static bool run_macs(const struct bench *b, const struct cipher_alg *cipher)
@@ -380,7 +381,7 @@ static bool read_options(struct options *o, int argc, char **argv)
     for (int i = 1; i < argc; i += 2) {
         const char *name = argv[i], *value = argv[i + 1];
         char *end = NULL;
-        if (value == NULL)
+        if (value == NULL || *value == '\0')
             return false;
         if (strcmp(name, "--cipher") == 0)
             o->cipher = value;
@@ -397,7 +398,8 @@ static bool read_options(struct options *o, int argc, char **argv)
         if (end != NULL && (end == value || *end != '\0'))
             return false;
     }
-    return o->size >= 16 && o->size <= 1 << 20 && o->size % 16 == 0 && o->seconds > 0 && o->seconds <= 60;
+    return o->size >= 16 && o->size <= 1 << 20 && o->size % 16 == 0 && o->seconds > 0 && o->seconds <= 60 &&
+           o->least >= 0;
 }
 
 int main(int argc, char **argv)
