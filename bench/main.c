@@ -15,7 +15,8 @@
 enum {
     EXIT_USAGE = 2,
     OWN_DESCRIPTORS = 64,
-    SETTLE_MS = 300
+    SETTLE_MS = 300,
+    TICK_MS = 1000
 };
 
 struct run {
@@ -183,13 +184,19 @@ static void look(struct run *r, enum look when, bool settle)
     r->result.looked[when] = bench_procstat_read(r->options.server_pid, true, &r->result.looks[when]);
 }
 
+static void sleep_with_progress(struct run *r, unsigned ms)
+{
+    for (; ms >= TICK_MS; ms -= TICK_MS) {
+        sleep_ms(TICK_MS);
+        show_progress(r);
+    }
+    sleep_ms(ms);
+}
+
 static void hold(struct run *r)
 {
     int64_t start = nacre_clock_ns();
-    for (unsigned i = 0; i < r->options.seconds; i++) {
-        sleep_ms(1000);
-        show_progress(r);
-    }
+    sleep_with_progress(r, r->options.seconds * 1000);
     r->result.held_seconds = (double)(nacre_clock_ns() - start) / 1e9;
     look(r, LOOK_HELD, false);
 }
@@ -197,7 +204,7 @@ static void hold(struct run *r)
 /* Half of the time without the storm. */
 static void storm(struct run *r)
 {
-    sleep_ms(r->options.seconds * 500);
+    sleep_with_progress(r, r->options.seconds * 500);
     look(r, LOOK_HELD, false);
     r->result.storm_ns = nacre_clock_ns();
     bench_fleet_open_gate(&r->fleet, GATE_STORM);
