@@ -327,7 +327,10 @@ void bench_client_start(struct client *c, struct client_shared *s, unsigned numb
 
 void bench_client_bury(struct client_shared *s)
 {
-    for (struct list *node; (node = list_pop(&s->dead)) != NULL;) {
+    struct list dead;
+    list_init(&dead);
+    list_splice(&dead, &s->dead);
+    for (struct list *node; (node = list_pop(&dead)) != NULL;) {
         struct client *c = CONTAINER_OF(node, struct client, link);
         bench_client_record(c);
         if (c->conn != NULL)
@@ -340,4 +343,5 @@ void bench_client_bury(struct client_shared *s)
         if (s->ops->gone != NULL)
             s->ops->gone(c);
     }
+    s->loop.again = !list_is_empty(&s->dead); /* who follows has failed at once: not before others have been heard */
 }

@@ -8,7 +8,7 @@
 bool bench_loop_init(struct loop *l)
 {
     l->now_ns = nacre_clock_ns();
-    l->stopped = false;
+    l->stopped = l->again = false;
     l->wake_ns = INT64_MAX;
     nacre_timers_init(&l->timers, l->now_ns);
     l->ready = bench_ready_open();
@@ -22,6 +22,8 @@ void bench_loop_free(struct loop *l)
 
 static int64_t wait_ns(const struct loop *l)
 {
+    if (l->again)
+        return 0;
     int64_t next = nacre_timers_next(&l->timers);
     next = l->wake_ns < next ? l->wake_ns : next;
     if (next == INT64_MAX)

@@ -10,6 +10,7 @@ struct loop {
     struct ready *ready;
     int64_t now_ns; /* taken after each wait */
     bool stopped;
+    bool again; /* the next wait is none: there is more to do */
     struct timers timers;
     int64_t wake_ns;              /* a moment for which the timers' ticks are too coarse; INT64_MAX: none */
     void (*wake)(struct loop *l); /* then; sets the next */
