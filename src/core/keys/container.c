@@ -57,11 +57,15 @@ static bool halves_match(const struct nacre_crypto *c, const struct key *key)
     const struct span data = span_str("nacre");
     const struct sig_alg *alg = fitting(c, key);
     nacre_buf_init(&signature, SIGNATURE_MAX);
-    bool ok = alg != NULL && nacre_numbers_bounded(nacre_key_native(key)) &&
-              nacre_key_sign(c, key, alg, data, &signature) &&
+    bool ok = alg != NULL && nacre_key_sign(c, key, alg, data, &signature) &&
               nacre_key_verify(c, key, alg, data, buf_span(&signature));
     nacre_buf_free(&signature);
     return ok;
+}
+
+static enum nacre_error fail_damaged(struct container *k)
+{
+    return nacre_container_fail(k, NACRE_E_KEY, "is damaged: its private and public halves do not belong together.");
 }
 
 enum nacre_error nacre_container_take(struct container *k, void *evp_pkey, struct key **out)
@@ -71,6 +75,10 @@ enum nacre_error nacre_container_take(struct container *k, void *evp_pkey, struc
     const char *name = EVP_PKEY_get0_type_name(pkey);
     snprintf(type, sizeof type, "%s", name == NULL ? "unknown" : name);
     int bits = EVP_PKEY_get_bits(pkey);
+    if (!nacre_numbers_bounded(pkey)) {
+        EVP_PKEY_free(pkey);
+        return fail_damaged(k);
+    }
     struct key *key = nacre_key_take(k->c, pkey);
     if (key == NULL)
         return nacre_container_fail(k, NACRE_E_KEY_TYPE,
@@ -88,7 +96,7 @@ enum nacre_error nacre_container_give(struct container *k, struct key *key, stru
     else if (!nacre_key_is_private(key))
         e = nacre_container_fail(k, NACRE_E_NO_CERTIFICATE, "holds no private key.");
     else if (!halves_match(k->c, key))
-        e = nacre_container_fail(k, NACRE_E_KEY, "is damaged: its private and public halves do not belong together.");
+        e = fail_damaged(k);
     if (e != NACRE_OK) {
         nacre_key_unref(key);
         return e;
