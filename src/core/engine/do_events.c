@@ -74,15 +74,29 @@ static void wake(const struct shard *s, bool all)
 }
 
 /* What is taken may be counted out before it was counted in, so `ready` is looked at as signed. */
+void nacre_server_count(struct nacre_server *server, unsigned count)
+{
+    int before = (int)atomic_fetch_add(&server->ready, count);
+    if (before <= 0 && before + (int)count > 0 && has_fd(server))
+        sync_fd(server);
+}
+
+void nacre_server_wake(const struct shard *s)
+{
+    if ((int)atomic_load(&s->server->ready) > 0 && atomic_load(&s->server->waiters) != 0)
+        wake(s, false);
+}
+
+void nacre_server_wake_all(const struct shard *s)
+{
+    if (atomic_load(&s->server->waiters) != 0)
+        wake(s, true);
+}
+
 void nacre_server_ready(const struct shard *s, unsigned count)
 {
-    struct nacre_server *server = s->server;
-    int before = (int)atomic_fetch_add(&server->ready, count);
-    bool is_ready = before + (int)count > 0;
-    if ((is_ready || count == 0) && atomic_load(&server->waiters) != 0)
-        wake(s, count == 0);
-    if (before <= 0 && is_ready && has_fd(server))
-        sync_fd(server);
+    nacre_server_count(s->server, count);
+    nacre_server_wake(s);
 }
 
 void nacre_server_taken(struct nacre_server *server)

@@ -75,8 +75,19 @@ void nacre_outbox_publish(struct shard *s)
         made_ready += publish_one(s, c);
     }
     nacre_mutex_unlock(&s->outbox_lock);
-    if (made_ready != 0)
-        nacre_server_ready(s, made_ready);
+    if (made_ready == 0)
+        return;
+    nacre_server_count(s->server, made_ready);
+    if (s->untold_ns == 0)
+        s->untold_ns = s->now_ns;
+}
+
+void nacre_outbox_tell(struct shard *s)
+{
+    if (s->untold_ns == 0)
+        return;
+    s->untold_ns = 0;
+    nacre_server_wake(s);
 }
 
 bool nacre_outbox_take(struct shard *s, struct connection **connection, struct event **first)

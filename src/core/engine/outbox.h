@@ -13,8 +13,11 @@ void nacre_outbox_add(struct connection *c, struct event *e);
 /* An event that belongs to no connection. */
 void nacre_outbox_add_own(struct shard *s, struct event *e);
 
-/* Makes everything added since the last call visible to callers of do_events. */
+/* Makes everything added since the last call visible to callers of do_events; those that sleep are not woken. */
 void nacre_outbox_publish(struct shard *s);
+
+/* Wakes them, when something has been published since the last call. */
+void nacre_outbox_tell(struct shard *s);
 
 /* Takes a connection with events, gives its queue in *first, or an event without connection (then *connection is NULL).
  * False: nothing waits. Any thread. */

@@ -88,8 +88,15 @@ struct nacre_server {
     _Atomic int code_page;
 };
 
-/* `count` more connections of the shard have become ready: wakes callers that wait; 0: all of them. Any thread. */
+/* `count` more connections of the shard have become ready: wakes callers that wait. Any thread. */
 void nacre_server_ready(const struct shard *s, unsigned count);
+
+/* The same in two steps. */
+void nacre_server_count(struct nacre_server *server, unsigned count);
+void nacre_server_wake(const struct shard *s);
+
+/* Wakes all that wait, whatever there is to do. Any thread. */
+void nacre_server_wake_all(const struct shard *s);
 
 /* One ready connection has been taken. Any thread. */
 void nacre_server_taken(struct nacre_server *server);

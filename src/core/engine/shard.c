@@ -24,6 +24,9 @@ enum {
     SHORT_DONE_MAX = 16,
 };
 
+/* While peers fill whole blocks, callers of do_events that sleep are woken when this is over. */
+static const int64_t flow_ns = 100 * 1000;
+
 static const int64_t tidy_ns = INT64_C(5000000000);
 
 /* Completions of a tunnel's socket. */
@@ -136,7 +139,7 @@ static void flush(struct shard *s)
 
 int64_t nacre_shard_sleep(struct shard *s)
 {
-    bool busy = !list_is_empty(&s->dirty) || s->newcomer_count != 0;
+    bool busy = !list_is_empty(&s->dirty) || s->newcomer_count != 0 || s->untold_ns != 0;
     nacre_mutex_lock(&s->inbox_lock);
     busy = busy || s->commands_first != NULL || s->done_first != NULL;
     s->awake = busy;
@@ -165,6 +168,7 @@ static void greet(struct shard *s)
     if (s->newcomer_count == 0)
         return;
     nacre_outbox_publish(s);
+    nacre_outbox_tell(s);
     nacre_inbox_run(s);
     flush(s);
     nacre_pump_newcomers(s);
@@ -188,6 +192,16 @@ static bool is_crowded(const struct shard *s, const struct io_done *done, unsign
     return parties > 1;
 }
 
+/* A full block was received, so there is more to receive: an application that is faster than its peers would be woken
+ * for each and sleep again, at two switches between threads. It is woken as soon as nothing more is there. */
+static bool is_flowing(const struct shard *s, const struct io_done *done, unsigned count)
+{
+    bool more = false;
+    for (unsigned i = 0; i < count && !more; i++)
+        more = done[i].kind == IO_RECEIVED && done[i].len == RECEIVE_BYTES;
+    return more && s->now_ns - s->untold_ns < flow_ns;
+}
+
 void nacre_shard_turn(struct shard *s, const struct io_done *done, unsigned count)
 {
     s->now_ns = nacre_clock_ns();
@@ -204,6 +218,8 @@ void nacre_shard_turn(struct shard *s, const struct io_done *done, unsigned coun
     nacre_memory_turn(s);
     nacre_admit_turn(s);
     nacre_outbox_publish(s);
+    if (!is_flowing(s, done, count))
+        nacre_outbox_tell(s);
 }
 
 void nacre_shard_short_turn(struct shard *s)
@@ -219,6 +235,7 @@ void nacre_shard_short_turn(struct shard *s)
         complete(s, &done[i]);
     flush(s);
     nacre_outbox_publish(s);
+    nacre_outbox_tell(s);
 }
 
 static void run(void *argument)
@@ -233,7 +250,7 @@ static void run(void *argument)
     }
     nacre_wheel_drop(s);
     atomic_store_explicit(&s->ended, true, memory_order_release);
-    nacre_server_ready(s, 0);
+    nacre_server_wake_all(s);
 }
 
 /* A peak is over when half of many connections have gone, or of much memory in blocks. What free() keeps of them is

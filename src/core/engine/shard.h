@@ -206,8 +206,9 @@ struct shard {
     bool is_tight, is_out; /* memory was short, or at an end, at the last look */
     int64_t look_again_ns;
     struct farewells farewells;
-    uint64_t turn; /* counts rounds of the loop */
-    bool crowded;  /* more than one has something to do in this turn */
+    uint64_t turn;     /* counts rounds of the loop */
+    bool crowded;      /* more than one has something to do in this turn */
+    int64_t untold_ns; /* since when there is something published that nobody was woken for; 0: nothing */
 
     /* Any thread. */
     _Atomic size_t most_held; /* relaxed: of the connection that held most when memory was last at an end; a figure */

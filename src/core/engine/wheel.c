@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/wheel.h"
 
+#include "engine/outbox.h"
+
 enum {
     DONE_MAX = 64
 };
@@ -150,6 +152,7 @@ static void drive(struct shard *s, struct waiter *w, int64_t until_ns)
         unsigned count = s->ops->wait(s->io, sleep < until_ns ? sleep : until_ns, done, DONE_MAX);
         nacre_waiter_leave(server, w);
         nacre_shard_turn(s, done, count);
+        nacre_outbox_tell(s);
         if (nacre_waiter_ended(server) || w->called || s->now_ns >= until_ns)
             return;
     }

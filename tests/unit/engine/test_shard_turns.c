@@ -38,18 +38,24 @@ static unsigned wait_for_all(struct io *io, int64_t until_ns, struct io_done *ou
     return count;
 }
 
-/* Gives to the server in one piece what the client has to say. */
-static void feed_at_once(struct memory_client *c)
+/* Gives to the server in one piece what the client has to say, or that many bytes of it. */
+static void feed_some(struct memory_client *c, size_t most)
 {
     struct buf all;
     struct span s;
     nacre_buf_init(&all, MEMORY_MAX);
-    while (nacre_conn_output(c->conn, &s, 1) != 0) {
-        cr_assert(nacre_buf_append(&all, s.at, s.len));
-        nacre_conn_output_take(c->conn, s.len, nacre_clock_ns());
+    while (all.len < most && nacre_conn_output(c->conn, &s, 1) != 0) {
+        size_t len = s.len < most - all.len ? s.len : most - all.len;
+        cr_assert(nacre_buf_append(&all, s.at, len));
+        nacre_conn_output_take(c->conn, len, nacre_clock_ns());
     }
     cr_assert(fake_feed(c->peer, all.at, all.len));
     nacre_buf_free(&all);
+}
+
+static void feed_at_once(struct memory_client *c)
+{
+    feed_some(c, SIZE_MAX);
 }
 
 static size_t bytes_in(struct server *s)
@@ -155,6 +161,62 @@ Test(shard_fake, r47_a_flood_has_no_more_than_its_share_of_a_turn_with_others, .
 {
     size_t shared = held_with("MaxReadTime=60000", true);
     cr_expect_gt(shared, 3U * MEMORY_CHUNK, "%zu bytes", shared);
+}
+
+/* ---- who sleeps while blocks are full ---------------------------------------------------------------------------- */
+
+enum {
+    FULL = 64 * 1024, /* what the worker receives at a time */
+    FLOW_NS = 100 * 1000
+};
+
+static struct {
+    unsigned late;        /* the worker looked for more and had woken nobody for what there was */
+    bool slept, too_late; /* and would have slept, or had gone on for longer than it may */
+} flow;
+
+static unsigned wait_in_flow(struct io *io, int64_t until_ns, struct io_done *out, unsigned max)
+{
+    const struct shard *s = atomic_load(&watched);
+    if (s != NULL && s->untold_ns != 0) {
+        flow.late++;
+        flow.slept = flow.slept || until_ns != 0;
+        flow.too_late = flow.too_late || s->now_ns - s->untold_ns >= FLOW_NS;
+    }
+    return fake_io.wait(io, until_ns, out, max);
+}
+
+Test(shard_fake, callers_are_woken_when_nothing_follows_a_full_block_and_not_before, .timeout = 240)
+{
+    enum {
+        CHUNKS = 24
+    };
+    struct io_backend looking = fake_io;
+    struct engine e;
+    struct talker t;
+    looking.wait = wait_in_flow;
+    engine_start_on(&e, &looking, "MaxReadTime=60000");
+    e.server->echo = false;
+    talk(&t, e.listener, "aes128-ctr");
+    for (int i = 0; i < CHUNKS; i++)
+        prepare(&t, MEMORY_CHUNK);
+    atomic_store(&watched, &e.server->nacre->shards[0]);
+    feed_some(&t.client, FULL);
+    for (int i = 0; i < MEMORY_WAIT_MS && bytes_in(e.server) == 0; i++)
+        usleep(1000);
+    cr_expect_gt(bytes_in(e.server), 0U);
+    feed_at_once(&t.client);
+    for (int i = 0; i < MEMORY_WAIT_MS && bytes_in(e.server) < (size_t)CHUNKS * MEMORY_CHUNK; i++)
+        usleep(1000);
+    cr_expect_eq(bytes_in(e.server), (size_t)CHUNKS * MEMORY_CHUNK);
+    fake_fin(t.client.peer);
+    cr_assert(server_wait_empty(e.server));
+    memory_end(&t.client);
+    engine_stop(&e);
+    atomic_store(&watched, NULL);
+    cr_expect_gt(flow.late, 0U);
+    cr_expect_not(flow.slept);
+    cr_expect_not(flow.too_late);
 }
 
 /* ---- what is left of a turn ------------------------------------------------------------------------------------ */
