@@ -192,14 +192,17 @@ static bool is_crowded(const struct shard *s, const struct io_done *done, unsign
     return parties > 1;
 }
 
-/* A full block was received, so there is more to receive: an application that is faster than its peers would be woken
- * for each and sleep again, at two switches between threads. It is woken as soon as nothing more is there. */
+/* Full blocks were received and nothing else, so there is more to receive: an application that is faster than its peers
+ * would be woken for each and sleep again, at two switches between threads. It is woken as soon as nothing more is
+ * there. */
 static bool is_flowing(const struct shard *s, const struct io_done *done, unsigned count)
 {
-    bool more = false;
-    for (unsigned i = 0; i < count && !more; i++)
-        more = done[i].kind == IO_RECEIVED && done[i].len == RECEIVE_BYTES;
-    return more && s->now_ns - s->untold_ns < flow_ns;
+    unsigned full = 0, short_ones = 0;
+    for (unsigned i = 0; i < count; i++) {
+        full += done[i].kind == IO_RECEIVED && done[i].len == RECEIVE_BYTES;
+        short_ones += done[i].kind == IO_RECEIVED && done[i].len < RECEIVE_BYTES;
+    }
+    return full != 0 && short_ones == 0 && s->now_ns - s->untold_ns < flow_ns;
 }
 
 void nacre_shard_turn(struct shard *s, const struct io_done *done, unsigned count)

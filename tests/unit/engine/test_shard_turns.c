@@ -175,7 +175,7 @@ static struct {
     bool slept, too_late; /* and would have slept, or had gone on for longer than it may */
 } flow;
 
-static unsigned wait_in_flow(struct io *io, int64_t until_ns, struct io_done *out, unsigned max)
+static void look_at_callers(int64_t until_ns)
 {
     const struct shard *s = atomic_load(&watched);
     if (s != NULL && s->untold_ns != 0) {
@@ -183,7 +183,54 @@ static unsigned wait_in_flow(struct io *io, int64_t until_ns, struct io_done *ou
         flow.slept = flow.slept || until_ns != 0;
         flow.too_late = flow.too_late || s->now_ns - s->untold_ns >= FLOW_NS;
     }
+}
+
+static unsigned wait_in_flow(struct io *io, int64_t until_ns, struct io_done *out, unsigned max)
+{
+    look_at_callers(until_ns);
     return fake_io.wait(io, until_ns, out, max);
+}
+
+static unsigned wait_for_all_in_flow(struct io *io, int64_t until_ns, struct io_done *out, unsigned max)
+{
+    look_at_callers(until_ns);
+    return wait_for_all(io, until_ns, out, max);
+}
+
+/* What others say has not to wait for it. */
+Test(shard_fake, callers_are_woken_at_once_for_a_word_beside_a_full_block, .timeout = 240)
+{
+    struct io_backend looking = fake_io;
+    struct engine e;
+    struct talker t, other;
+    looking.wait = wait_for_all_in_flow;
+    engine_start_on(&e, &looking, "MaxReadTime=60000");
+    e.server->echo = false;
+    talk(&t, e.listener, "aes128-ctr");
+    talk(&other, e.listener, "aes128-ctr");
+    for (int i = 0; i < 3; i++)
+        prepare(&t, MEMORY_CHUNK);
+    struct shard *s = &e.server->nacre->shards[0];
+    atomic_store(&watched, s);
+    nacre_mutex_lock(&s->inbox_lock); /* see speak_at_once() */
+    say(&other, WORD);
+    feed_some(&t.client, FULL);
+    say(&other, WORD);
+    nacre_mutex_unlock(&s->inbox_lock);
+    for (int i = 0; i < MEMORY_WAIT_MS && bytes_in(e.server) <= 2 * WORD; i++)
+        usleep(1000);
+    feed_at_once(&t.client);
+    for (int i = 0; i < MEMORY_WAIT_MS && bytes_in(e.server) < 3 * MEMORY_CHUNK + 2 * WORD; i++)
+        usleep(1000);
+    cr_expect_eq(bytes_in(e.server), 3U * MEMORY_CHUNK + 2U * WORD);
+    fake_fin(t.client.peer);
+    fake_fin(other.client.peer);
+    cr_assert(server_wait_empty(e.server));
+    memory_end(&t.client);
+    memory_end(&other.client);
+    engine_stop(&e);
+    atomic_store(&watched, NULL);
+    cr_expect_eq(flow.late, 0U);
 }
 
 Test(shard_fake, callers_are_woken_when_nothing_follows_a_full_block_and_not_before, .timeout = 240)
