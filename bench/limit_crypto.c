@@ -150,7 +150,7 @@ static bool chapoly_packet(void *context)
 
 static double a_gib(double packet_seconds)
 {
-    return packet_seconds * (1024.0 * 1024 * 1024 / PACKET);
+    return packet_seconds * (1024.0 * 1024 * 1024 / (double)PACKET);
 }
 
 static bool open_cipher(struct sealing *s, const char *name, bool seal)

@@ -87,7 +87,7 @@ static bool report_json(const struct options *o, const struct limit *l)
 int bench_limit_run(const struct options *o)
 {
     struct limit l;
-    double share = (double)o->seconds / SHARES;
+    double share = (double)o->seconds / (double)SHARES;
     bench_limit_crypto(share, &l.crypto);
     bench_limit_tcp(o, share, &l.tcp);
     if (o->json_file == NULL || strcmp(o->json_file, "-") != 0)

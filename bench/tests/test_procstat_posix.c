@@ -60,7 +60,7 @@ Test(procstat, adds_up_descendants)
     cr_assert_eq(waitpid(child, NULL, 0), child);
     cr_assert(bench_procstat_read(getpid(), false, &after));
     cr_assert_eq(after.processes, 1);
-    cr_assert(after.cpu_seconds - before.cpu_seconds >= BURN_MS / 1000.0 - TICKS_LOST,
+    cr_assert(after.cpu_seconds - before.cpu_seconds >= (double)BURN_MS / 1000.0 - TICKS_LOST,
               "time of an awaited child is kept");
 }
 
