@@ -33,7 +33,8 @@ struct sig_alg {
 struct key *nacre_key_from_blob(const struct nacre_crypto *c, struct span blob);
 
 /* Takes a private or public key of the library (an EVP_PKEY, given as void so that only crypto and keys need its
- * header); the reference is consumed also on failure. NULL: a type or size that SSH does not know. */
+ * header); the reference is consumed also on failure. NULL: a type or size that SSH does not know, or a private key
+ * that the library signs with in no way. */
 struct key *nacre_key_take(const struct nacre_crypto *c, void *evp_pkey);
 
 /* The private key `k` as a key of `type` ("x509v3-ssh-rsa", "x509v3-sign-rsa" ...), its blob made of the certificate

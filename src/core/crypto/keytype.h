@@ -68,7 +68,8 @@ bool nacre_keytype_probe(const struct nacre_crypto *c, const struct sig_alg *alg
 /* What nacre_key_mark_token() said of the key; NULL: nothing. */
 const struct key_token *nacre_key_token(const EVP_PKEY *pkey);
 
-/* Makes a private key ready to sign, once, before anyone else sees it. False: the library failed. */
+/* Makes a private key ready to sign, once, before anyone else sees it. False: the library failed, or permits none of
+ * its algorithms. */
 bool nacre_key_prepare(struct key *k);
 
 /* A key of type `t` with that blob and the library's key of `k`, private half included. NULL: out of memory. */

@@ -83,7 +83,7 @@ enum nacre_error nacre_container_take(struct container *k, void *evp_pkey, struc
     if (key == NULL)
         return nacre_container_fail(k, NACRE_E_KEY_TYPE,
                                     "holds a key of type %s with %d bits; usable are ED25519, EC over P-256, P-384 and "
-                                    "P-521, and RSA of %d to %d bits.",
+                                    "P-521, and RSA of %d to %d bits, as far as OpenSSL permits them here.",
                                     type, bits, KEY_RSA_MIN_BITS, KEY_RSA_MAX_BITS);
     return nacre_container_give(k, key, out);
 }
