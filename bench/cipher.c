@@ -293,7 +293,7 @@ static bool run_row(const struct bench *like, const struct cipher_alg *cipher, c
     bool well = true;
     for (int i = 0; i < 2; i++) {
         struct bench b = *like;
-        double ours, theirs;
+        double ours = 0, theirs = 0;
         b.cipher = cipher;
         b.mac = mac;
         bool ok = open_row(&b, i == 0) && measure(&b, i == 0, &ours, &theirs);
