@@ -331,7 +331,7 @@ static void write_rsa(BIGNUM *const numbers[8])
         ASN1_INTEGER_free(n);
         BN_free(numbers[i]);
     }
-    len = at - body;
+    len = (long)(at - body);
     unsigned char *der = OPENSSL_malloc((size_t)len + 4), *rest = der;
     ASN1_put_object(&rest, 1, (int)len, V_ASN1_SEQUENCE, V_ASN1_UNIVERSAL);
     memcpy(rest, body, (size_t)len);
