@@ -12,7 +12,8 @@
  * Results. Calls return 0 or a code of nacre/errors.h; nacre_last_error() has the sentence. Any call may also return
  * NACRE_E_INVAL (a NULL or impossible argument) and NACRE_E_NOBUFS (out of memory), and one about a connection or
  * channel NACRE_E_WOULDBLOCK (65,536 calls wait for its worker); a call that fails has changed nothing, unless it says
- * otherwise.
+ * otherwise. What ends something is always taken, however short memory is: nacre_send_eof(), nacre_close_channel(),
+ * nacre_disconnect(), nacre_stop_listening(), nacre_shutdown().
  *
  * Ownership. Strings are UTF-8 and NUL-terminated; binary values are a pointer and a length in bytes. Arguments are
  * borrowed for the call. Values come out as copies into the caller's buffer: NACRE_E_BUFFER_SIZE when it is too small,

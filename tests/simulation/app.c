@@ -182,6 +182,20 @@ static void on_ssh_channel_open_request(nacre_server *n, struct nacre_ssh_channe
     leave(c);
 }
 
+/* Memory may be out: what ends something is always taken (R33). */
+static void end_connection(const struct app_connection *c)
+{
+    int e = nacre_disconnect(app.server, c->id);
+    sim_must(e == NACRE_OK || e == NACRE_E_CONNECTION_ID, "R33: a disconnect is always taken");
+}
+
+static bool end_channel(const struct app_channel *ch, int (*call)(nacre_server *server, nacre_channel_id id))
+{
+    int e = call(app.server, ch->id);
+    sim_must(e == NACRE_OK || e == NACRE_E_CHANNEL_ID, "R33: eof and close are always taken");
+    return e == NACRE_OK;
+}
+
 static void send_more(struct app_channel *ch)
 {
     uint8_t piece[PIECE_MAX];
@@ -199,10 +213,10 @@ static void send_more(struct app_channel *ch)
         if (e == NACRE_E_WOULDBLOCK || e == NACRE_E_CHANNEL_ID)
             return;
         /* What is taken of a send that failed is not known: the stream cannot go on. */
-        (void)nacre_disconnect(app.server, ch->connection->id);
+        end_connection(ch->connection);
         return;
     }
-    if (!ch->closed && !ch->sent_eof && stream_left(&ch->out) == 0 && nacre_send_eof(app.server, ch->id) == 0)
+    if (!ch->closed && !ch->sent_eof && stream_left(&ch->out) == 0 && end_channel(ch, nacre_send_eof))
         ch->sent_eof = true;
 }
 
@@ -236,7 +250,7 @@ static void on_ssh_channel_data_in(nacre_server *n, struct nacre_ssh_channel_dat
     sim_must(ch->opened && !ch->got_eof && !ch->closed, "R46: data outside of its channel's life");
     stream_take(&ch->in, e->data, e->data_len, "server");
     if (sim_one_in(100))
-        (void)nacre_close_channel(app.server, ch->id);
+        (void)end_channel(ch, nacre_close_channel);
     leave(c);
 }
 
@@ -294,7 +308,7 @@ static void act_on_connection(struct app_connection *c)
     switch (sim_below(4)) {
     case 0:
         if (sim_one_in(10))
-            (void)nacre_disconnect(app.server, c->id);
+            end_connection(c);
         break;
     case 1:
         (void)nacre_exchange_keys(app.server, c->id);

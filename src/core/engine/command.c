@@ -94,16 +94,28 @@ void nacre_command_free(struct command *c)
     free(c);
 }
 
+/* True: nobody was going to look. */
+static bool will_look(struct shard *s, bool heavy)
+{
+    bool wake = !s->awake;
+    s->heavy = s->heavy || heavy;
+    s->awake = true;
+    return wake;
+}
+
 bool nacre_inbox_put_locked(struct shard *s, struct command *c)
 {
     c->next = NULL;
     *s->commands_last = c;
     s->commands_last = &c->next;
     s->command_count++;
-    s->heavy = s->heavy || c->type != COMMAND_SEND;
-    bool wake = !s->awake;
-    s->awake = true;
-    return wake;
+    return will_look(s, c->type != COMMAND_SEND);
+}
+
+bool nacre_inbox_mark_locked(struct shard *s)
+{
+    s->has_dues = true;
+    return will_look(s, true);
 }
 
 void nacre_inbox_put(struct shard *s, struct command *c)
@@ -161,9 +173,7 @@ bool nacre_inbox_done(struct shard *s, struct event *first, struct event **last,
     nacre_mutex_lock(&s->inbox_lock);
     *s->done_last = first;
     s->done_last = last;
-    s->heavy = s->heavy || heavy;
-    bool wake = !s->awake;
-    s->awake = true;
+    bool wake = will_look(s, heavy);
     nacre_mutex_unlock(&s->inbox_lock);
     return wake;
 }

@@ -118,11 +118,16 @@ static void run_profile(struct shard *s, struct command *k)
     k->profile = old;
 }
 
+static void disconnect(struct connection *c)
+{
+    nacre_connection_close(c, NACRE_E_BY_APPLICATION, nacre_error_text(NACRE_E_BY_APPLICATION));
+}
+
 static void run_disconnect(struct shard *s, struct command *k)
 {
     struct connection *c = nacre_table_find(&s->connections, k->id);
     if (c != NULL)
-        nacre_connection_close(c, NACRE_E_BY_APPLICATION, nacre_error_text(NACRE_E_BY_APPLICATION));
+        disconnect(c);
 }
 
 static void close_all(struct shard *s)
@@ -137,6 +142,9 @@ static void close_all(struct shard *s)
 static void run_shutdown(struct shard *s, struct command *k)
 {
     (void)k;
+    nacre_mutex_lock(&s->inbox_lock);
+    s->shutdown_waits = false;
+    nacre_mutex_unlock(&s->inbox_lock);
     close_all(s);
 }
 
@@ -360,21 +368,63 @@ static void tell(struct shard *s, struct command *k)
     nacre_mutex_unlock(&s->inbox_lock);
 }
 
-/* What waited in the inbox. */
+/* ---- what is due without a command ------------------------------------------------------------------------------ */
+
+/* All are looked at: without memory there was none to note which. */
+static void run_disconnects_due(struct shard *s)
+{
+    for (uint32_t n = 0; n < s->connections.made; n++) {
+        struct connection *c = nacre_table_at(&s->connections, n);
+        if (c == NULL)
+            continue;
+        nacre_mutex_lock(&s->inbox_lock);
+        bool due = c->disconnect_due;
+        c->disconnect_due = false;
+        nacre_mutex_unlock(&s->inbox_lock);
+        if (due)
+            disconnect(c);
+    }
+}
+
+static void run_closes_due(struct shard *s, unsigned haul)
+{
+    for (uint32_t n = 0; n < s->channels.made; n++) {
+        struct channel *ch = nacre_table_at(&s->channels, n);
+        if (ch == NULL)
+            continue;
+        struct command k = {.id = ch->slot.id};
+        nacre_mutex_lock(&s->inbox_lock);
+        bool now = ch->due_haul == haul, eof = now && ch->eof_due, closing = now && ch->close_due;
+        ch->eof_due = ch->eof_due && !now;
+        ch->close_due = ch->close_due && !now;
+        nacre_mutex_unlock(&s->inbox_lock);
+        if (eof)
+            run_eof(s, &k);
+        if (closing)
+            run_close(s, &k);
+    }
+}
+
+/* ---- the inbox -------------------------------------------------------------------------------------------------- */
+
+/* What waited in it. */
 struct haul {
     struct command *commands;
     struct event *done;
+    bool has_dues;
+    unsigned number;
 };
 
 /* Takes all of it; the inbox lock is held. */
 static struct haul take_all(struct shard *s)
 {
-    struct haul h = {s->commands_first, s->done_first};
+    struct haul h = {s->commands_first, s->done_first, s->has_dues, s->haul++};
     s->commands_first = NULL;
     s->commands_last = &s->commands_first;
     s->command_count = 0;
     s->done_first = NULL;
     s->done_last = &s->done_first;
+    s->has_dues = false;
     s->heavy = false;
     s->awake = true; /* and there will be another look before sleep: until then nobody has to wake it */
     return h;
@@ -384,13 +434,18 @@ static struct haul take_all(struct shard *s)
  * accepts. */
 static void carry_out(struct shard *s, struct haul h)
 {
+    if (h.has_dues)
+        run_disconnects_due(s);
     for (struct command *k = h.commands, *next; k != NULL; k = next) {
         next = k->next;
+        bool lent = k->lent;
         runs[k->type](s, k);
         tell(s, k);
-        if (k != &s->stop_command)
+        if (!lent)
             nacre_command_free(k);
     }
+    if (h.has_dues)
+        run_closes_due(s, h.number);
     for (struct event *e = h.done, *next; e != NULL; e = next) {
         next = e->next;
         if (e->connection == NULL)
@@ -410,7 +465,7 @@ void nacre_inbox_run(struct shard *s)
 
 bool nacre_inbox_run_light(struct shard *s)
 {
-    struct haul h = {NULL, NULL};
+    struct haul h = {.commands = NULL};
     nacre_mutex_lock(&s->inbox_lock);
     bool light = !s->heavy;
     if (light)

@@ -43,63 +43,76 @@ static int offer(nacre_server *server, enum command_type type, int64_t id, enum 
     return e == NACRE_OK ? nacre_succeed() : nacre_fail(e, NULL);
 }
 
-int nacre_disconnect(nacre_server *server, nacre_connection_id connection_id)
-{
-    return offer(server, COMMAND_DISCONNECT, connection_id, TABLE_CONNECTIONS, NULL, NULL, 0);
-}
-
 int nacre_exchange_keys(nacre_server *server, nacre_connection_id connection_id)
 {
     return offer(server, COMMAND_REKEY, connection_id, TABLE_CONNECTIONS, NULL, NULL, 0);
 }
 
-/* Eof or close: in the same breath nothing more is taken on the channel, so that no send succeeds whose bytes would
- * come too late. */
-static enum nacre_error finish_locked(struct shard *s, struct command *k, bool *wake)
+/* In the same breath nothing more is taken on the channel, so that no send succeeds whose bytes would come too late. */
+static void stop_sends(struct shard *s, struct channel *ch)
 {
-    struct channel *ch = nacre_table_find(&s->channels, k->id);
-    if (ch == NULL)
-        return NACRE_E_CHANNEL_ID;
-    if (nacre_inbox_is_full(s))
-        return NACRE_E_WOULDBLOCK;
     ch->finished = true;
     ch->writable = false;
     if (ch->waited)
         nacre_cond_broadcast(&s->room);
-    *wake = nacre_inbox_put_locked(s, k);
-    return NACRE_OK;
 }
 
-static int finish(nacre_server *server, enum command_type type, nacre_channel_id id)
+/* What says so instead of a command. */
+static void mark(const struct shard *s, enum command_type type, void *object)
+{
+    struct channel *ch = object;
+    if (type == COMMAND_DISCONNECT) {
+        ((struct connection *)object)->disconnect_due = true;
+        return;
+    }
+    ch->eof_due = ch->eof_due || type == COMMAND_EOF;
+    ch->close_due = ch->close_due || type == COMMAND_CLOSE;
+    ch->due_haul = s->haul;
+}
+
+/* Eof, close, disconnect: what a program answers a failure with. Always taken, whether or not there is memory for a
+ * command and room in the inbox. */
+static int end(nacre_server *server, enum command_type type, int64_t id, enum table_kind kind)
 {
     if (server == NULL)
         return nacre_fail(NACRE_E_INVAL, NULL);
-    struct shard *s = shard_of(server, id, TABLE_CHANNELS);
+    struct shard *s = id <= 0 || id_kind(id) != kind ? NULL : nacre_server_shard(server, id);
     if (s == NULL)
-        return nacre_fail(NACRE_E_CHANNEL_ID, NULL);
-    struct command *k = nacre_command_new(type, id, NULL, NULL, 0);
-    if (k == NULL)
-        return nacre_fail(NACRE_E_NOBUFS, NULL);
+        return nacre_fail(stale_error(kind), NULL);
     bool wake = false;
+    struct command *k = nacre_command_new(type, id, NULL, NULL, 0);
     nacre_mutex_lock(&s->inbox_lock);
-    enum nacre_error e = finish_locked(s, k, &wake);
+    void *object = nacre_table_find(kind == TABLE_CHANNELS ? &s->channels : &s->connections, id);
+    if (object != NULL && kind == TABLE_CHANNELS)
+        stop_sends(s, object);
+    bool queued = object != NULL && k != NULL && !nacre_inbox_is_full(s);
+    if (queued) {
+        wake = nacre_inbox_put_locked(s, k);
+    } else if (object != NULL) {
+        mark(s, type, object);
+        wake = nacre_inbox_mark_locked(s);
+    }
     nacre_mutex_unlock(&s->inbox_lock);
     if (wake)
         s->ops->wake(s->io);
-    if (e == NACRE_OK)
-        return nacre_succeed();
-    nacre_command_free(k);
-    return nacre_fail(e, NULL);
+    if (!queued && k != NULL)
+        nacre_command_free(k);
+    return object != NULL ? nacre_succeed() : nacre_fail(stale_error(kind), NULL);
+}
+
+int nacre_disconnect(nacre_server *server, nacre_connection_id connection_id)
+{
+    return end(server, COMMAND_DISCONNECT, connection_id, TABLE_CONNECTIONS);
 }
 
 int nacre_send_eof(nacre_server *server, nacre_channel_id channel_id)
 {
-    return finish(server, COMMAND_EOF, channel_id);
+    return end(server, COMMAND_EOF, channel_id, TABLE_CHANNELS);
 }
 
 int nacre_close_channel(nacre_server *server, nacre_channel_id channel_id)
 {
-    return finish(server, COMMAND_CLOSE, channel_id);
+    return end(server, COMMAND_CLOSE, channel_id, TABLE_CHANNELS);
 }
 
 int nacre_send_exit_status(nacre_server *server, nacre_channel_id channel_id, uint32_t status)

@@ -389,9 +389,8 @@ static enum nacre_error tell_workers(struct nacre_server *server, unsigned shard
 static void tell_unlisten(struct nacre_server *server, unsigned shards)
 {
     for (unsigned i = 0; i < shards; i++) {
-        struct command *k = nacre_command_new(COMMAND_UNLISTEN, 0, NULL, NULL, 0);
-        if (k != NULL)
-            (void)nacre_inbox_ask(&server->shards[i], k, NULL);
+        struct command k = {.type = COMMAND_UNLISTEN, .lent = true};
+        (void)nacre_inbox_ask(&server->shards[i], &k, NULL);
     }
 }
 
@@ -463,15 +462,10 @@ int nacre_shutdown(nacre_server *server)
         return e;
     nacre_mutex_lock(&server->lock);
     unsigned count = atomic_load_explicit(&server->shard_count, memory_order_acquire);
-    for (unsigned i = 0; i < count && e == NACRE_OK; i++) {
-        struct command *k = nacre_command_new(COMMAND_SHUTDOWN, 0, NULL, NULL, 0);
-        if (k == NULL)
-            e = NACRE_E_NOBUFS;
-        else
-            nacre_inbox_put(&server->shards[i], k);
-    }
+    for (unsigned i = 0; i < count; i++)
+        nacre_shard_shut_down(&server->shards[i]);
     nacre_mutex_unlock(&server->lock);
-    return e == NACRE_OK ? nacre_succeed() : nacre_fail(NACRE_E_NOBUFS, NULL);
+    return nacre_succeed();
 }
 
 void nacre_free(nacre_server *server)

@@ -355,7 +355,8 @@ void nacre_shard_destroy(struct shard *s)
     while (s->commands_first != NULL) {
         struct command *c = s->commands_first;
         s->commands_first = c->next;
-        nacre_command_free(c);
+        if (!c->lent)
+            nacre_command_free(c);
     }
     free_events(s, s->done_first);
     nacre_event_free_kept(s);
@@ -377,6 +378,20 @@ void nacre_shard_destroy(struct shard *s)
 void nacre_shard_stop(struct shard *s)
 {
     struct command *stop = &s->stop_command;
-    *stop = (struct command){.type = COMMAND_STOP, .socket = IO_NO_SOCKET};
+    *stop = (struct command){.type = COMMAND_STOP, .lent = true};
     nacre_inbox_put(s, stop);
+}
+
+void nacre_shard_shut_down(struct shard *s)
+{
+    bool wake = false;
+    nacre_mutex_lock(&s->inbox_lock);
+    if (!s->shutdown_waits) {
+        s->shutdown_waits = true;
+        s->shutdown_command = (struct command){.type = COMMAND_SHUTDOWN, .lent = true};
+        wake = nacre_inbox_put_locked(s, &s->shutdown_command);
+    }
+    nacre_mutex_unlock(&s->inbox_lock);
+    if (wake)
+        s->ops->wake(s->io);
 }

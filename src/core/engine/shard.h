@@ -110,6 +110,7 @@ struct connection {
     int remote_port;
     bool strict_kex;
     bool over;             /* its end has been told: not connected any more */
+    bool disconnect_due;   /* asked for, and no command says so */
     uint8_t globals_asked; /* the application's global requests that want a reply and have none */
     char remote_host[48], local_address[48];
     char *client_version;   /* NULL before it came */
@@ -137,12 +138,14 @@ struct channel {
     unsigned fresh_mark;
 
     /* Under the inbox lock. */
-    size_t queued;    /* bytes accepted from the application, not yet sealed */
-    size_t last_sent; /* bytes_sent: what the last send took */
-    bool starved;     /* a send did not get all: on_ssh_channel_ready_to_send is due */
-    bool waited;      /* somebody waits on shard->room */
-    bool writable;    /* opened, and neither eof nor close was asked for */
-    bool finished;    /* eof or close was asked for */
+    size_t queued;           /* bytes accepted from the application, not yet sealed */
+    size_t last_sent;        /* bytes_sent: what the last send took */
+    bool starved;            /* a send did not get all: on_ssh_channel_ready_to_send is due */
+    bool waited;             /* somebody waits on shard->room */
+    bool writable;           /* opened, and neither eof nor close was asked for */
+    bool finished;           /* eof or close was asked for */
+    bool eof_due, close_due; /* and no command says so: it is, behind the commands of that haul */
+    unsigned due_haul;
     char service[64];
 
     /* Under the outbox lock. */
@@ -219,7 +222,10 @@ struct shard {
         plat_mutex inbox_lock; /* protects what follows up to `room`, and what struct connection and channel say */
     struct command *commands_first, **commands_last;
     unsigned command_count;
-    struct command stop_command; /* here, so that stopping needs no memory */
+    struct command stop_command, shutdown_command; /* here, so that ending needs no memory */
+    bool shutdown_waits;                           /* it is among the commands */
+    bool has_dues;                                 /* some connection or channel says that it is due to end */
+    unsigned haul;                                 /* the number of the next time that all is taken */
     struct event *done_first, **done_last;
     bool awake; /* somebody will look before the worker sleeps: no wake() needed */
     bool heavy; /* more waits than sends and data that was taken: work for the worker, not for whoever is here */
@@ -249,6 +255,9 @@ bool nacre_shard_start(struct shard *s);
 /* Tells the worker to end every connection and then itself; `ended` is true when it has. Somebody has to go on taking
  * events from the outbox meanwhile. Any thread but the shard's. */
 void nacre_shard_stop(struct shard *s);
+
+/* Tells the worker to end every connection that is there by then. Any thread. */
+void nacre_shard_shut_down(struct shard *s);
 
 /* One round of the loop, with what wait() told. */
 void nacre_shard_turn(struct shard *s, const struct io_done *done, unsigned count);

@@ -18,6 +18,7 @@ static void on_event(void *context, const struct conn_event *e)
     c->authenticated = c->authenticated || e->type == CONN_AUTHENTICATED;
     c->failed = c->failed || e->type == CONN_AUTH_FAILED;
     c->opened = c->opened || e->type == CONN_CHANNEL_OPENED;
+    c->closed = c->closed || e->type == CONN_CHANNEL_CLOSED;
     c->ended = c->ended || e->type == CONN_DISCONNECTED;
     if (e->type != CONN_CHANNEL_DATA)
         return;

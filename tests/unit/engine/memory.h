@@ -23,7 +23,7 @@ struct memory_client {
     struct nacre_crypto *crypto;
     struct pool pool;
     struct buf in, echoed;
-    bool ready, authenticated, failed, opened, ended;
+    bool ready, authenticated, failed, opened, closed, ended;
 };
 
 void memory_begin(struct memory_client *c, io_socket listener);

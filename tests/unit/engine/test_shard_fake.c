@@ -239,6 +239,110 @@ Test(shard_fake, an_application_that_stops_is_read_to_up_to_a_bound_and_loses_no
     engine_stop(&e);
 }
 
+/* ---- an inbox that is full -------------------------------------------------------------------------------------- */
+
+/* Nothing wakes the worker meanwhile: it makes an end of that with the next look. */
+static void fill_inbox(struct shard *s)
+{
+    nacre_mutex_lock(&s->inbox_lock);
+    s->command_count += 65536;
+    nacre_mutex_unlock(&s->inbox_lock);
+}
+
+static nacre_channel_id only_channel(nacre_server *server)
+{
+    nacre_channel_id id = 0;
+    size_t count = 1;
+    cr_assert_eq(nacre_get_ssh_channel_ids(server, &id, &count), 0);
+    cr_assert_eq(count, 1);
+    return id;
+}
+
+static nacre_connection_id only_connection(nacre_server *server)
+{
+    nacre_connection_id id = 0;
+    size_t count = 1;
+    cr_assert_eq(nacre_get_ssh_connection_ids(server, &id, &count), 0);
+    cr_assert_eq(count, 1);
+    return id;
+}
+
+static void expect_end(struct engine *e, struct memory_client *c, bool with_room)
+{
+    memory_begin(c, e->listener);
+    cr_assert(memory_log_in(c));
+    uint32_t channel = memory_open_session(c);
+    memory_echo(c, channel, 100);
+    nacre_server *n = e->server->nacre;
+    nacre_channel_id id = only_channel(n);
+    if (!with_room)
+        fill_inbox(&n->shards[0]);
+    cr_expect_eq(nacre_send_exit_status(n, id, 3), with_room ? 0 : NACRE_E_WOULDBLOCK);
+    cr_expect_eq(nacre_close_channel(n, id), 0);
+    cr_expect(memory_carry_until(c, &c->closed));
+    nacre_connection_id connection = only_connection(n);
+    if (!with_room)
+        fill_inbox(&n->shards[0]);
+    cr_expect_eq(nacre_exchange_keys(n, connection), with_room ? 0 : NACRE_E_WOULDBLOCK);
+    cr_expect_eq(nacre_disconnect(n, connection), 0);
+    cr_expect(memory_carry_until(c, &c->ended));
+    cr_expect(server_wait_empty(e->server));
+    memory_end(c);
+}
+
+Test(shard_fake, what_ends_something_is_taken_by_a_full_inbox)
+{
+    struct engine e;
+    struct memory_client c;
+    engine_start(&e);
+    expect_end(&e, &c, true);
+    expect_end(&e, &c, false);
+    engine_stop(&e);
+}
+
+/* The worker has taken what was in its inbox. */
+static void wait_taken(struct shard *s)
+{
+    for (bool taken = false; !taken; (void)usleep(1000)) {
+        nacre_mutex_lock(&s->inbox_lock);
+        taken = s->command_count == 0 && !s->has_dues;
+        nacre_mutex_unlock(&s->inbox_lock);
+    }
+}
+
+/* The mark comes while the worker carries out what it took before, and behind a send that it has not taken: that goes
+ * out first. Fails when whatever is marked by then is closed. */
+Test(shard_fake, a_close_without_a_command_waits_for_the_sends_before_it)
+{
+    struct engine e;
+    struct memory_client leaver, c;
+    engine_start(&e);
+    memory_begin(&leaver, e.listener);
+    cr_assert(memory_log_in(&leaver));
+    nacre_server *n = e.server->nacre;
+    struct shard *s = &n->shards[0];
+    nacre_connection_id leaves = only_connection(n);
+    memory_begin(&c, e.listener);
+    cr_assert(memory_log_in(&c));
+    (void)memory_open_session(&c);
+    nacre_channel_id id = only_channel(n);
+    nacre_mutex_lock(&s->outbox_lock);
+    fill_inbox(s);
+    cr_expect_eq(nacre_disconnect(n, leaves), 0);
+    wait_taken(s);
+    cr_expect_eq(nacre_send_bytes(n, id, "before", 6), 0);
+    fill_inbox(s);
+    cr_expect_eq(nacre_close_channel(n, id), 0);
+    nacre_mutex_unlock(&s->outbox_lock);
+    cr_expect(memory_carry_until(&c, &c.closed));
+    cr_expect_eq(c.echoed.len, 6);
+    fake_fin(c.peer);
+    cr_assert(server_wait_empty(e.server));
+    memory_end(&leaver);
+    memory_end(&c);
+    engine_stop(&e);
+}
+
 /* ---- sockets that cannot be taken ------------------------------------------------------------------------------- */
 
 /* The socket stays the engine's then; it closes a number that the system does not know. */
