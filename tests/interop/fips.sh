@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # UseFIPSCompliantAPI with a real FIPS provider: what is offered works, and what the provider refuses is not offered.
-# NACRE_FIPS is the folder that scripts/fips-provider printed.
+# NACRE_FIPS is the folder that scripts/fips-provider printed; the arguments are tests that have more to say with it.
 . "$(dirname "$0")/lib.sh"
 need ssh ssh-keygen openssl
 [ -f "${NACRE_FIPS:-}/fips.so" ] || skip "there is no FIPS provider of OpenSSL (scripts/fips-provider)"
@@ -64,4 +64,7 @@ for key in ed25519 ecdsa256 ecdsa384 ecdsa521 rsa; do
 done
 check "a password" ssh_password "$PASSWORD" 127.0.0.1 true
 check "a wrong password" refused ssh_password wrong 127.0.0.1 true
+for tests in "$@"; do
+    check "$(basename "$tests")" "$tests" --filter '*/fips_*'
+done
 finish
