@@ -249,20 +249,12 @@ static void fill_inbox(struct shard *s)
     nacre_mutex_unlock(&s->inbox_lock);
 }
 
-static nacre_channel_id only_channel(nacre_server *server)
+/* The id of the only thing of its kind. */
+static int64_t only_id(nacre_server *server, int (*get)(nacre_server *server, int64_t *ids, size_t *count))
 {
-    nacre_channel_id id = 0;
+    int64_t id = 0;
     size_t count = 1;
-    cr_assert_eq(nacre_get_ssh_channel_ids(server, &id, &count), 0);
-    cr_assert_eq(count, 1);
-    return id;
-}
-
-static nacre_connection_id only_connection(nacre_server *server)
-{
-    nacre_connection_id id = 0;
-    size_t count = 1;
-    cr_assert_eq(nacre_get_ssh_connection_ids(server, &id, &count), 0);
+    cr_assert_eq(get(server, &id, &count), 0);
     cr_assert_eq(count, 1);
     return id;
 }
@@ -274,13 +266,13 @@ static void expect_end(struct engine *e, struct memory_client *c, bool with_room
     uint32_t channel = memory_open_session(c);
     memory_echo(c, channel, 100);
     nacre_server *n = e->server->nacre;
-    nacre_channel_id id = only_channel(n);
+    nacre_channel_id id = only_id(n, nacre_get_ssh_channel_ids);
     if (!with_room)
         fill_inbox(&n->shards[0]);
     cr_expect_eq(nacre_send_exit_status(n, id, 3), with_room ? 0 : NACRE_E_WOULDBLOCK);
     cr_expect_eq(nacre_close_channel(n, id), 0);
     cr_expect(memory_carry_until(c, &c->closed));
-    nacre_connection_id connection = only_connection(n);
+    nacre_connection_id connection = only_id(n, nacre_get_ssh_connection_ids);
     if (!with_room)
         fill_inbox(&n->shards[0]);
     cr_expect_eq(nacre_exchange_keys(n, connection), with_room ? 0 : NACRE_E_WOULDBLOCK);
@@ -321,11 +313,11 @@ Test(shard_fake, a_close_without_a_command_waits_for_the_sends_before_it)
     cr_assert(memory_log_in(&leaver));
     nacre_server *n = e.server->nacre;
     struct shard *s = &n->shards[0];
-    nacre_connection_id leaves = only_connection(n);
+    nacre_connection_id leaves = only_id(n, nacre_get_ssh_connection_ids);
     memory_begin(&c, e.listener);
     cr_assert(memory_log_in(&c));
     (void)memory_open_session(&c);
-    nacre_channel_id id = only_channel(n);
+    nacre_channel_id id = only_id(n, nacre_get_ssh_channel_ids);
     nacre_mutex_lock(&s->outbox_lock);
     fill_inbox(s);
     cr_expect_eq(nacre_disconnect(n, leaves), 0);
