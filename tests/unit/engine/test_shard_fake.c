@@ -335,6 +335,68 @@ Test(shard_fake, a_close_without_a_command_waits_for_the_sends_before_it)
     engine_stop(&e);
 }
 
+/* The worker's, from when it has taken `late_wanted`. */
+static struct {
+    struct shard *shard;
+    nacre_channel_id channel;
+    struct timer timer;
+    bool slept; /* it would have, over the mark */
+} late;
+
+static _Atomic(struct shard *) late_wanted;
+
+static void close_late(struct timer *t, int64_t now_ns)
+{
+    (void)t;
+    (void)now_ns;
+    fill_inbox(late.shard);
+    cr_expect_eq(nacre_close_channel(late.shard->server, late.channel), 0);
+}
+
+static bool has_dues(struct shard *s)
+{
+    nacre_mutex_lock(&s->inbox_lock);
+    bool has = s->has_dues;
+    nacre_mutex_unlock(&s->inbox_lock);
+    return has;
+}
+
+static unsigned wait_and_arm(struct io *io, int64_t until_ns, struct io_done *out, unsigned max)
+{
+    struct shard *s = atomic_exchange(&late_wanted, NULL);
+    bool sleeps = late.shard != NULL && until_ns != 0 && has_dues(late.shard);
+    if (s != NULL) {
+        late.shard = s;
+        timer_init(&late.timer, close_late);
+        nacre_timer_arm(&s->timers, &late.timer, 1);
+    }
+    late.slept = late.slept || sleeps;
+    return fake_io.wait(io, s != NULL || sleeps ? 0 : until_ns, out, max);
+}
+
+/* Timers fire when the inbox has been looked at: the mark is all there is to do, and nobody is woken for it. */
+Test(shard_fake, a_close_without_a_command_is_seen_by_a_worker_on_its_way_to_sleep)
+{
+    struct io_backend armed = fake_io;
+    struct engine e;
+    struct memory_client c;
+    armed.wait = wait_and_arm;
+    engine_start_on(&e, &armed, "WorkerThreads=1");
+    memory_begin(&c, e.listener);
+    cr_assert(memory_log_in(&c));
+    memory_echo(&c, memory_open_session(&c), 100);
+    struct shard *s = &e.server->nacre->shards[0];
+    late.channel = only_id(e.server->nacre, nacre_get_ssh_channel_ids);
+    atomic_store(&late_wanted, s);
+    armed.wake(s->io);
+    cr_expect(memory_carry_until(&c, &c.closed));
+    cr_expect(!late.slept);
+    fake_fin(c.peer);
+    cr_assert(server_wait_empty(e.server));
+    memory_end(&c);
+    engine_stop(&e);
+}
+
 /* ---- sockets that cannot be taken ------------------------------------------------------------------------------- */
 
 /* The socket stays the engine's then; it closes a number that the system does not know. */
