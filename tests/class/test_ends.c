@@ -2,6 +2,7 @@
 /* Every way a connection can end: on_disconnected comes exactly once, last, with the code of that way. */
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
+#include <pthread.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -288,6 +289,30 @@ Test(class_ends, a_data_handler_may_shut_the_server_down)
     bool listening = true;
     cr_assert_eq(nacre_get_listening(s->nacre, &listening), 0);
     cr_assert_not(listening);
+    check_ended(s, &c, NACRE_E_SHUTDOWN);
+}
+
+static void *shut_down_often(void *argument)
+{
+    struct server *s = argument;
+    for (int i = 0; i < 10000; i++)
+        cr_assert_eq(nacre_shutdown(s->nacre), 0);
+    return NULL;
+}
+
+/* A worker has one command for this, which may be asked for again while it is carried out: for ThreadSanitizer. */
+Test(class_ends, several_threads_may_shut_the_server_down_at_once, .timeout = 240)
+{
+    struct server *s = server_new();
+    struct client c;
+    pthread_t threads[3];
+    server_start(s, 2);
+    cr_assert(client_start(&c, s->port));
+    for (int i = 0; i < 3; i++)
+        cr_assert_eq(pthread_create(&threads[i], NULL, shut_down_often, s), 0);
+    cr_assert(client_wait_end(&c));
+    for (int i = 0; i < 3; i++)
+        (void)pthread_join(threads[i], NULL);
     check_ended(s, &c, NACRE_E_SHUTDOWN);
 }
 

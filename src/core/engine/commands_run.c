@@ -359,8 +359,6 @@ static void (*const runs[])(struct shard *, struct command *) = {
 /* Tells a caller that waits. The result is on its stack and gone once it knows. */
 static void tell(struct shard *s, struct command *k)
 {
-    if (k->result == NULL)
-        return;
     nacre_mutex_lock(&s->inbox_lock);
     k->result->error = k->error;
     k->result->done = true;
@@ -438,9 +436,10 @@ static void carry_out(struct shard *s, struct haul h)
         run_disconnects_due(s);
     for (struct command *k = h.commands, *next; k != NULL; k = next) {
         next = k->next;
-        bool lent = k->lent;
+        bool lent = k->lent, asked = k->result != NULL; /* a lent one that nobody waits for may be used again by then */
         runs[k->type](s, k);
-        tell(s, k);
+        if (asked)
+            tell(s, k);
         if (!lent)
             nacre_command_free(k);
     }
