@@ -257,7 +257,7 @@ Test(security, r30_small_data_held_does_not_hold_big_blocks, .timeout = 240)
 
 /* ---- records --------------------------------------------------------------------------------------------------- */
 
-static char gathered[64];
+static char gathered[4096];
 
 static void gather(nacre_server *n, struct nacre_ssh_channel_data_in *e, void *context)
 {
@@ -268,12 +268,13 @@ static void gather(nacre_server *n, struct nacre_ssh_channel_data_in *e, void *c
     server_note(context, (struct server_seen){.type = EVENT_SSH_CHANNEL_DATA_IN, .len = e->data_len});
 }
 
-/* The record became longer while it was gathered, and there is no memory for the longer one. */
+/* The record became longer while it was gathered, and there is no memory for as much as has come. */
 Test(security, r30_records_without_memory_keep_the_order_of_their_bytes, .timeout = 240)
 {
     struct server *s = server_new();
     struct client c;
     struct server_seen opened;
+    char more[2000];
     s->handlers.on_ssh_channel_data_in = gather;
     server_set(s, "WorkerThreads=1");
     server_start(s, 1);
@@ -286,7 +287,8 @@ Test(security, r30_records_without_memory_keep_the_order_of_their_bytes, .timeou
     cr_assert_eq(server_count(s, EVENT_SSH_CHANNEL_DATA_IN), 0);
     cr_assert_eq(nacre_change_record_length(s->nacre, opened.channel, 100000), 0);
     cr_assert_eq(nacre_pause_channel(s->nacre, opened.channel), 0);
-    cr_assert(client_send(&c, ch, "fghij", 5));
+    memset(more, 'f', sizeof more);
+    cr_assert(client_send(&c, ch, more, sizeof more));
     client_pump(&c, 200);
     struct block *taken = shortage_begin(s);
     cr_assert_eq(nacre_resume_channel(s->nacre, opened.channel), 0);
@@ -294,8 +296,100 @@ Test(security, r30_records_without_memory_keep_the_order_of_their_bytes, .timeou
     shortage_end(s, taken);
     client_drop(&c);
     cr_assert(server_wait(s, EVENT_DISCONNECTED, 0, NULL));
-    cr_expect_str_eq(gathered, "abcdefghij");
+    cr_expect_eq(strlen(gathered), 5 + sizeof more);
+    cr_expect(memcmp(gathered, "abcde", 5) == 0 && memcmp(gathered + 5, more, sizeof more) == 0);
     client_free(&c);
+    server_free(s);
+}
+
+enum {
+    GATHERERS = 60
+};
+
+/* So many channels have records of that many bytes, from that one on. */
+static int record_length;
+static size_t first_gatherer;
+
+static void begin_records(nacre_server *n, struct nacre_ssh_channel_opened *e, void *context)
+{
+    struct server *s = context;
+    size_t number = server_count(s, EVENT_SSH_CHANNEL_OPENED);
+    if (number >= first_gatherer && number < first_gatherer + GATHERERS)
+        cr_assert_eq(nacre_set_record_length(n, e->channel_id, record_length), 0);
+    server_note(s, (struct server_seen){
+                       .type = EVENT_SSH_CHANNEL_OPENED, .connection = e->connection_id, .channel = e->channel_id});
+}
+
+static void start_short(struct server *s, int length, size_t first)
+{
+    char setting[40];
+    record_length = length;
+    first_gatherer = first;
+    s->handlers.on_ssh_channel_opened = begin_records;
+    s->echo = true;
+    s->records_data = false;
+    (void)snprintf(setting, sizeof setting, "MemoryLimit=%d", LIMIT);
+    server_set(s, setting);
+    server_set(s, "WorkerThreads=2");
+    server_start(s, 1);
+}
+
+static void open_gatherers(struct server *s, struct client *c, int *channels)
+{
+    cr_assert(client_start(c, s->port));
+    for (int i = 0; i <= GATHERERS; i++)
+        cr_assert_geq(channels[i] = client_open(c, "session"), 0);
+    cr_assert(server_wait(s, EVENT_SSH_CHANNEL_OPENED, first_gatherer + GATHERERS, NULL));
+}
+
+/* Fails when a byte takes a record's memory: a client needs hardly any to keep all others out. */
+Test(security, r30_the_first_byte_of_a_record_does_not_hold_all_of_it, .timeout = 240)
+{
+    struct server *s = server_new();
+    struct client c;
+    int channels[GATHERERS + 1];
+    start_short(s, LIMIT / 16, 0);
+    open_gatherers(s, &c, channels);
+    for (int i = 0; i <= GATHERERS; i++)
+        cr_assert(client_send(&c, channels[i], "x", 1));
+    cr_assert(client_wait_count(&c, &c.channels[channels[GATHERERS]].received, 1), "all of them were taken");
+    cr_expect_lt(shortage_used(s), LIMIT / 2, "%zu", shortage_used(s));
+    int fd = half_open(NULL, s->port);
+    cr_expect_geq(fd, 0, "a new one is let in");
+    close(fd);
+    client_free(&c);
+    server_free(s);
+}
+
+/* Fails when what is gathered counts for nobody: the other goes, who holds a tenth. */
+Test(security, r30_who_fills_memory_with_records_is_ended, .timeout = 240)
+{
+    enum {
+        RECORD = 256 * 1024
+    };
+    struct server *s = server_new();
+    struct client greedy, other;
+    struct server_seen e;
+    int channels[GATHERERS + 1];
+    static uint8_t junk[LIMIT / 10];
+    start_short(s, RECORD, 1);
+    cr_assert(client_start(&other, s->port));
+    int mine = client_open(&other, "session");
+    cr_assert(server_wait(s, EVENT_SSH_CHANNEL_OPENED, 0, &e));
+    cr_assert_eq(nacre_pause_channel(s->nacre, e.channel), 0);
+    cr_assert(client_send(&other, mine, junk, sizeof junk));
+    client_pump(&other, 200);
+    open_gatherers(s, &greedy, channels);
+    for (int i = 0; i < GATHERERS && server_count(s, EVENT_DISCONNECTED) == 0; i++) {
+        (void)client_send(&greedy, channels[i], junk, RECORD - CHUNK);
+        client_pump(&greedy, 100);
+    }
+    cr_assert(server_wait(s, EVENT_DISCONNECTED, 0, &e), "memory was at an end");
+    cr_expect_eq(e.code, NACRE_E_MEMORY_LIMIT, "%d %s", e.code, e.text);
+    client_pump(&other, 200);
+    cr_expect_not(other.ended, "the other goes on");
+    client_free(&greedy);
+    client_free(&other);
     server_free(s);
 }
 

@@ -128,11 +128,22 @@ void nacre_channel_closed(struct channel *ch)
         nacre_channel_remove(ch);
 }
 
+void nacre_channel_gather(struct channel *ch, struct block *b)
+{
+    _Atomic size_t *gathered = &ch->connection->gathered;
+    if (b != NULL)
+        atomic_fetch_add_explicit(gathered, b->size, memory_order_relaxed); /* a figure */
+    if (ch->record != NULL)
+        atomic_fetch_sub_explicit(gathered, ch->record->size, memory_order_relaxed); /* as above */
+    ch->record = b;
+}
+
 void nacre_channel_remove(struct channel *ch)
 {
     struct connection *c = ch->connection;
     struct shard *s = c->shard;
     struct event *held;
+    struct block *record;
     if (nacre_channel_of(c, ch->number) == ch)
         c->ends[ch->number].channel = NULL;
     list_remove(&ch->sibling);
@@ -140,8 +151,9 @@ void nacre_channel_remove(struct channel *ch)
     nacre_mutex_lock(&s->outbox_lock);
     held = ch->held_first;
     nacre_outbox_forget(ch);
-    nacre_block_release(ch->record);
-    ch->record = NULL;
+    record = ch->record;
+    nacre_channel_gather(ch, NULL);
+    nacre_block_release(record);
     bool waited = ch->waited;
     nacre_table_give(&s->channels, ch);
     if (waited)

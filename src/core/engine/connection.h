@@ -107,7 +107,9 @@ void nacre_channel_shut(struct channel *ch);                       /* no more ca
 void nacre_channel_closed(struct channel *ch);                     /* the conn is done with it */
 void nacre_channel_emit(struct channel *ch, enum event_type type); /* an event that says no more than which channel */
 void nacre_channel_end_all(struct connection *c);                  /* the connection has ended */
-void nacre_channel_remove(struct channel *ch);                     /* its last event is done, or it never had one */
+/* It gathers its record in `b` from now on (NULL: in nothing); the connection answers for what that takes. */
+void nacre_channel_gather(struct channel *ch, struct block *b);
+void nacre_channel_remove(struct channel *ch); /* its last event is done, or it never had one */
 void nacre_channel_drop_all(struct connection *c);
 
 /* answer.c: questions, and what comes back from handlers. */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/connection.h"
 #include "engine/deliver.h"
 
 /* Fills the first member of an event struct. */
@@ -137,51 +138,55 @@ static void flush_record(struct nacre_server *server, const struct event *e)
     struct block *record = e->channel->record;
     if (record == NULL)
         return;
-    e->channel->record = NULL;
+    nacre_channel_gather(e->channel, NULL);
     if (record->len != 0 && server->handlers.on_ssh_channel_data_in != NULL)
         data_in(server, e, record->at, record->len);
     nacre_block_release(record);
 }
 
-/* A block to gather a record of `length` bytes in. */
-static struct block *record_block(struct event *e, size_t length)
+/* A block to gather a record of `length` bytes in, with room for the first `need`. It grows with what comes: a peer may
+ * begin many records and end none. */
+static struct block *record_block(struct channel *ch, size_t length, size_t need)
 {
-    struct channel *ch = e->channel;
-    if (ch->record != NULL && ch->record->size >= length)
-        return ch->record;
-    struct block *b = nacre_pool_alloc(&e->connection->shard->pool, length);
+    struct block *old = ch->record;
+    if (old != NULL && old->size >= need)
+        return old;
+    struct block *b = nacre_pool_alloc(&ch->connection->shard->pool, need < length / 2 ? need * 2 : length);
     if (b == NULL)
         return NULL;
     b->start = b->len = 0;
-    if (ch->record != NULL) {
-        b->len = ch->record->len;
-        memcpy(b->at, ch->record->at, b->len);
-        nacre_block_release(ch->record);
+    if (old != NULL) {
+        b->len = old->len;
+        memcpy(b->at, old->at, b->len);
     }
-    ch->record = b;
+    nacre_channel_gather(ch, b);
+    nacre_block_release(old);
     return b;
 }
 
 /* Adds to the record from what came, and hands the record over when it is full. False: out of memory. */
 static bool fill_record(struct nacre_server *server, struct event *e, size_t length, const uint8_t **at, size_t *left)
 {
-    struct block *b = record_block(e, length);
+    struct channel *ch = e->channel;
+    size_t len = ch->record == NULL ? 0 : ch->record->len;
+    size_t take = len >= length ? 0 : length - len;
+    take = take < *left ? take : *left;
+    struct block *b = record_block(ch, length, len + take);
     if (b == NULL)
         return false;
-    size_t take = b->len >= length ? 0 : length - b->len;
-    take = take < *left ? take : *left;
-    memcpy(b->at + b->len, *at, take);
+    memcpy(b->at + len, *at, take);
     b->len += take;
     *at += take;
     *left -= take;
     if (b->len < length)
         return true;
-    size_t rest = b->len - length; /* the length was lowered meanwhile */
-    (void)block_ref(b);
     data_in(server, e, b->at, length);
-    memmove(b->at, b->at + length, rest);
-    b->len = rest;
-    nacre_block_release(b);
+    b->len -= length; /* more than nothing when the length was lowered meanwhile */
+    memmove(b->at, b->at + length, b->len);
+    if (b->len == 0) {
+        nacre_channel_gather(ch, NULL);
+        nacre_block_release(b);
+    }
     return true;
 }
 
@@ -210,7 +215,7 @@ static void deliver_ssh_channel_data_in(struct nacre_server *server, struct even
             data_in(server, e, at, left); /* without memory to gather it, it comes as it came: nothing is lost */
             return;
         }
-        if (left == 0 && e->channel->record->len < need)
+        if (left == 0 && e->channel->record != NULL && e->channel->record->len < need)
             return;
     }
 }

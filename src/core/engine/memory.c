@@ -77,6 +77,7 @@ void nacre_memory_uncharge(struct connection *c)
 static size_t all_of(const struct connection *c)
 {
     size_t bytes = c->held + c->charged + (c->input == NULL ? 0 : c->input->size);
+    bytes += atomic_load_explicit(&c->gathered, memory_order_relaxed); /* a figure */
     return bytes + (c->conn == NULL ? 0 : nacre_conn_queued(c->conn));
 }
 

@@ -123,6 +123,8 @@ struct connection {
     bool running;             /* a caller has it */
     struct channel *resumed;  /* to be released when it is given back */
     _Atomic unsigned holding; /* channels that are paused plus channels with held events; relaxed: 0 skips the lock */
+
+    _Atomic size_t gathered; /* bytes of the blocks that its channels' records are gathered in; relaxed: a figure */
 };
 
 struct channel {
