@@ -458,9 +458,10 @@ NACRE_API enum nacre_error_class nacre_error_class(int code);
  *                      which is NOT_SUPPORTED elsewhere). */
 NACRE_API int nacre_config(nacre_server *server, const char *setting, char *value, size_t size);
 
-/* Calls handlers for events that wait; when there are none, waits up to SelectWaitMillis for some. While it waits, a
- * worker's part may be done on the calling thread, so that a message needs no switch of threads: the thread should then
- * have no credentials, priority or restrictions of its own. It cannot be cancelled (pthread_cancel) meanwhile. */
+/* Calls handlers for events that wait; when there are none, waits up to SelectWaitMillis for some. Nothing but an event
+ * ends the wait: a thread that is to leave its loop may take that long, after nacre_shutdown() as well. While it waits,
+ * a worker's part may be done on the calling thread, so that a message needs no switch of threads: the thread should
+ * then have no credentials, priority or restrictions of its own. It cannot be cancelled (pthread_cancel) meanwhile. */
 NACRE_API int nacre_do_events(nacre_server *server);
 
 /* A descriptor that polls readable while events wait, for a loop of the program's own; nacre_do_events() clears it. The
@@ -485,7 +486,8 @@ NACRE_API int nacre_stop_listening(nacre_server *server);
 /* Stops listening and disconnects every client. Does not wait for their ends; on_disconnected follows for each. */
 NACRE_API int nacre_shutdown(nacre_server *server);
 
-/* Sends SSH_MSG_DISCONNECT and closes. on_disconnected follows. NACRE_E_CONNECTION_ID. */
+/* Sends SSH_MSG_DISCONNECT and closes. What was sent before and has not gone out may be lost: whoever wants it to
+ * arrive closes the channels, and waits for on_ssh_channel_closed. on_disconnected follows. NACRE_E_CONNECTION_ID. */
 NACRE_API int nacre_disconnect(nacre_server *server, nacre_connection_id connection_id);
 
 /* Starts a key re-exchange, RFC 4253 section 9. Returns at once. NACRE_E_CONNECTION_ID. */
@@ -528,19 +530,22 @@ NACRE_API int nacre_open_channel_with(nacre_server *server, nacre_connection_id 
                                       const void *data, size_t len, nacre_channel_id *channel_id);
 
 /* Opens a channel to the client. *channel_id is valid at once for on_ssh_channel_opened or _closed (refused, which
- * on_error tells as CHANNEL_OPEN with the client's reason) to name. The type has at most 64 bytes. CONNECTION_ID.
- * NOTCONN: nobody has logged in there yet. TOO_MANY_CHANNELS: MaxChannels are there. */
+ * on_error tells as CHANNEL_OPEN with the client's reason) to name; another thread in nacre_do_events() may be given
+ * these before the call has returned, but not while a handler of this connection runs. The type has at most 64 bytes.
+ * CONNECTION_ID. NOTCONN: nobody has logged in there yet. TOO_MANY_CHANNELS: MaxChannels are there. */
 NACRE_API int nacre_open_channel(nacre_server *server, nacre_connection_id connection_id, const char *channel_type,
                                  nacre_channel_id *channel_id);
 
 /* Records of that many bytes from now on in on_ssh_channel_data_in; 0: as they come. At most 16 MiB, else INVAL. What
- * fills no record any more comes right before on_ssh_channel_eof or on_ssh_channel_closed, whichever is set.
+ * fills no record any more comes right before on_ssh_channel_eof or on_ssh_channel_closed, whichever is set. Bytes
+ * that wait for their record count against MemoryLimit; with no memory for more of them they come as they are, shorter.
  * CHANNEL_ID. */
 NACRE_API int nacre_change_record_length(nacre_server *server, nacre_channel_id channel_id, int record_length);
 
 /* Holds back on_ssh_channel_data_in of a channel, and what comes behind it on that channel (eof, requests, close),
- * until it is resumed: the peer's window closes and it stops sending, while other channels of the connection go on.
- * Data that a handler on another thread is being given is not called back. Pausing twice is once. CHANNEL_ID. */
+ * until it is resumed or its connection ends: the peer's window closes and it stops sending, while other channels of
+ * the connection go on. Data that a handler on another thread is being given is not called back. Pausing twice is once.
+ * CHANNEL_ID. */
 NACRE_API int nacre_pause_channel(nacre_server *server, nacre_channel_id channel_id);
 NACRE_API int nacre_resume_channel(nacre_server *server, nacre_channel_id channel_id);
 
@@ -578,7 +583,8 @@ NACRE_API int nacre_answer(nacre_server *server, nacre_ticket ticket, const stru
 /* The address to listen on; "", the default: every one. */
 NACRE_API int nacre_get_local_host(nacre_server *server, char *value, size_t size);
 NACRE_API int nacre_set_local_host(nacre_server *server, const char *value); /* LISTENING_HOST */
-/* 0 to 65535, 22 by default; 0 takes a free one. While listening it reads as the port in use. */
+/* 0 to 65535, 22 by default; 0 takes a free one, with each start another. While listening it reads as the port in use.
+ */
 NACRE_API int nacre_get_local_port(nacre_server *server, int *value);
 NACRE_API int nacre_set_local_port(nacre_server *server, int value); /* LISTENING_PORT */
 /* How many clients may wait to be accepted: 1 to 65535, 5 by default. SETTING_LATE while listening. */
