@@ -292,45 +292,50 @@ Test(shard_fake, what_ends_something_is_taken_by_a_full_inbox)
     engine_stop(&e);
 }
 
-/* The worker has taken what was in its inbox. */
-static void wait_taken(struct shard *s)
+/* Set while the worker sleeps, and then the worker's. */
+static struct {
+    nacre_server *server;
+    nacre_channel_id channel;
+} between;
+
+/* In the midst of what the worker carries out somebody else sends, and closes without a command. */
+static void send_between(struct io *io, uint32_t slot)
 {
-    for (bool taken = false; !taken; (void)usleep(1000)) {
-        nacre_mutex_lock(&s->inbox_lock);
-        taken = s->command_count == 0 && !s->has_dues;
-        nacre_mutex_unlock(&s->inbox_lock);
+    nacre_server *n = between.server;
+    between.server = NULL;
+    if (n != NULL) {
+        cr_expect_eq(nacre_send_bytes(n, between.channel, "before", 6), 0);
+        fill_inbox(&n->shards[0]);
+        cr_expect_eq(nacre_close_channel(n, between.channel), 0);
     }
+    fake_io.detach(io, slot);
 }
 
-/* The mark comes while the worker carries out what it took before, and behind a send that it has not taken: that goes
- * out first. Fails when whatever is marked by then is closed. */
+/* The mark comes behind a send that the worker has not taken yet: that goes out first. Fails when whatever is marked
+ * by then is closed. */
 Test(shard_fake, a_close_without_a_command_waits_for_the_sends_before_it)
 {
+    struct io_backend hooked = fake_io;
     struct engine e;
-    struct memory_client leaver, c;
-    engine_start(&e);
-    memory_begin(&leaver, e.listener);
-    cr_assert(memory_log_in(&leaver));
-    nacre_server *n = e.server->nacre;
-    struct shard *s = &n->shards[0];
-    nacre_connection_id leaves = only_id(n, nacre_get_ssh_connection_ids);
+    struct memory_client c;
+    hooked.detach = send_between;
+    engine_start_on(&e, &hooked, "WorkerThreads=1");
     memory_begin(&c, e.listener);
     cr_assert(memory_log_in(&c));
-    (void)memory_open_session(&c);
-    nacre_channel_id id = only_id(n, nacre_get_ssh_channel_ids);
-    nacre_mutex_lock(&s->outbox_lock);
-    fill_inbox(s);
-    cr_expect_eq(nacre_disconnect(n, leaves), 0);
-    wait_taken(s);
-    cr_expect_eq(nacre_send_bytes(n, id, "before", 6), 0);
-    fill_inbox(s);
-    cr_expect_eq(nacre_close_channel(n, id), 0);
-    nacre_mutex_unlock(&s->outbox_lock);
+    memory_echo(&c, memory_open_session(&c), 100);
+    nacre_server *n = e.server->nacre;
+    struct shard *s = &n->shards[0];
+    between.channel = only_id(n, nacre_get_ssh_channel_ids);
+    between.server = n;
+    struct command unlisten = {.type = COMMAND_UNLISTEN, .lent = true};
+    nacre_mutex_lock(&s->inbox_lock);
+    s->has_dues = true;
+    nacre_mutex_unlock(&s->inbox_lock);
+    cr_assert_eq(nacre_inbox_ask(s, &unlisten, NULL), NACRE_OK);
     cr_expect(memory_carry_until(&c, &c.closed));
-    cr_expect_eq(c.echoed.len, 6);
+    cr_expect_eq(c.echoed.len, 106);
     fake_fin(c.peer);
     cr_assert(server_wait_empty(e.server));
-    memory_end(&leaver);
     memory_end(&c);
     engine_stop(&e);
 }
@@ -340,10 +345,10 @@ static struct {
     struct shard *shard;
     nacre_channel_id channel;
     struct timer timer;
-    bool slept; /* it would have, over the mark */
 } late;
 
 static _Atomic(struct shard *) late_wanted;
+static atomic_bool late_slept; /* it would have, over the mark */
 
 static void close_late(struct timer *t, int64_t now_ns)
 {
@@ -370,7 +375,8 @@ static unsigned wait_and_arm(struct io *io, int64_t until_ns, struct io_done *ou
         timer_init(&late.timer, close_late);
         nacre_timer_arm(&s->timers, &late.timer, 1);
     }
-    late.slept = late.slept || sleeps;
+    if (sleeps)
+        atomic_store(&late_slept, true);
     return fake_io.wait(io, s != NULL || sleeps ? 0 : until_ns, out, max);
 }
 
@@ -390,7 +396,7 @@ Test(shard_fake, a_close_without_a_command_is_seen_by_a_worker_on_its_way_to_sle
     atomic_store(&late_wanted, s);
     armed.wake(s->io);
     cr_expect(memory_carry_until(&c, &c.closed));
-    cr_expect(!late.slept);
+    cr_expect(!atomic_load(&late_slept));
     fake_fin(c.peer);
     cr_assert(server_wait_empty(e.server));
     memory_end(&c);
