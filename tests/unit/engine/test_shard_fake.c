@@ -292,6 +292,16 @@ Test(shard_fake, what_ends_something_is_taken_by_a_full_inbox)
     engine_stop(&e);
 }
 
+/* An engine on that back end, and a client with a channel; the channel's id. */
+static nacre_channel_id begin_session(struct engine *e, struct memory_client *c, const struct io_backend *ops)
+{
+    engine_start_on(e, ops, "WorkerThreads=1");
+    memory_begin(c, e->listener);
+    cr_assert(memory_log_in(c));
+    memory_echo(c, memory_open_session(c), 100);
+    return only_id(e->server->nacre, nacre_get_ssh_channel_ids);
+}
+
 /* Set while the worker sleeps, and then the worker's. */
 static struct {
     nacre_server *server;
@@ -319,14 +329,9 @@ Test(shard_fake, a_close_without_a_command_waits_for_the_sends_before_it)
     struct engine e;
     struct memory_client c;
     hooked.detach = send_between;
-    engine_start_on(&e, &hooked, "WorkerThreads=1");
-    memory_begin(&c, e.listener);
-    cr_assert(memory_log_in(&c));
-    memory_echo(&c, memory_open_session(&c), 100);
-    nacre_server *n = e.server->nacre;
-    struct shard *s = &n->shards[0];
-    between.channel = only_id(n, nacre_get_ssh_channel_ids);
-    between.server = n;
+    between.channel = begin_session(&e, &c, &hooked);
+    between.server = e.server->nacre;
+    struct shard *s = &e.server->nacre->shards[0];
     struct command unlisten = {.type = COMMAND_UNLISTEN, .lent = true};
     nacre_mutex_lock(&s->inbox_lock);
     s->has_dues = true;
@@ -387,12 +392,8 @@ Test(shard_fake, a_close_without_a_command_is_seen_by_a_worker_on_its_way_to_sle
     struct engine e;
     struct memory_client c;
     armed.wait = wait_and_arm;
-    engine_start_on(&e, &armed, "WorkerThreads=1");
-    memory_begin(&c, e.listener);
-    cr_assert(memory_log_in(&c));
-    memory_echo(&c, memory_open_session(&c), 100);
+    late.channel = begin_session(&e, &c, &armed);
     struct shard *s = &e.server->nacre->shards[0];
-    late.channel = only_id(e.server->nacre, nacre_get_ssh_channel_ids);
     atomic_store(&late_wanted, s);
     armed.wake(s->io);
     cr_expect(memory_carry_until(&c, &c.closed));
