@@ -48,11 +48,11 @@ bool nacre_hash(const struct nacre_crypto *c, enum hash_id id, const struct span
 /* Random bytes for padding, cookies and keys from the library's generator. False: it failed. */
 bool nacre_random(const struct nacre_crypto *c, void *at, size_t len);
 
-/* What the calling thread lends to ciphers (crypto/keyed.h) is `set` from now on, NULL: nothing yet. Whoever does a
- * worker's work for a while does it with the worker's set, so that no key has to be loaded again. False: no memory, and
- * all is as before; a thread that could once can always. */
+/* What the calling thread lends to ciphers (crypto/keyed.h) is `set` from now on, NULL: nothing yet. Returns what it
+ * was before. Whoever does a worker's work for a while does it with the worker's set, so that no key has to be loaded
+ * again. */
 struct keyed;
-bool nacre_keyed_swap(struct keyed *set, struct keyed **before);
+struct keyed *nacre_keyed_swap(struct keyed *set);
 void nacre_keyed_end(struct keyed *set); /* of no thread any more; NULL is allowed */
 
 #endif

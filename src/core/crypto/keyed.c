@@ -41,9 +41,11 @@ struct keyed {
     uint32_t hand;
 };
 
+static _Thread_local struct keyed *mine; /* what the thread lends; NULL: nothing yet */
+
 static CRYPTO_ONCE once = CRYPTO_ONCE_STATIC_INIT;
-static CRYPTO_THREAD_LOCAL thread_key; /* set once, then only read */
-static bool has_thread_key;
+static CRYPTO_THREAD_LOCAL end_key; /* set once, then only read: where `mine` is of a thread that has to end it */
+static bool has_end_key;
 
 static void keyed_unref(struct keyed *s)
 {
@@ -102,12 +104,14 @@ void nacre_keyed_end(struct keyed *s)
 
 static void thread_ends(void *at)
 {
-    nacre_keyed_end(at);
+    struct keyed **own = at;
+    nacre_keyed_end(*own);
+    *own = NULL;
 }
 
-static void make_thread_key(void)
+static void make_end_key(void)
 {
-    has_thread_key = CRYPTO_THREAD_init_local(&thread_key, thread_ends) == 1;
+    has_end_key = CRYPTO_THREAD_init_local(&end_key, thread_ends) == 1;
 }
 
 static struct keyed *keyed_new(void)
@@ -118,7 +122,8 @@ static struct keyed *keyed_new(void)
     s->free = NO_SEAT;
     atomic_init(&s->refs, 1);
     s->lock = CRYPTO_THREAD_lock_new();
-    if (s->lock != NULL && CRYPTO_THREAD_set_local(&thread_key, s) == 1)
+    if (s->lock != NULL && CRYPTO_THREAD_run_once(&once, make_end_key) == 1 && has_end_key &&
+        CRYPTO_THREAD_set_local(&end_key, &mine) == 1)
         return s;
     keyed_unref(s);
     return NULL;
@@ -126,18 +131,16 @@ static struct keyed *keyed_new(void)
 
 static struct keyed *keyed_of_thread(void)
 {
-    if (CRYPTO_THREAD_run_once(&once, make_thread_key) != 1 || !has_thread_key)
-        return NULL;
-    struct keyed *s = CRYPTO_THREAD_get_local(&thread_key);
-    return s != NULL ? s : keyed_new();
+    if (mine == NULL)
+        mine = keyed_new();
+    return mine;
 }
 
-bool nacre_keyed_swap(struct keyed *set, struct keyed **before)
+struct keyed *nacre_keyed_swap(struct keyed *set)
 {
-    if (CRYPTO_THREAD_run_once(&once, make_thread_key) != 1 || !has_thread_key)
-        return false;
-    *before = CRYPTO_THREAD_get_local(&thread_key);
-    return *before == set || CRYPTO_THREAD_set_local(&thread_key, set) == 1;
+    struct keyed *before = mine;
+    mine = set;
+    return before;
 }
 
 /* One more seat, as long as there may be more and there is memory. The lock is held. */
@@ -235,11 +238,10 @@ static struct seat *sit_down(struct keyed *s, struct tenant *t, const struct key
     return NULL;
 }
 
-/* A tenant that was somewhere before shows that the thread's key is made. It may not have got a seat there, for lack of
- * memory. */
+/* It may not have got a seat when it came, for lack of memory. */
 static struct seat *own_seat(const struct tenant *t)
 {
-    if (t->at == NULL || t->at != CRYPTO_THREAD_get_local(&thread_key) || t->seat >= t->at->count)
+    if (t->at == NULL || t->at != mine || t->seat >= t->at->count)
         return NULL;
     struct seat *seat = &t->at->seats[t->seat];
     if (owner_of(seat) != t)

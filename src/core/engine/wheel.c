@@ -10,23 +10,20 @@ enum {
 /* The wheel that this thread has, or will have again when it comes back from the kernel. */
 struct hold {
     struct keyed *before; /* what the thread lent to ciphers before */
-    bool swapped, is_worker;
+    bool is_worker;
 };
 
 static _Thread_local struct hold hold;
 
-/* The worker's contexts go with the wheel. Without memory for that the thread's own do. */
+/* The worker's contexts go with the wheel. */
 static void have(struct shard *s)
 {
-    hold.swapped = nacre_keyed_swap(s->keyed, &hold.before);
-    if (hold.swapped)
-        s->keyed = NULL;
+    hold.before = nacre_keyed_swap(s->keyed);
 }
 
 static void give(struct shard *s)
 {
-    if (hold.swapped)
-        (void)nacre_keyed_swap(hold.before, &s->keyed); /* a thread that could once can always */
+    s->keyed = nacre_keyed_swap(hold.before);
 }
 
 static void rest(void *context, int64_t until_ns)
