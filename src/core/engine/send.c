@@ -17,8 +17,8 @@ enum {
     NUDGE_MAX = 4096
 };
 
-/* Reserves up to `len` bytes. *took is 0 when the queue is full. */
-static enum nacre_error reserve(struct shard *s, int64_t id, size_t len, size_t *took, int *timeout)
+/* Reserves up to `len` bytes for a call that has sent `sent` so far. *took is 0 when the queue is full. */
+static enum nacre_error reserve(struct shard *s, int64_t id, size_t sent, size_t len, size_t *took, int *timeout)
 {
     enum nacre_error e = NACRE_OK;
     nacre_mutex_lock(&s->inbox_lock);
@@ -35,6 +35,8 @@ static enum nacre_error reserve(struct shard *s, int64_t id, size_t len, size_t 
         ch->starved = ch->starved || *took == 0;
         *timeout = ch->connection->timeout;
     }
+    if (ch != NULL)
+        ch->last_sent = sent + *took;
     nacre_mutex_unlock(&s->inbox_lock);
     return e;
 }
@@ -44,8 +46,10 @@ static void unreserve(struct shard *s, int64_t id, size_t len)
 {
     nacre_mutex_lock(&s->inbox_lock);
     struct channel *ch = nacre_table_find(&s->channels, id);
-    if (ch != NULL)
+    if (ch != NULL) {
         ch->queued -= len;
+        ch->last_sent -= len;
+    }
     nacre_mutex_unlock(&s->inbox_lock);
 }
 
@@ -95,38 +99,33 @@ static void wait_for_room(nacre_server *server, struct shard *s, int64_t id)
     nacre_mutex_unlock(&s->inbox_lock);
 }
 
-static void set_sent(struct shard *s, int64_t id, size_t sent)
-{
-    nacre_mutex_lock(&s->inbox_lock);
-    struct channel *ch = nacre_table_find(&s->channels, id);
-    if (ch != NULL)
-        ch->last_sent = sent;
-    nacre_mutex_unlock(&s->inbox_lock);
-}
-
 static enum nacre_error send_all(nacre_server *server, struct shard *s, int64_t id, unsigned extended,
-                                 const uint8_t *data, size_t len, size_t *sent)
+                                 const uint8_t *data, size_t len)
 {
-    int64_t moved_ns = nacre_clock_ns();
-    while (*sent < len) {
-        size_t left = len - *sent, took;
+    size_t sent = 0;
+    int64_t waiting_ns = 0; /* since then there has been no room; 0: there was */
+    do {
+        size_t left = len - sent, took;
         int timeout = 0;
-        enum nacre_error e = reserve(s, id, left < CONN_CHANNEL_PACKET ? left : CONN_CHANNEL_PACKET, &took, &timeout);
+        enum nacre_error e =
+            reserve(s, id, sent, left < CONN_CHANNEL_PACKET ? left : CONN_CHANNEL_PACKET, &took, &timeout);
         if (e == NACRE_OK && took != 0)
-            e = hand_over(s, id, extended, data + *sent, took);
+            e = hand_over(s, id, extended, data + sent, took);
         if (e != NACRE_OK)
             return e;
-        *sent += took;
-        if (took != 0) {
-            moved_ns = nacre_clock_ns();
+        sent += took;
+        if (took != 0 || left == 0) {
+            waiting_ns = 0;
             continue;
         }
         if (timeout == 0)
             return NACRE_E_WOULDBLOCK;
-        if (nacre_clock_ns() - moved_ns >= timeout * INT64_C(1000000000))
+        int64_t now_ns = nacre_clock_ns();
+        waiting_ns = waiting_ns == 0 ? now_ns : waiting_ns;
+        if (now_ns - waiting_ns >= timeout * INT64_C(1000000000))
             return NACRE_E_TIMEDOUT;
         wait_for_room(server, s, id);
-    }
+    } while (sent < len);
     return NACRE_OK;
 }
 
@@ -137,11 +136,7 @@ static int send_data(nacre_server *server, int64_t id, unsigned extended, const 
     struct shard *s = nacre_server_shard(server, id);
     if (s == NULL)
         return nacre_fail(NACRE_E_CHANNEL_ID, NULL);
-    size_t sent = 0, took;
-    int timeout;
-    enum nacre_error e =
-        len == 0 ? reserve(s, id, 0, &took, &timeout) : send_all(server, s, id, extended, data, len, &sent);
-    set_sent(s, id, sent);
+    enum nacre_error e = send_all(server, s, id, extended, data, len);
     return e == NACRE_OK ? nacre_succeed() : nacre_fail(e, NULL);
 }
 

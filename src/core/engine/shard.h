@@ -207,7 +207,8 @@ struct shard {
     enum nacre_error accept_error;    /* the last that was reported; it is not again before accept_quiet_ns */
     int64_t accept_quiet_ns;
     bool listening, stopping;
-    int64_t now_ns;
+    int64_t now_ns;    /* when the turn began */
+    int64_t looked_ns; /* when what was read in it was charged for last */
     bool is_tight, is_out; /* memory was short, or at an end, at the last look */
     int64_t look_again_ns;
     struct farewells farewells;
