@@ -16,7 +16,8 @@ struct event *nacre_event_new(struct shard *s, enum event_type type, size_t byte
     struct event *e = s->free_events;
     if (e != NULL) {
         s->free_events = e->next;
-        s->free_event_count--;
+        if (--s->free_event_count < s->idle_events)
+            s->idle_events = s->free_event_count;
     } else if ((e = malloc(sizeof *e)) == NULL) {
         return NULL;
     }
@@ -121,11 +122,24 @@ void nacre_event_free(struct shard *s, struct event *e)
     s->free_event_count++;
 }
 
-void nacre_event_free_kept(struct shard *s)
+static void free_some(struct shard *s, unsigned count)
 {
-    for (struct event *e; (e = s->free_events) != NULL;) {
+    s->free_event_count -= count;
+    while (count-- != 0) {
+        struct event *e = s->free_events;
         s->free_events = e->next;
         free(e);
     }
-    s->free_event_count = 0;
+    s->idle_events = s->free_event_count;
+}
+
+bool nacre_event_tidy(struct shard *s)
+{
+    free_some(s, s->idle_events);
+    return s->free_event_count != 0;
+}
+
+void nacre_event_free_kept(struct shard *s)
+{
+    free_some(s, s->free_event_count);
 }

@@ -107,6 +107,9 @@ void nacre_event_free(struct shard *s, struct event *e);
 /* Frees the events that are kept to be used again. */
 void nacre_event_free_kept(struct shard *s);
 
+/* Frees those of them that nobody has taken since the last time. True: some stay. Shard thread. */
+bool nacre_event_tidy(struct shard *s);
+
 /* Copies everything; `store_len` 0: `store` is a string. NULL: out of memory. */
 struct cert_choice *nacre_cert_choice_new(int type, const void *store, size_t store_len, const char *password,
                                           const char *subject, const char *host_certificate);

@@ -20,7 +20,7 @@ enum {
     HEADROOM = 36 * 1024,     /* a partial packet goes in front of what follows it */
     CONNECTIONS_MAX = 100000, /* MaxConnections may grow to this between starts; slabs come as they are needed */
     CHANNELS_MAX = 1 << 22,
-    PEAK_LEAST = 1024, /* connections */
+    PEAK_LEAST = 64, /* connections and tunnels */
     SHORT_DONE_MAX = 16,
 };
 
@@ -257,11 +257,16 @@ static void run(void *argument)
     nacre_server_wake_all(s);
 }
 
-/* A peak is over when half of many connections have gone, or of much memory in blocks. What free() keeps of them is
+static uint32_t sockets_used(const struct shard *s)
+{
+    return s->connections.used + s->tunnels.used;
+}
+
+/* A peak is over when half of many sockets have gone, or of much memory in blocks. What free() keeps of them is
  * then worth the time it takes to look for it. */
 static void after_peak(struct shard *s)
 {
-    uint32_t used = s->connections.used;
+    uint32_t used = sockets_used(s);
     bool few = s->peak - used >= PEAK_LEAST && used <= s->peak / 2;
     if (!nacre_pool_peak_is_over(&s->pool) && !few)
         return;
@@ -270,18 +275,23 @@ static void after_peak(struct shard *s)
     s->peak = few ? used : s->peak;
 }
 
+/* Again as long as something is kept. When nothing is, nobody has had anything to do since the last time, and there is
+ * time to look for what free() keeps. */
 static void on_tidy(struct timer *t, int64_t now_ns)
 {
     struct shard *s = CONTAINER_OF(t, struct shard, tidy);
-    bool again = nacre_pool_tidy(&s->pool);
+    bool blocks = nacre_pool_tidy(&s->pool);
+    bool events = nacre_event_tidy(s);
     after_peak(s);
-    if (again)
+    if (blocks || events)
         nacre_timer_arm(&s->timers, t, now_ns + tidy_ns);
+    else
+        nacre_memory_trim();
 }
 
 void nacre_shard_shrank(struct shard *s)
 {
-    uint32_t before = s->connections.used + 1;
+    uint32_t before = sockets_used(s) + 1;
     s->peak = before > s->peak ? before : s->peak;
     if (s->tidy.due_ns == 0)
         nacre_timer_arm(&s->timers, &s->tidy, s->now_ns + tidy_ns);

@@ -195,11 +195,11 @@ struct shard {
     unsigned newcomer_count;
     struct table tunnels, forwards;
     struct timer tidy; /* armed when connections have gone: gives memory back */
-    uint32_t peak;     /* connections at once since memory was last given back */
+    uint32_t peak;     /* connections and tunnels at once since memory was last given back */
     size_t draining;   /* bytes that tunnels still send for channels that are closed */
     struct connection *fresh;
     struct event *free_events;
-    unsigned free_event_count;
+    unsigned free_event_count, idle_events; /* how many; those that nobody has taken since the last look */
     io_socket listener;
     uint32_t listener_slot;
     struct key_undertaker undertaker; /* with own_table */
@@ -207,8 +207,8 @@ struct shard {
     enum nacre_error accept_error;    /* the last that was reported; it is not again before accept_quiet_ns */
     int64_t accept_quiet_ns;
     bool listening, stopping;
-    int64_t now_ns;    /* when the turn began */
-    int64_t looked_ns; /* when what was read in it was charged for last */
+    int64_t now_ns;        /* when the turn began */
+    int64_t looked_ns;     /* when what was read in it was charged for last */
     bool is_tight, is_out; /* memory was short, or at an end, at the last look */
     int64_t look_again_ns;
     struct farewells farewells;
@@ -230,8 +230,8 @@ struct shard {
     bool has_dues;                                 /* some connection or channel says that it is due to end */
     unsigned haul;                                 /* the number of the next time that all is taken */
     struct event *done_first, **done_last;
-    bool awake; /* somebody will look before the worker sleeps: no wake() needed */
-    bool heavy; /* more waits than sends and data that was taken: work for the worker, not for whoever is here */
+    bool awake;      /* somebody will look before the worker sleeps: no wake() needed */
+    bool heavy;      /* more waits than sends and data that was taken: work for the worker, not for whoever is here */
     struct table connections,
         channels;   /* the worker changes them under both locks, inbox first; others read under either */
     plat_cond room; /* a channel's queue has drained, or it is gone */
@@ -274,7 +274,7 @@ int64_t nacre_shard_sleep(struct shard *s);
 /* The shard is stopping and nothing is left in it. */
 bool nacre_shard_has_ended(const struct shard *s);
 
-/* A connection is gone: its memory may go back to the system in a while. */
+/* A connection or a tunnel is gone: its memory may go back to the system in a while. */
 void nacre_shard_shrank(struct shard *s);
 
 /* After its thread was joined. */

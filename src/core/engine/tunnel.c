@@ -61,6 +61,7 @@ static void free_tunnel(struct tunnel *t)
     free(t->addresses);
     free(t->address);
     nacre_table_give(&s->tunnels, t);
+    nacre_shard_shrank(s);
     atomic_fetch_sub_explicit(&s->load, 1, memory_order_relaxed); /* a figure */
 }
 

@@ -118,3 +118,27 @@ Test(engine_event, a_cert_choice_copies_everything)
     nacre_cert_choice_free(c);
     nacre_cert_choice_free(NULL);
 }
+
+/* Fails when all that are kept go, or none. */
+Test(engine_event, what_nobody_has_taken_between_two_looks_is_freed)
+{
+    enum {
+        MADE = 8,
+        TAKEN = 3
+    };
+    struct event *e[MADE];
+    for (int i = 0; i < MADE; i++)
+        e[i] = nacre_event_new(&shard, EVENT_LOG, 0);
+    for (int i = 0; i < MADE; i++)
+        nacre_event_free(&shard, e[i]);
+    cr_assert(nacre_event_tidy(&shard));
+    cr_assert_eq(shard.free_event_count, MADE, "they were in use since the last look");
+    for (int i = 0; i < TAKEN; i++)
+        e[i] = nacre_event_new(&shard, EVENT_LOG, 0);
+    for (int i = 0; i < TAKEN; i++)
+        nacre_event_free(&shard, e[i]);
+    cr_assert(nacre_event_tidy(&shard));
+    cr_assert_eq(shard.free_event_count, TAKEN);
+    cr_assert_not(nacre_event_tidy(&shard));
+    cr_assert_null(shard.free_events);
+}
