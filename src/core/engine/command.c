@@ -168,12 +168,15 @@ enum nacre_error nacre_inbox_ask_why(struct shard *s, struct command *c, int64_t
     return result.error;
 }
 
-bool nacre_inbox_done(struct shard *s, struct event *first, struct event **last, bool heavy)
+bool nacre_inbox_done(struct shard *s, struct event *first, struct event **last, enum haste haste)
 {
     nacre_mutex_lock(&s->inbox_lock);
     *s->done_last = first;
     s->done_last = last;
-    bool wake = will_look(s, heavy);
+    if (haste == HASTE_NONE && first->connection->over)
+        haste = HASTE_LIGHT; /* its slot waits for them */
+    s->done_waits = s->done_waits || haste != HASTE_NONE;
+    bool wake = haste != HASTE_NONE && will_look(s, haste == HASTE_HEAVY);
     nacre_mutex_unlock(&s->inbox_lock);
     return wake;
 }

@@ -111,9 +111,15 @@ enum nacre_error nacre_inbox_ask(struct shard *s, struct command *c, int64_t *id
 /* The same; *why is static text or NULL. */
 enum nacre_error nacre_inbox_ask_why(struct shard *s, struct command *c, int64_t *id, const char **why);
 
-/* Gives a chain of finished events back; `heavy`: with others than channel data among them. True: the worker is to be
- * woken. Any thread. */
-bool nacre_inbox_done(struct shard *s, struct event *first, struct event **last, bool heavy);
+/* Who has to look at events that come back, and when. */
+enum haste {
+    HASTE_NONE,  /* all are calm: the worker, when it looks next */
+    HASTE_LIGHT, /* all are channel data: whoever can */
+    HASTE_HEAVY  /* the worker */
+};
+
+/* Gives a chain of finished events back. True: the worker is to be woken. Any thread. */
+bool nacre_inbox_done(struct shard *s, struct event *first, struct event **last, enum haste haste);
 
 /* Shard thread: carries out everything that waits. */
 void nacre_inbox_run(struct shard *s);

@@ -110,12 +110,14 @@ static bool is_error(enum nacre_error why)
 
 void nacre_connection_ended(struct connection *c, enum nacre_error why, const char *text)
 {
+    struct shard *s = c->shard;
     char line[320];
     c->status = (int)why;
     nacre_admit_ended(c, why);
-    nacre_mutex_lock(&c->shard->inbox_lock);
+    nacre_mutex_lock(&s->inbox_lock);
     c->over = true;
-    nacre_mutex_unlock(&c->shard->inbox_lock);
+    s->done_waits = s->done_first != NULL;
+    nacre_mutex_unlock(&s->inbox_lock);
     (void)snprintf(line, sizeof line, "ended: %s", why == NACRE_OK ? "OK" : text);
     nacre_connection_log(c, 1, line);
     nacre_block_release(c->input);
@@ -126,7 +128,7 @@ void nacre_connection_ended(struct connection *c, enum nacre_error why, const ch
         emit_error(c, why, text);
     emit_disconnected(c, why == NACRE_OK ? "OK" : text);
     c->stage = c->attached ? STAGE_LINGER : c->stage;
-    c->stage_due_ns = c->shard->now_ns + (c->shard->stopping ? stop_linger_ns : linger_ns);
+    c->stage_due_ns = s->now_ns + (s->stopping ? stop_linger_ns : linger_ns);
     nacre_connection_touch(c);
 }
 

@@ -19,8 +19,8 @@ struct delivery {
     struct shard *shard;
     struct event *done_first, **done_last;
     unsigned done_count;
-    bool heavy; /* among those that are done are others than channel data */
-    bool sent;  /* this handler has sent something */
+    enum haste haste; /* of those that are done */
+    bool sent;        /* this handler has sent something */
 };
 
 static _Thread_local struct delivery *current;
@@ -29,15 +29,22 @@ static void give_back(struct delivery *d)
 {
     if (d->done_count == 0)
         return;
-    bool wake = nacre_inbox_done(d->shard, d->done_first, d->done_last, d->heavy);
-    if (wake && d->heavy)
+    bool wake = nacre_inbox_done(d->shard, d->done_first, d->done_last, d->haste);
+    if (wake && d->haste == HASTE_HEAVY)
         d->shard->ops->wake(d->shard->io);
     else if (wake)
         nacre_wheel_nudge(d->shard);
-    d->heavy = false;
+    d->haste = HASTE_NONE;
     d->done_first = NULL;
     d->done_last = &d->done_first;
     d->done_count = 0;
+}
+
+static enum haste haste_of(const struct event *e)
+{
+    if (e->type != EVENT_SSH_CHANNEL_DATA_IN)
+        return HASTE_HEAVY;
+    return e->calm ? HASTE_NONE : HASTE_LIGHT;
 }
 
 /* `more`: others of the same connection follow. The last one stays until the connection has been put back: returning it
@@ -49,7 +56,8 @@ static void finish(struct delivery *d, struct event *e, bool more)
     *d->done_last = e;
     d->done_last = &e->next;
     d->done_count++;
-    d->heavy = d->heavy || e->type != EVENT_SSH_CHANNEL_DATA_IN;
+    enum haste haste = haste_of(e);
+    d->haste = haste > d->haste ? haste : d->haste;
     if (more && (question || d->done_count >= BATCH))
         give_back(d);
 }

@@ -99,8 +99,10 @@ bool nacre_event_append(struct event *e, int64_t channel_id, int code, struct sp
 
 bool nacre_event_merge(struct event *e, const struct event *more)
 {
-    return more->type == EVENT_SSH_CHANNEL_DATA_IN && more->block == NULL &&
-           nacre_event_append(e, more->channel_id, more->code, span_of(more->data, more->data_len));
+    bool merged = more->type == EVENT_SSH_CHANNEL_DATA_IN && more->block == NULL &&
+                  nacre_event_append(e, more->channel_id, more->code, span_of(more->data, more->data_len));
+    e->calm = e->calm && (!merged || more->calm);
+    return merged;
 }
 
 void nacre_event_free(struct shard *s, struct event *e)

@@ -52,6 +52,7 @@ struct event {
     bool secret;                             /* wipe when done */
     bool want_reply;
     bool is_path; /* a tunnel's address */
+    bool calm;    /* nobody waits for it to come back: not its peer for the window, nor the worker for the memory */
     int64_t connection_id, channel_id;
     uint64_t serial; /* of the question */
     int code;        /* error, status or data type code; log level */

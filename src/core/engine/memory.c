@@ -36,9 +36,14 @@ void nacre_memory_event_back(struct connection *c, const struct event *e)
     c->held -= e->cost;
 }
 
+bool nacre_memory_holds_little(const struct connection *c)
+{
+    return c->held <= HELD_LITTLE;
+}
+
 bool nacre_memory_holds_back(const struct connection *c)
 {
-    return c->held > HELD_LITTLE && pool_is_tight(&c->shard->pool);
+    return !nacre_memory_holds_little(c) && pool_is_tight(&c->shard->pool);
 }
 
 /* Outside of the pool: structs, events, and what the conn says. */

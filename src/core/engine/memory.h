@@ -20,6 +20,9 @@ void nacre_memory_event_back(struct connection *c, const struct event *e);
 /* True while the connection should not be read, since it holds much and memory is short. */
 bool nacre_memory_holds_back(const struct connection *c);
 
+/* So little that it is never held back. */
+bool nacre_memory_holds_little(const struct connection *c);
+
 /* Charges what the connection holds now. False: there is no memory for it, and it is ending. */
 bool nacre_memory_charge(struct connection *c);
 

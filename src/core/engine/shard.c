@@ -141,7 +141,7 @@ int64_t nacre_shard_sleep(struct shard *s)
 {
     bool busy = !list_is_empty(&s->dirty) || s->newcomer_count != 0 || s->untold_ns != 0;
     nacre_mutex_lock(&s->inbox_lock);
-    busy = busy || s->commands_first != NULL || s->done_first != NULL || s->has_dues;
+    busy = busy || s->commands_first != NULL || s->done_waits || s->has_dues;
     s->awake = busy;
     nacre_mutex_unlock(&s->inbox_lock);
     return busy ? 0 : nacre_admit_sleep(s, nacre_memory_sleep(s, nacre_timers_next(&s->timers)));

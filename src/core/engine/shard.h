@@ -230,6 +230,7 @@ struct shard {
     bool has_dues;                                 /* some connection or channel says that it is due to end */
     unsigned haul;                                 /* the number of the next time that all is taken */
     struct event *done_first, **done_last;
+    bool done_waits; /* not all of those are calm */
     bool awake;      /* somebody will look before the worker sleeps: no wake() needed */
     bool heavy;      /* more waits than sends and data that was taken: work for the worker, not for whoever is here */
     struct table connections,

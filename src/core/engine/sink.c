@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/secret.h"
+#include "engine/memory.h"
 #include "engine/outbox.h"
 #include "engine/sink.h"
 #include "engine/tunnel.h"
@@ -172,6 +173,13 @@ static void told_open_failed(struct connection *c, const struct conn_event *v)
     nacre_channel_closed(ch);
 }
 
+/* Whatever waits for events of a connection to come back waits for one that is not calm: what is out of calm ones is
+ * less than a window's grant and than what memory or reading would be held back for. */
+static bool is_calm(const struct connection *c, const struct event *e, uint32_t channel)
+{
+    return e->block == NULL && nacre_memory_holds_little(c) && !nacre_chan_owes_window(c->conn, channel);
+}
+
 static void told_data(struct connection *c, const struct conn_event *v)
 {
     struct channel *ch = nacre_channel_of(c, v->channel);
@@ -186,8 +194,10 @@ static void told_data(struct connection *c, const struct conn_event *v)
     }
     /* Channels have no order among themselves, so data goes to its channel's last, past that of others. */
     struct event *last = ch->fresh_mark == c->fresh_mark ? ch->fresh_data : NULL;
-    if (last != NULL && nacre_event_append(last, ch->slot.id, (int)v->extended, v->data))
+    if (last != NULL && nacre_event_append(last, ch->slot.id, (int)v->extended, v->data)) {
+        last->calm = is_calm(c, last, v->channel);
         return;
+    }
     bool copy = v->block == NULL || v->data.len <= COPY_MAX || block_is_waste(v->block, v->data.len);
     struct event *e = make_event(c, EVENT_SSH_CHANNEL_DATA_IN, NULL, 0, copy ? v->data : span_of(NULL, 0));
     if (e == NULL)
@@ -200,6 +210,7 @@ static void told_data(struct connection *c, const struct conn_event *v)
     e->code = (int)v->extended;
     set_channel(e, ch);
     nacre_outbox_add(c, e);
+    e->calm = is_calm(c, e, v->channel);
     ch->fresh_data = e;
     ch->fresh_mark = c->fresh_mark;
 }

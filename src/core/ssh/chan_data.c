@@ -216,3 +216,9 @@ void nacre_chan_consumed(struct conn *c, uint32_t channel, size_t bytes, int64_t
     if (chan->ungranted >= grant_from(chan) && chan->ungranted != 0 && !chan->eof_in && !chan->close_out)
         grant(c, chan);
 }
+
+bool nacre_chan_owes_window(const struct conn *c, uint32_t channel)
+{
+    const struct chan *chan = nacre_chan_find(c, channel);
+    return chan != NULL && chan->unconsumed + chan->ungranted >= grant_from(chan);
+}

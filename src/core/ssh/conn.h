@@ -320,6 +320,9 @@ enum nacre_error nacre_chan_request(struct conn *c, uint32_t channel, struct spa
  * is gone is ignored. */
 void nacre_chan_consumed(struct conn *c, uint32_t channel, size_t bytes, int64_t now_ns);
 
+/* Whether taking all that the channel has told of would grant something. False for a channel that is gone. */
+bool nacre_chan_owes_window(const struct conn *c, uint32_t channel);
+
 enum nacre_error nacre_conn_global_request(struct conn *c, struct span kind, bool want_reply, struct span data,
                                            int64_t now_ns);
 

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The engine over the scripted back end: what comes back from handlers, and whether the worker is woken for it. */
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "engine/command.h"
+#include "ssh/chan.h"
+#include "unit/engine/memory.h"
+
+enum {
+    WORD = 256, /* short enough to be copied into its event */
+    WINDOW = 32768,
+    PATIENCE_MS = 20000
+};
+
+/* A client with a channel on a server that echoes nothing. */
+static struct {
+    struct engine engine;
+    struct memory_client client;
+    uint32_t channel;
+    size_t said;
+} world;
+
+static struct shard *worker(void)
+{
+    return &world.engine.server->nacre->shards[0];
+}
+
+static void begin(const char *setting)
+{
+    engine_start_on(&world.engine, &fake_io, setting);
+    world.engine.server->echo = false;
+    world.engine.server->closes_on_eof = false;
+}
+
+static void log_in(void)
+{
+    memory_begin(&world.client, world.engine.listener);
+    cr_assert(memory_log_in(&world.client));
+    world.channel = memory_open_session(&world.client);
+}
+
+static void end(void)
+{
+    fake_fin(world.client.peer);
+    cr_assert(server_wait_empty(world.engine.server));
+    memory_end(&world.client);
+    engine_stop(&world.engine);
+}
+
+static void say_word(void)
+{
+    struct block *b = nacre_chan_block(&world.client.pool, WORD);
+    memset(b->at + b->start, 'w', WORD);
+    cr_assert_eq(nacre_chan_send(world.client.conn, world.channel, 0, b, nacre_clock_ns()), NACRE_OK);
+    memory_carry(&world.client);
+    world.said += WORD;
+}
+
+static size_t heard(void)
+{
+    struct server *s = world.engine.server;
+    size_t sum = 0;
+    pthread_mutex_lock(&s->lock);
+    for (size_t i = 0; i < s->seen_count; i++)
+        sum += s->seen[i].type == EVENT_SSH_CHANNEL_DATA_IN ? s->seen[i].len : 0;
+    pthread_mutex_unlock(&s->lock);
+    return sum;
+}
+
+static bool wait_until(bool (*is_so)(void))
+{
+    for (int i = 0; i < PATIENCE_MS && !is_so(); i++)
+        (void)usleep(1000);
+    return is_so();
+}
+
+static bool all_is_heard(void)
+{
+    return heard() == world.said;
+}
+
+/* Events have come back, and the worker has not looked at them. */
+static bool some_lie_there(void)
+{
+    struct shard *s = worker();
+    nacre_mutex_lock(&s->inbox_lock);
+    bool lie = s->done_first != NULL && !s->done_waits && !s->awake;
+    nacre_mutex_unlock(&s->inbox_lock);
+    return lie;
+}
+
+/* It does not show before something else wakes the worker. Fails when every event that comes back wakes it. */
+Test(shard_returns, a_word_that_nobody_waits_for_wakes_nobody, .timeout = 240)
+{
+    begin("WorkerThreads=1");
+    log_in();
+    say_word();
+    cr_expect(wait_until(some_lie_there));
+    end();
+}
+
+/* Half of the window has been taken, a word at a time, and the client says no more until it gets some back. Fails when
+ * what a grant is due for is returned like any other word. */
+Test(shard_returns, the_word_that_makes_a_grant_due_wakes_the_worker, .timeout = 240)
+{
+    int64_t until = nacre_clock_ns() + PATIENCE_MS * INT64_C(1000000);
+    begin("ChannelWindowMax=32768");
+    log_in();
+    for (int i = 0; i < WINDOW / 2 / WORD; i++) {
+        say_word();
+        cr_assert(wait_until(all_is_heard));
+    }
+    const struct chan *chan = nacre_chan_find(world.client.conn, world.channel);
+    while (chan->window_out <= WINDOW / 2 && nacre_clock_ns() < until)
+        memory_carry(&world.client);
+    cr_expect_gt(chan->window_out, WINDOW / 2);
+    end();
+}
+
+/* Mostly something heavier comes behind it, but that needs memory. Fails when no word wakes the worker. */
+Test(shard_returns, a_word_of_a_connection_that_is_over_wakes_the_worker)
+{
+    struct connection c = {.over = true};
+    struct event word = {.connection = &c};
+    static struct shard s;
+    s.done_last = &s.done_first;
+    nacre_mutex_init(&s.inbox_lock);
+    cr_expect(nacre_inbox_done(&s, &word, &word.next, HASTE_NONE));
+    cr_expect(s.done_waits);
+    c.over = s.awake = s.done_waits = false;
+    cr_expect_not(nacre_inbox_done(&s, &word, &word.next, HASTE_NONE));
+    cr_expect_not(s.done_waits);
+    nacre_mutex_destroy(&s.inbox_lock);
+}
