@@ -79,19 +79,20 @@ static void keep_rest(struct connection *c, struct block *b)
     c->input = nacre_block_fit(b);
 }
 
-/* What has passed since the clock was looked at last. */
-static void charge_time(struct connection *c)
+/* In a turn that is about it alone, a connection is charged with all of the turn. */
+static void charge_time(struct connection *c, int64_t *begun_ns)
 {
     int64_t now_ns = nacre_clock_ns();
-    c->read_ns += now_ns - c->shard->looked_ns;
-    c->shard->looked_ns = now_ns;
+    c->read_ns = c->shard->crowded ? c->read_ns + now_ns - *begun_ns : now_ns - c->shard->now_ns;
+    *begun_ns = now_ns;
 }
 
-/* Who has one piece in a turn, alone, needs no clock: if another follows, it is charged with both. */
+/* Alone, its first piece is charged when another follows: most have no more, and do without the clock. */
 static void feed(struct connection *c, struct block *b)
 {
     bool is_half = false; /* of a packet */
     bool is_free = !c->shard->crowded && c->read_turn != c->shard->turn;
+    int64_t begun_ns = c->shard->crowded ? nacre_clock_ns() : 0;
     c->input = NULL;
     while (b->len != 0 && !is_half && c->stage == STAGE_RUNNING && may_feed(c) && has_read_time(c)) {
         size_t used = nacre_conn_feed_some(c->conn, b->at + b->start, b->len, FEED_BYTES, b, c->shard->now_ns);
@@ -99,7 +100,7 @@ static void feed(struct connection *c, struct block *b)
         b->len -= used;
         is_half = used == 0;
         if (b->len != 0 || !is_free)
-            charge_time(c);
+            charge_time(c, &begun_ns);
     }
     if (c->stage != STAGE_RUNNING)
         b->len = 0;
@@ -172,13 +173,14 @@ static void keep_newcomer(struct connection *c, struct block *b)
 void nacre_pump_newcomers(struct shard *s)
 {
     int64_t begun_ns = nacre_clock_ns();
-    s->looked_ns = begun_ns;
-    while (s->newcomer_count != 0 && s->looked_ns - begun_ns < share_ns) {
+    int64_t spent_ns = 0;
+    while (s->newcomer_count != 0 && spent_ns < share_ns) {
         struct connection *c = CONTAINER_OF(s->newcomers.next, struct connection, newcomer);
         nacre_pump_no_newcomer(c);
         if (c->stage == STAGE_RUNNING && c->input != NULL && may_feed(c))
             feed(c, c->input);
         nacre_connection_touch(c);
+        spent_ns = nacre_clock_ns() - begun_ns;
     }
 }
 

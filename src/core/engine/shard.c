@@ -208,7 +208,6 @@ static bool is_flowing(const struct shard *s, const struct io_done *done, unsign
 void nacre_shard_turn(struct shard *s, const struct io_done *done, unsigned count)
 {
     s->now_ns = nacre_clock_ns();
-    s->looked_ns = s->now_ns;
     s->turn++;
     s->crowded = is_crowded(s, done, count);
     if (has_accepted(done, count))

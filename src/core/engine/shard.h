@@ -208,7 +208,6 @@ struct shard {
     int64_t accept_quiet_ns;
     bool listening, stopping;
     int64_t now_ns;        /* when the turn began */
-    int64_t looked_ns;     /* when what was read in it was charged for last */
     bool is_tight, is_out; /* memory was short, or at an end, at the last look */
     int64_t look_again_ns;
     struct farewells farewells;
