@@ -123,6 +123,8 @@ static void check_idle(int64_t now_ns)
         const struct shard *s = &n->shards[i];
         sim_must(!fake_is_overlooked(s->io, now_ns), "worker %u sleeps over its network", i);
         sim_must(s->commands_first == NULL && !s->done_waits && !s->has_dues, "worker %u sleeps over its inbox", i);
+        for (const struct event *e = s->done_first; e != NULL; e = e->next)
+            sim_must(!e->connection->awaits_events, "worker %u sleeps over what a connection waits for", i);
         sim_must(nacre_timers_next(&s->timers) > now_ns, "worker %u sleeps over its timers", i);
     }
     sim_must((int)atomic_load(&n->ready) <= 0 || atomic_load(&n->waiters) == 0, "callers sleep over an event");

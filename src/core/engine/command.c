@@ -11,7 +11,8 @@
 /* A program that calls faster than the worker can follow is told so instead of filling memory. Sends have their
  * channel's bound. */
 enum {
-    COMMANDS_MAX = 65536
+    COMMANDS_MAX = 65536,
+    DONE_MANY = 32 /* fewer short words than any window's grant, and kilobytes */
 };
 
 static char *copy_text(const char *text)
@@ -168,13 +169,14 @@ enum nacre_error nacre_inbox_ask_why(struct shard *s, struct command *c, int64_t
     return result.error;
 }
 
-bool nacre_inbox_done(struct shard *s, struct event *first, struct event **last, enum haste haste)
+bool nacre_inbox_done(struct shard *s, struct event *first, struct event **last, unsigned count, enum haste haste)
 {
     nacre_mutex_lock(&s->inbox_lock);
     *s->done_last = first;
     s->done_last = last;
-    if (haste == HASTE_NONE && first->connection->over)
-        haste = HASTE_LIGHT; /* its slot waits for them */
+    s->done_count += count;
+    if (haste == HASTE_NONE && (first->connection->awaits_events || s->done_count >= DONE_MANY))
+        haste = HASTE_LIGHT;
     s->done_waits = s->done_waits || haste != HASTE_NONE;
     bool wake = haste != HASTE_NONE && will_look(s, haste == HASTE_HEAVY);
     nacre_mutex_unlock(&s->inbox_lock);

@@ -113,13 +113,13 @@ enum nacre_error nacre_inbox_ask_why(struct shard *s, struct command *c, int64_t
 
 /* Who has to look at events that come back, and when. */
 enum haste {
-    HASTE_NONE,  /* all are calm: the worker, when it looks next */
+    HASTE_NONE,  /* all are calm: the worker, when it looks next, or when there are many */
     HASTE_LIGHT, /* all are channel data: whoever can */
     HASTE_HEAVY  /* the worker */
 };
 
-/* Gives a chain of finished events back. True: the worker is to be woken. Any thread. */
-bool nacre_inbox_done(struct shard *s, struct event *first, struct event **last, enum haste haste);
+/* Gives a chain of `count` finished events of one connection back. True: the worker is to be woken. Any thread. */
+bool nacre_inbox_done(struct shard *s, struct event *first, struct event **last, unsigned count, enum haste haste);
 
 /* Shard thread: carries out everything that waits. */
 void nacre_inbox_run(struct shard *s);

@@ -422,6 +422,7 @@ static struct haul take_all(struct shard *s)
     s->command_count = 0;
     s->done_first = NULL;
     s->done_last = &s->done_first;
+    s->done_count = 0;
     s->done_waits = false;
     s->has_dues = false;
     s->heavy = false;

@@ -25,6 +25,17 @@ void nacre_connection_touch(struct connection *c)
     list_append(&c->shard->dirty, &c->dirty);
 }
 
+void nacre_connection_await_events(struct connection *c, bool on)
+{
+    struct shard *s = c->shard;
+    if (c->awaits_events == on)
+        return;
+    nacre_mutex_lock(&s->inbox_lock);
+    c->awaits_events = on;
+    s->done_waits = s->done_waits || (on && s->done_first != NULL);
+    nacre_mutex_unlock(&s->inbox_lock);
+}
+
 /* The slot goes back when nothing refers to it: no socket, and no event with the application. */
 static void release(struct connection *c)
 {
@@ -116,8 +127,8 @@ void nacre_connection_ended(struct connection *c, enum nacre_error why, const ch
     nacre_admit_ended(c, why);
     nacre_mutex_lock(&s->inbox_lock);
     c->over = true;
-    s->done_waits = s->done_first != NULL;
     nacre_mutex_unlock(&s->inbox_lock);
+    nacre_connection_await_events(c, true); /* its slot does */
     (void)snprintf(line, sizeof line, "ended: %s", why == NACRE_OK ? "OK" : text);
     nacre_connection_log(c, 1, line);
     nacre_block_release(c->input);

@@ -71,6 +71,9 @@ void nacre_connection_owed(struct connection *c);
 /* An event of it has come back; it may have been the last thing that kept the slot. */
 void nacre_connection_settle(struct connection *c);
 
+/* Whether something waits for events of it to come back: then calm ones are looked at as well. Shard thread. */
+void nacre_connection_await_events(struct connection *c, bool on);
+
 /* pump.c: completions of the back end, and the end of a turn. */
 void nacre_pump_received(struct connection *c, struct block *block, size_t len);
 void nacre_pump_sent(struct connection *c, size_t len);

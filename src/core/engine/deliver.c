@@ -29,7 +29,7 @@ static void give_back(struct delivery *d)
 {
     if (d->done_count == 0)
         return;
-    bool wake = nacre_inbox_done(d->shard, d->done_first, d->done_last, d->haste);
+    bool wake = nacre_inbox_done(d->shard, d->done_first, d->done_last, d->done_count, d->haste);
     if (wake && d->haste == HASTE_HEAVY)
         d->shard->ops->wake(d->shard->io);
     else if (wake)

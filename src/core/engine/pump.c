@@ -349,6 +349,7 @@ static void flush_running(struct connection *c)
         check_idle(c);
     if (c->stage != STAGE_RUNNING)
         return;
+    nacre_connection_await_events(c, nacre_pump_is_behind(c) || nacre_memory_holds_back(c));
     send_output(c);
     set_receive(c, c->stage == STAGE_RUNNING && !waits && may_receive(c));
 }

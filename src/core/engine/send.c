@@ -41,14 +41,14 @@ static enum nacre_error reserve(struct shard *s, int64_t id, size_t sent, size_t
     return e;
 }
 
-/* A reservation is given back when memory ran out after it. */
-static void unreserve(struct shard *s, int64_t id, size_t len)
+/* A reservation is given back when memory ran out after it; `sent` as in reserve(). */
+static void unreserve(struct shard *s, int64_t id, size_t sent, size_t len)
 {
     nacre_mutex_lock(&s->inbox_lock);
     struct channel *ch = nacre_table_find(&s->channels, id);
     if (ch != NULL) {
         ch->queued -= len;
-        ch->last_sent -= len;
+        ch->last_sent = sent; /* others may have sent meanwhile, too */
     }
     nacre_mutex_unlock(&s->inbox_lock);
 }
@@ -64,16 +64,17 @@ static void wake_for(struct shard *s, bool wake, size_t len)
         s->ops->wake(s->io);
 }
 
-static enum nacre_error hand_over(struct shard *s, int64_t id, unsigned extended, const uint8_t *data, size_t len)
+static enum nacre_error hand_over(struct shard *s, int64_t id, unsigned extended, const uint8_t *data, size_t sent,
+                                  size_t len)
 {
     struct command *k = nacre_command_new(COMMAND_SEND, id, NULL, NULL, 0);
     struct block *b = k == NULL ? NULL : nacre_chan_block(&s->pool, len);
     if (b == NULL) {
         free(k);
-        unreserve(s, id, len);
+        unreserve(s, id, sent, len);
         return NACRE_E_NOBUFS;
     }
-    memcpy(b->at + b->start, data, len);
+    memcpy(b->at + b->start, data + sent, len);
     k->block = b;
     k->number = extended;
     nacre_mutex_lock(&s->inbox_lock);
@@ -110,7 +111,7 @@ static enum nacre_error send_all(nacre_server *server, struct shard *s, int64_t 
         enum nacre_error e =
             reserve(s, id, sent, left < CONN_CHANNEL_PACKET ? left : CONN_CHANNEL_PACKET, &took, &timeout);
         if (e == NACRE_OK && took != 0)
-            e = hand_over(s, id, extended, data + sent, took);
+            e = hand_over(s, id, extended, data, sent, took);
         if (e != NACRE_OK)
             return e;
         sent += took;

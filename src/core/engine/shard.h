@@ -110,6 +110,7 @@ struct connection {
     int remote_port;
     bool strict_kex;
     bool over;             /* its end has been told: not connected any more */
+    bool awaits_events;    /* whatever comes back of it is to be looked at: the worker writes it */
     bool disconnect_due;   /* asked for, and no command says so */
     uint8_t globals_asked; /* the application's global requests that want a reply and have none */
     char remote_host[48], local_address[48];
@@ -229,7 +230,8 @@ struct shard {
     bool has_dues;                                 /* some connection or channel says that it is due to end */
     unsigned haul;                                 /* the number of the next time that all is taken */
     struct event *done_first, **done_last;
-    bool done_waits; /* not all of those are calm */
+    unsigned done_count;
+    bool done_waits; /* somebody waits for one of those */
     bool awake;      /* somebody will look before the worker sleeps: no wake() needed */
     bool heavy;      /* more waits than sends and data that was taken: work for the worker, not for whoever is here */
     struct table connections,

@@ -173,8 +173,8 @@ static void told_open_failed(struct connection *c, const struct conn_event *v)
     nacre_channel_closed(ch);
 }
 
-/* Whatever waits for events of a connection to come back waits for one that is not calm: what is out of calm ones is
- * less than a window's grant and than what memory or reading would be held back for. */
+/* Mostly nobody waits for a short word: no window is to be granted for it, and its connection is read. When that
+ * changes while the word is out, the inbox knows (nacre_connection_await_events). */
 static bool is_calm(const struct connection *c, const struct event *e, uint32_t channel)
 {
     return e->block == NULL && nacre_memory_holds_little(c) && !nacre_chan_owes_window(c->conn, channel);

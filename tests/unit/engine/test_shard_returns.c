@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "engine/command.h"
+#include "engine/connection.h"
 #include "ssh/chan.h"
 #include "unit/engine/memory.h"
 
@@ -120,18 +121,43 @@ Test(shard_returns, the_word_that_makes_a_grant_due_wakes_the_worker, .timeout =
     end();
 }
 
-/* Mostly something heavier comes behind it, but that needs memory. Fails when no word wakes the worker. */
-Test(shard_returns, a_word_of_a_connection_that_is_over_wakes_the_worker)
+/* ---- when it wakes somebody all the same ------------------------------------------------------------------------ */
+
+static struct shard bare;
+
+static bool wakes_for(struct connection *c, unsigned count)
 {
-    struct connection c = {.over = true};
+    struct event word = {.connection = c};
+    bare.awake = bare.done_waits = false;
+    bool wakes = nacre_inbox_done(&bare, &word, &word.next, count, HASTE_NONE);
+    cr_expect_eq(bare.done_waits, wakes);
+    return wakes;
+}
+
+/* Its slot waits for it, or reading does, or it would lie there with too many. Fails when no word wakes the worker. */
+Test(shard_returns, a_word_that_is_waited_for_wakes_the_worker)
+{
+    struct connection quiet = {.over = false}, waiting = {.awaits_events = true};
+    bare.done_last = &bare.done_first;
+    nacre_mutex_init(&bare.inbox_lock);
+    cr_expect(wakes_for(&waiting, 1));
+    cr_expect_not(wakes_for(&quiet, 1));
+    for (int i = 0; i < 28; i++)
+        cr_expect_not(wakes_for(&quiet, 1));
+    cr_expect_not(wakes_for(&quiet, 1));
+    cr_expect(wakes_for(&quiet, 1), "the 32nd");
+    nacre_mutex_destroy(&bare.inbox_lock);
+}
+
+/* The word lies in the inbox when the worker begins to wait for what comes back. Fails when it is not looked at. */
+Test(shard_returns, a_word_that_is_there_already_is_looked_at)
+{
+    struct connection c = {.shard = &bare};
     struct event word = {.connection = &c};
-    static struct shard s;
-    s.done_last = &s.done_first;
-    nacre_mutex_init(&s.inbox_lock);
-    cr_expect(nacre_inbox_done(&s, &word, &word.next, HASTE_NONE));
-    cr_expect(s.done_waits);
-    c.over = s.awake = s.done_waits = false;
-    cr_expect_not(nacre_inbox_done(&s, &word, &word.next, HASTE_NONE));
-    cr_expect_not(s.done_waits);
-    nacre_mutex_destroy(&s.inbox_lock);
+    bare.done_last = &bare.done_first;
+    nacre_mutex_init(&bare.inbox_lock);
+    cr_expect_not(nacre_inbox_done(&bare, &word, &word.next, 1, HASTE_NONE));
+    nacre_connection_await_events(&c, true);
+    cr_expect(bare.done_waits);
+    nacre_mutex_destroy(&bare.inbox_lock);
 }
