@@ -51,11 +51,16 @@ static void end(void)
     engine_stop(&world.engine);
 }
 
+static void prepare(uint32_t channel, unsigned extended, size_t len)
+{
+    struct block *b = nacre_chan_block(&world.client.pool, len);
+    memset(b->at + b->start, 'w', len);
+    cr_assert_eq(nacre_chan_send(world.client.conn, channel, extended, b, nacre_clock_ns()), NACRE_OK);
+}
+
 static void say_word(void)
 {
-    struct block *b = nacre_chan_block(&world.client.pool, WORD);
-    memset(b->at + b->start, 'w', WORD);
-    cr_assert_eq(nacre_chan_send(world.client.conn, world.channel, 0, b, nacre_clock_ns()), NACRE_OK);
+    prepare(world.channel, 0, WORD);
     memory_carry(&world.client);
     world.said += WORD;
 }
@@ -160,4 +165,57 @@ Test(shard_returns, a_word_that_is_there_already_is_looked_at)
     nacre_connection_await_events(&c, true);
     cr_expect(bare.done_waits);
     nacre_mutex_destroy(&bare.inbox_lock);
+}
+
+/* ---- reading that waits for them -------------------------------------------------------------------------------- */
+
+static bool is_awaited(void)
+{
+    struct shard *s = worker();
+    nacre_mutex_lock(&s->inbox_lock);
+    const struct connection *c = nacre_table_at(&s->connections, 0);
+    bool awaited = c != NULL && c->awaits_events;
+    nacre_mutex_unlock(&s->inbox_lock);
+    return awaited;
+}
+
+static nacre_channel_id newest_channel(void)
+{
+    nacre_channel_id ids[2] = {0};
+    size_t count = 2;
+    cr_assert_eq(nacre_get_ssh_channel_ids(world.engine.server->nacre, ids, &count), 0);
+    return ids[count - 1];
+}
+
+/* One channel keeps so many events that its connection is not read any more, another one a few words that were calm
+ * when they came. These come back, and make room for what was said behind them. Fails when only words that were not
+ * calm are looked at. */
+Test(shard_returns, reading_goes_on_when_calm_words_have_made_room, .timeout = 240)
+{
+    enum {
+        EVENTS_ALL_MAX = 65536, /* as in engine/pump.c */
+        WORDS = 8
+    };
+    begin("WorkerThreads=1");
+    log_in();
+    nacre_channel_id quiet = newest_channel();
+    world.client.opened = false;
+    uint32_t other = memory_open_session(&world.client);
+    nacre_channel_id many = newest_channel();
+    cr_assert(many != quiet);
+    cr_assert_eq(nacre_pause_channel(world.engine.server->nacre, quiet), 0);
+    cr_assert_eq(nacre_pause_channel(world.engine.server->nacre, many), 0);
+    for (int i = 0; i < WORDS; i++)
+        say_word();
+    for (unsigned i = 0; i < EVENTS_ALL_MAX - WORDS; i++) /* kinds in turns, so that no two become one event */
+        prepare(other, i & 1, 1);
+    int64_t until = nacre_clock_ns() + PATIENCE_MS * INT64_C(1000000);
+    while (!is_awaited() && nacre_clock_ns() < until)
+        memory_carry(&world.client);
+    cr_assert(is_awaited());
+    say_word();
+    cr_assert_eq(nacre_resume_channel(world.engine.server->nacre, quiet), 0);
+    cr_expect(wait_until(all_is_heard));
+    cr_assert_eq(nacre_resume_channel(world.engine.server->nacre, many), 0);
+    end();
 }
