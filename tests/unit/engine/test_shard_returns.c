@@ -134,6 +134,7 @@ static bool wakes_for(struct connection *c, unsigned count)
 {
     struct event word = {.connection = c};
     bare.awake = bare.done_waits = false;
+    bare.done_last = &bare.done_first; /* the last one's word is gone */
     bool wakes = nacre_inbox_done(&bare, &word, &word.next, count, HASTE_NONE);
     cr_expect_eq(bare.done_waits, wakes);
     return wakes;
@@ -143,7 +144,6 @@ static bool wakes_for(struct connection *c, unsigned count)
 Test(shard_returns, a_word_that_is_waited_for_wakes_the_worker)
 {
     struct connection quiet = {.over = false}, waiting = {.awaits_events = true};
-    bare.done_last = &bare.done_first;
     nacre_mutex_init(&bare.inbox_lock);
     cr_expect(wakes_for(&waiting, 1));
     cr_expect_not(wakes_for(&quiet, 1));
