@@ -112,6 +112,32 @@ Test(pair, compresses)
     }
 }
 
+/* Who has others to serve is not held up by what a few bytes inflate to. */
+Test(pair, what_inflates_counts_for_more_than_its_bytes)
+{
+    enum {
+        PACKETS = 20,
+        MOST = 2048 /* far more than all of them are on the wire */
+    };
+    static const uint8_t zeros[32 * 1024];
+    struct pair *p = pair_new();
+    p->client.config.algorithms.comp = p->server.config.algorithms.comp = "zlib@openssh.com";
+    pair_login(p);
+    uint32_t channel = pair_open(p);
+    for (int i = 0; i < PACKETS; i++)
+        cr_assert_eq(pair_send(&p->client, channel, 0, zeros, sizeof zeros), NACRE_OK);
+    pair_carry(&p->client, &p->server);
+    cr_assert_lt(p->server.inbox_len, 2 * MOST);
+    size_t used = nacre_conn_feed_some(p->server.conn, p->server.inbox, p->server.inbox_len, MOST, NULL, p->now_ns);
+    cr_assert_eq(p->server.data_bytes, sizeof zeros);
+    cr_assert(used != 0 && used < MOST);
+    used += nacre_conn_feed(p->server.conn, p->server.inbox + used, p->server.inbox_len - used, NULL, p->now_ns);
+    cr_assert_eq(used, p->server.inbox_len);
+    cr_assert_eq(p->server.data_bytes, PACKETS * sizeof zeros);
+    p->server.inbox_len = 0;
+    pair_free(p);
+}
+
 Test(pair, rekeys_with_data_in_flight_without_losing_any)
 {
     struct pair *p = pair_new();

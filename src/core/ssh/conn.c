@@ -9,6 +9,10 @@
 #include "ssh/chan.h"
 #include "ssh/errors.h"
 
+enum {
+    INFLATED_AS_ONE = 16 /* bytes that come out of inflating take as long as one of small packets */
+};
+
 struct conn *nacre_conn_new(const struct conn_config *config, const struct conn_sink *sink, void *context,
                             struct pool *pool)
 {
@@ -130,13 +134,14 @@ static size_t take_one(struct conn *c, uint8_t *bytes, size_t len)
 
 size_t nacre_conn_feed(struct conn *c, uint8_t *bytes, size_t len, struct block *block, int64_t now_ns)
 {
-    return nacre_conn_feed_some(c, bytes, len, len, block, now_ns);
+    return nacre_conn_feed_some(c, bytes, len, SIZE_MAX, block, now_ns);
 }
 
 size_t nacre_conn_feed_some(struct conn *c, uint8_t *bytes, size_t len, size_t most, struct block *block,
                             int64_t now_ns)
 {
     size_t used = 0;
+    size_t counted = 0;
 
     c->now_ns = now_ns;
     if (conn_is_closing(c))
@@ -146,11 +151,12 @@ size_t nacre_conn_feed_some(struct conn *c, uint8_t *bytes, size_t len, size_t m
         c->keepalives_out = 0;
     }
     c->block = block;
-    while (used < len && used < most && nacre_conn_wants_input(c)) {
+    while (used < len && counted < most && nacre_conn_wants_input(c)) {
         size_t n = take_one(c, bytes + used, len - used);
         if (n == 0)
             break;
         used += n;
+        counted += n + c->inflated.len / INFLATED_AS_ONE;
         c->bytes_in += n;
     }
     c->block = NULL;
