@@ -261,17 +261,15 @@ static uint32_t sockets_used(const struct shard *s)
     return s->connections.used + s->tunnels.used;
 }
 
-/* A peak is over when half of many sockets have gone, or of much memory in blocks. What free() keeps of them is
- * then worth the time it takes to look for it. */
-static void after_peak(struct shard *s)
+/* When half of many sockets have gone, or of much memory in blocks. Told once. What free() keeps of them is then worth
+ * the time it takes to look for it. */
+static bool peak_is_over(struct shard *s)
 {
     uint32_t used = sockets_used(s);
     bool few = s->peak - used >= PEAK_LEAST && used <= s->peak / 2;
-    if (!nacre_pool_peak_is_over(&s->pool) && !few)
-        return;
-    nacre_event_free_kept(s);
-    nacre_memory_trim();
-    s->peak = few ? used : s->peak;
+    if (few)
+        s->peak = used;
+    return nacre_pool_peak_is_over(&s->pool) || few;
 }
 
 /* Again as long as something is kept. When nothing is, nobody has had anything to do since the last time, and there is
@@ -279,13 +277,12 @@ static void after_peak(struct shard *s)
 static void on_tidy(struct timer *t, int64_t now_ns)
 {
     struct shard *s = CONTAINER_OF(t, struct shard, tidy);
-    bool blocks = nacre_pool_tidy(&s->pool);
-    bool events = nacre_event_tidy(s);
-    after_peak(s);
-    if (blocks || events)
-        nacre_timer_arm(&s->timers, t, now_ns + tidy_ns);
-    else
+    bool some = nacre_pool_tidy(&s->pool);
+    some = nacre_event_tidy(s) || some;
+    if (peak_is_over(s) || !some)
         nacre_memory_trim();
+    if (some)
+        nacre_timer_arm(&s->timers, t, now_ns + tidy_ns);
 }
 
 void nacre_shard_shrank(struct shard *s)
