@@ -262,6 +262,16 @@ static size_t place_of(struct server *s, enum event_type type, size_t n)
     return SIZE_MAX;
 }
 
+size_t server_bytes_in(struct server *s)
+{
+    size_t sum = 0;
+    pthread_mutex_lock(&s->lock);
+    for (size_t i = 0; i < s->seen_count; i++)
+        sum += s->seen[i].type == EVENT_SSH_CHANNEL_DATA_IN ? s->seen[i].len : 0;
+    pthread_mutex_unlock(&s->lock);
+    return sum;
+}
+
 size_t server_place(struct server *s, enum event_type type, size_t n)
 {
     pthread_mutex_lock(&s->lock);

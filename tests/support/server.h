@@ -78,6 +78,9 @@ bool server_wait_turning(struct server *s, struct client *c, enum event_type typ
 size_t server_count(struct server *s, enum event_type type);
 size_t server_total(struct server *s);
 
+/* Bytes of channel data in all events so far. */
+size_t server_bytes_in(struct server *s);
+
 /* The place of the n-th event of that type among all events, or SIZE_MAX. */
 size_t server_place(struct server *s, enum event_type type, size_t n);
 

@@ -65,17 +65,6 @@ static void say_word(void)
     world.said += WORD;
 }
 
-static size_t heard(void)
-{
-    struct server *s = world.engine.server;
-    size_t sum = 0;
-    pthread_mutex_lock(&s->lock);
-    for (size_t i = 0; i < s->seen_count; i++)
-        sum += s->seen[i].type == EVENT_SSH_CHANNEL_DATA_IN ? s->seen[i].len : 0;
-    pthread_mutex_unlock(&s->lock);
-    return sum;
-}
-
 static bool wait_until(bool (*is_so)(void))
 {
     for (int i = 0; i < PATIENCE_MS && !is_so(); i++)
@@ -85,7 +74,7 @@ static bool wait_until(bool (*is_so)(void))
 
 static bool all_is_heard(void)
 {
-    return heard() == world.said;
+    return server_bytes_in(world.engine.server) == world.said;
 }
 
 /* Events have come back, and the worker has not looked at them. */

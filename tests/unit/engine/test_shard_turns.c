@@ -58,16 +58,6 @@ static void feed_at_once(struct memory_client *c)
     feed_some(c, SIZE_MAX);
 }
 
-static size_t bytes_in(struct server *s)
-{
-    size_t sum = 0;
-    pthread_mutex_lock(&s->lock);
-    for (size_t i = 0; i < s->seen_count; i++)
-        sum += s->seen[i].type == EVENT_SSH_CHANNEL_DATA_IN ? s->seen[i].len : 0;
-    pthread_mutex_unlock(&s->lock);
-    return sum;
-}
-
 enum {
     WORD = 100
 };
@@ -133,9 +123,9 @@ static size_t held_with(const char *setting, bool beside)
         prepare(&flood, MEMORY_CHUNK);
     atomic_store(&watched, &e.server->nacre->shards[0]);
     speak_at_once(&e.server->nacre->shards[0], &flood, beside ? &other : NULL);
-    for (int i = 0; i < MEMORY_WAIT_MS && bytes_in(e.server) < all; i++)
+    for (int i = 0; i < MEMORY_WAIT_MS && server_bytes_in(e.server) < all; i++)
         usleep(1000);
-    cr_assert_eq(bytes_in(e.server), all);
+    cr_assert_eq(server_bytes_in(e.server), all);
     fake_fin(flood.client.peer);
     if (beside)
         fake_fin(other.client.peer);
@@ -217,12 +207,12 @@ Test(shard_fake, callers_are_woken_at_once_for_a_word_beside_a_full_block, .time
     feed_some(&t.client, FULL);
     say(&other, WORD);
     nacre_mutex_unlock(&s->inbox_lock);
-    for (int i = 0; i < MEMORY_WAIT_MS && bytes_in(e.server) <= 2 * WORD; i++)
+    for (int i = 0; i < MEMORY_WAIT_MS && server_bytes_in(e.server) <= 2 * WORD; i++)
         usleep(1000);
     feed_at_once(&t.client);
-    for (int i = 0; i < MEMORY_WAIT_MS && bytes_in(e.server) < 3 * MEMORY_CHUNK + 2 * WORD; i++)
+    for (int i = 0; i < MEMORY_WAIT_MS && server_bytes_in(e.server) < 3 * MEMORY_CHUNK + 2 * WORD; i++)
         usleep(1000);
-    cr_expect_eq(bytes_in(e.server), 3U * MEMORY_CHUNK + 2U * WORD);
+    cr_expect_eq(server_bytes_in(e.server), 3U * MEMORY_CHUNK + 2U * WORD);
     fake_fin(t.client.peer);
     fake_fin(other.client.peer);
     cr_assert(server_wait_empty(e.server));
@@ -249,13 +239,13 @@ Test(shard_fake, callers_are_woken_when_nothing_follows_a_full_block_and_not_bef
         prepare(&t, MEMORY_CHUNK);
     atomic_store(&watched, &e.server->nacre->shards[0]);
     feed_some(&t.client, FULL);
-    for (int i = 0; i < MEMORY_WAIT_MS && bytes_in(e.server) == 0; i++)
+    for (int i = 0; i < MEMORY_WAIT_MS && server_bytes_in(e.server) == 0; i++)
         usleep(1000);
-    cr_expect_gt(bytes_in(e.server), 0U);
+    cr_expect_gt(server_bytes_in(e.server), 0U);
     feed_at_once(&t.client);
-    for (int i = 0; i < MEMORY_WAIT_MS && bytes_in(e.server) < (size_t)CHUNKS * MEMORY_CHUNK; i++)
+    for (int i = 0; i < MEMORY_WAIT_MS && server_bytes_in(e.server) < (size_t)CHUNKS * MEMORY_CHUNK; i++)
         usleep(1000);
-    cr_expect_eq(bytes_in(e.server), (size_t)CHUNKS * MEMORY_CHUNK);
+    cr_expect_eq(server_bytes_in(e.server), (size_t)CHUNKS * MEMORY_CHUNK);
     fake_fin(t.client.peer);
     cr_assert(server_wait_empty(e.server));
     memory_end(&t.client);
@@ -306,7 +296,7 @@ Test(shard_fake, what_came_before_a_reset_is_worked_off_though_it_takes_more_tha
     cr_expect_eq(seen.code, NACRE_E_CONNRESET);
     fake_fin(other.client.peer);
     cr_assert(server_wait_empty(e.server));
-    cr_expect_eq(bytes_in(e.server), MEMORY_CHUNK + 2 * WORD, "%zu", bytes_in(e.server));
+    cr_expect_eq(server_bytes_in(e.server), MEMORY_CHUNK + 2 * WORD, "%zu", server_bytes_in(e.server));
     memory_end(&flood.client);
     memory_end(&other.client);
     engine_stop(&e);
@@ -341,9 +331,9 @@ Test(shard_fake, turns_that_end_early_hold_no_more_memory, .timeout = 240)
     }
     cr_expect_lt(most, 4U * 2 * PIECES * PIECE, "%zu bytes", most);
     engine_hold_events(false);
-    for (int i = 0; i < MEMORY_WAIT_MS && bytes_in(e.server) < 2U * PIECES * PIECE; i++)
+    for (int i = 0; i < MEMORY_WAIT_MS && server_bytes_in(e.server) < 2U * PIECES * PIECE; i++)
         usleep(1000);
-    cr_expect_eq(bytes_in(e.server), 2U * PIECES * PIECE);
+    cr_expect_eq(server_bytes_in(e.server), 2U * PIECES * PIECE);
     for (int i = 0; i < 2; i++)
         fake_fin(t[i].client.peer);
     cr_assert(server_wait_empty(e.server));
