@@ -25,5 +25,5 @@ set(CMAKE_SHARED_LINKER_FLAGS_INIT -static)
 # Debian's wine64 puts its program where no PATH leads.
 find_program(NACRE_WINE NAMES wine64 HINTS /usr/lib/wine DOC "Runs programs for Windows")
 if(NACRE_WINE)
-  set(CMAKE_CROSSCOMPILING_EMULATOR ${NACRE_WINE})
+  set(CMAKE_CROSSCOMPILING_EMULATOR ${CMAKE_CURRENT_LIST_DIR}/../scripts/wine)
 endif()
