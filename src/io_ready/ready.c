@@ -50,7 +50,8 @@ static enum nacre_error slot_take(struct io *io, uint32_t *slot)
     if (error != NACRE_OK)
         return error;
     struct ready_slot *s = ready_slot_at(io, *slot);
-    *s = (struct ready_slot){.socket = IO_NO_SOCKET, .mark = s->mark};
+    uint32_t most = (uint32_t)io->options.receive_bytes;
+    *s = (struct ready_slot){.socket = IO_NO_SOCKET, .mark = s->mark, .next_portion = most, .portion = most};
     return NACRE_OK;
 }
 

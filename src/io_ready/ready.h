@@ -57,7 +57,8 @@ struct ready_slot {
         struct span blocked; /* SLOT_BLOCKED */
         int64_t rest_until;  /* a resting listener */
     };
-    size_t asked, sent; /* bytes of the last send */
+    uint32_t asked, sent; /* bytes of the last send */
+    uint32_t next_portion, portion;
     io_socket socket;
     uint32_t mark; /* the notifier's; kept when the slot is free */
     uint32_t next; /* in the work queue, among those that rest, or free */
@@ -200,6 +201,7 @@ void nacre_ready_note(struct io *io, uint32_t slot, unsigned news, enum nacre_er
 
 /* Streams. */
 void nacre_ready_receive(struct io *io, uint32_t slot, bool on);
+void nacre_ready_portion(struct io *io, uint32_t slot, size_t next, size_t each);
 enum nacre_error nacre_ready_send(struct io *io, uint32_t slot, const struct span *spans, unsigned count);
 void nacre_ready_shut(struct io *io, uint32_t slot);
 /* Does and reports what there is for a stream; queues it again when more is left. */
@@ -226,8 +228,9 @@ int nacre_ready_left_ms(int64_t until_ns);
 /* Of struct io_backend, what is the same whoever notifies. */
 #define READY_CALLS                                                                                                    \
     .close = nacre_ready_close, .listen = nacre_ready_listen, .attach = nacre_ready_attach,                            \
-    .connect = nacre_ready_connect, .receive = nacre_ready_receive, .send = nacre_ready_send,                          \
-    .shut = nacre_ready_shut, .detach = nacre_ready_detach, .wait = nacre_ready_wait, .wake = nacre_ready_wake
+    .connect = nacre_ready_connect, .receive = nacre_ready_receive, .portion = nacre_ready_portion,                    \
+    .send = nacre_ready_send, .shut = nacre_ready_shut, .detach = nacre_ready_detach, .wait = nacre_ready_wait,        \
+    .wake = nacre_ready_wake
 
 /* A wake-up came out of the notifier. */
 static inline void ready_woken(struct io *io)

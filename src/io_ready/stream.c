@@ -64,6 +64,20 @@ void nacre_ready_receive(struct io *io, uint32_t slot, bool on)
         nacre_slot_queue_add(&io->slots, &io->work, slot);
 }
 
+static uint32_t portion_of(const struct io *io, size_t bytes)
+{
+    return (uint32_t)(bytes == 0 || bytes > io->landing.room ? io->landing.room : bytes);
+}
+
+void nacre_ready_portion(struct io *io, uint32_t slot, size_t next, size_t each)
+{
+    struct ready_slot *s = find_stream(io, slot);
+    if (s == NULL)
+        return;
+    s->next_portion = portion_of(io, next);
+    s->portion = portion_of(io, each);
+}
+
 /* One call. Gives the bytes taken, 0 when the socket is full, or -1 after fail(). */
 static int64_t push(struct ready_slot *s, const struct span *spans, unsigned count)
 {
@@ -100,7 +114,7 @@ static void try_send(struct io *io, uint32_t slot, const struct span *spans, uns
     int64_t n = ready_has(s, SLOT_FULL) ? 0 : push(s, spans, count);
     if (n < 0)
         return;
-    s->sent = (size_t)n;
+    s->sent = (uint32_t)n;
     if (s->sent == len) {
         ready_clear(s, SLOT_BLOCKED);
         return;
@@ -130,7 +144,7 @@ enum nacre_error nacre_ready_send(struct io *io, uint32_t slot, const struct spa
         return NACRE_OK; /* IO_FAILED is on its way, or was reported */
     size_t asked = io_spans_trim(&spans, &count);
     ready_set(s, SLOT_SENDING);
-    s->asked = asked;
+    s->asked = (uint32_t)asked;
     s->sent = 0;
     if (asked != 0)
         try_send(io, slot, spans, count, asked);
@@ -177,7 +191,7 @@ static void end_of_receive(struct ready_slot *s, int64_t n, struct ready_out *ou
 /* One recv() to `at`, reported. The caller has seen that `out` is not full. */
 static void receive_once(struct io *io, struct ready_slot *s, uint8_t *at, struct ready_out *out)
 {
-    size_t room = io->landing.room;
+    size_t room = s->next_portion;
     int64_t n = system_receive(s->socket, at, room);
     if (n <= 0) {
         end_of_receive(s, n, out);
@@ -187,8 +201,10 @@ static void receive_once(struct io *io, struct ready_slot *s, uint8_t *at, struc
     struct io_done *d = ready_report(out, IO_RECEIVED, s);
     d->block = b;
     d->len = (size_t)n;
+    d->full = d->len == room;
+    s->next_portion = s->portion;
     /* A short read has emptied the socket, and what comes later is told anew, unless FIN or an error follows. */
-    if ((size_t)n < room && !ready_has(s, SLOT_HUNG_UP))
+    if (!d->full && !ready_has(s, SLOT_HUNG_UP))
         ready_clear(s, SLOT_READABLE);
 }
 

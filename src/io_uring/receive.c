@@ -158,11 +158,12 @@ static void park(struct io *io, struct uring_slot *s, unsigned number, size_t le
     s->parked_last = (uint16_t)(number + 1);
 }
 
-static void report_block(struct uring_slot *s, struct block *b, struct uring_out *out)
+static void report_block(const struct io *io, struct uring_slot *s, struct block *b, struct uring_out *out)
 {
     struct io_done *d = uring_report(out, IO_RECEIVED, s);
     d->block = b;
     d->len = b->len;
+    d->full = d->len == io->options.receive_bytes;
 }
 
 static struct block *unpark(struct io *io, struct uring_slot *s)
@@ -190,7 +191,7 @@ bool nacre_uring_report_kept(struct io *io, uint32_t slot, struct uring_out *out
             starve(io, slot, PARKED);
             return true;
         }
-        report_block(s, b, out);
+        report_block(io, s, b, out);
     }
     return true;
 }
@@ -243,7 +244,7 @@ static void take_bytes(struct io *io, uint32_t slot, unsigned number, size_t len
     if (b == NULL)
         park(io, s, number, len);
     else if (at_once)
-        report_block(s, b, out);
+        report_block(io, s, b, out);
     else
         keep(s, b);
     note_amount(io, s, len);

@@ -102,6 +102,49 @@ CASE(backend_receive, a_block_is_the_shards_to_keep)
     rig_close(&r);
 }
 
+/* Up to where the shard has said; io_uring reads what there is. */
+CASE(backend_receive, a_portion_is_not_exceeded_and_told_when_full)
+{
+    enum {
+        NEXT = 1000,
+        EACH = 3000,
+        ALL = NEXT + 3 * EACH
+    };
+    struct rig r;
+    uint32_t slot;
+    uint8_t out[ALL];
+    size_t sum = 0, most = NEXT;
+    struct far f = rig_open_one(&r, *row, OWNER, &slot);
+    if (r.ops->portion != NULL)
+        r.ops->portion(r.io, slot, NEXT, EACH);
+    else
+        most = RIG_RECEIVE;
+    rig_pattern(out, ALL);
+    cr_assert(r.d->feed(f, out, ALL));
+    r.ops->receive(r.io, slot, true);
+    while (sum < ALL) {
+        struct io_done d = rig_expect(&r, IO_RECEIVED, OWNER);
+        cr_assert_leq(d.len, most);
+        cr_expect_eq(d.full, d.len == most);
+        cr_expect_arr_eq(d.block->at + d.block->start, out + sum, d.len);
+        nacre_block_release(d.block);
+        sum += d.len;
+        most = r.ops->portion != NULL ? EACH : RIG_RECEIVE;
+    }
+    if (r.ops->portion != NULL)
+        r.ops->portion(r.io, slot, 0, RIG_RECEIVE + 1);
+    static const uint8_t much[3 * RIG_RECEIVE];
+    cr_assert(r.d->feed(f, much, sizeof much));
+    for (sum = 0; sum < sizeof much;) {
+        struct io_done d = rig_expect(&r, IO_RECEIVED, OWNER);
+        cr_assert_leq(d.len, RIG_RECEIVE);
+        nacre_block_release(d.block);
+        sum += d.len;
+    }
+    rig_quiet(&r);
+    rig_close_one(&r, OWNER, slot, f);
+}
+
 CASE(backend_receive, fin_is_told_once_after_the_data_and_sending_goes_on)
 {
     struct rig r;

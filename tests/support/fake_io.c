@@ -20,7 +20,8 @@ struct slot {
     struct span spans[IO_SPANS];
     unsigned span_count;
     bool told, noted;
-    int64_t rest_until; /* a listener that failed; a stream that found no memory to receive into */
+    size_t next_portion, portion; /* bytes of a receive; 0: receive_bytes */
+    int64_t rest_until;           /* a listener that failed; a stream that found no memory to receive into */
 };
 
 struct io {
@@ -182,6 +183,17 @@ static void receive(struct io *io, uint32_t slot, bool on)
     fake_unlock();
 }
 
+static void portion(struct io *io, uint32_t slot, size_t next, size_t each)
+{
+    fake_lock();
+    struct slot *s = find(io, slot);
+    if (s != NULL) {
+        s->next_portion = next;
+        s->portion = each;
+    }
+    fake_unlock();
+}
+
 static enum nacre_error send_locked(struct slot *s, const struct span *spans, unsigned count)
 {
     enum nacre_error e = fake_take_failure(FAKE_SEND);
@@ -323,6 +335,8 @@ static void work_receive(struct io *io, struct slot *s, struct reports *r)
     if (!can_receive(s) || s->rest_until > nacre_clock_ns() || is_full(r))
         return;
     size_t len = p->to_engine.len, most = io->options.receive_bytes;
+    if (s->next_portion != 0 && s->next_portion < most)
+        most = s->next_portion;
     if (p->receive_most != 0 && p->receive_most < most)
         most = p->receive_most;
     len = len < most ? len : most;
@@ -344,6 +358,8 @@ static void work_receive(struct io *io, struct slot *s, struct reports *r)
     struct io_done *d = report(r, IO_RECEIVED, s);
     d->block = b;
     d->len = len;
+    d->full = len == most;
+    s->next_portion = s->portion;
 }
 
 static void work_failed(struct slot *s, struct reports *r)
@@ -534,8 +550,8 @@ static int64_t due(const struct io *io)
 
 #define FAKE_CALLS_OF_ALL                                                                                              \
     .name = "fake", .usable = usable, .open = open_instance, .close = close_instance, .listen = listen_on,             \
-    .attach = attach, .connect = connect_to, .receive = receive, .send = send_spans, .shut = shut, .detach = detach,   \
-    .wait = wait_for, .wake = wake
+    .attach = attach, .connect = connect_to, .receive = receive, .portion = portion, .send = send_spans, .shut = shut, \
+    .detach = detach, .wait = wait_for, .wake = wake
 
 const struct io_backend fake_io = {FAKE_CALLS_OF_ALL};
 const struct io_backend fake_io_shared = {FAKE_CALLS_OF_ALL, .reap = reap, .due = due};

@@ -216,6 +216,8 @@ void nacre_block_release(struct block *b)
 
 struct block *nacre_block_fit(struct block *b)
 {
+    if (block_is_sole(b) && class_of(b->len) == b->class && b->class < POOL_CLASSES)
+        return b;
     struct block *small = nacre_pool_alloc(b->pool, b->len);
     if (small == NULL)
         return b;

@@ -89,7 +89,8 @@ static inline bool block_is_waste(const struct block *b, size_t len)
     return len < b->size / 8 && b->len < b->size / 4;
 }
 
-/* What is in `b` in a block that fits it, for the caller's reference to `b`; without memory for that, `b`. */
+/* What is in `b` in a block of its own that fits it, for the caller's reference to `b`; without memory for that, or
+ * when it is one already, `b`. */
 struct block *nacre_block_fit(struct block *b);
 
 /* Gives kept free blocks back to the system. */

@@ -55,6 +55,7 @@ struct io_done {
     io_socket accepted;
     struct block *block; /* IO_RECEIVED: data is block->at[start .. start+len); one reference, the shard's */
     size_t len;          /* IO_RECEIVED, IO_SENT: bytes moved */
+    bool full;           /* IO_RECEIVED: as many as were asked for, so that there may be more */
 };
 
 /* An address in the system's own form; made by engine/sock.h. */
@@ -112,6 +113,10 @@ struct io_backend {
     enum nacre_error (*connect)(struct io *io, io_socket s, const struct io_address *to, uint64_t owner,
                                 uint32_t *slot);
     void (*receive)(struct io *io, uint32_t slot, bool on);
+    /* The next receive asks for up to `next` bytes and each one behind it for up to `each`, until this is called again;
+     * it is receive_bytes at first and at most. Who reads up to where a packet ends has no part of one to move. NULL:
+     * the system decides. */
+    void (*portion)(struct io *io, uint32_t slot, size_t next, size_t each);
     /* Begins to send spans[0 .. count), at most IO_SPANS. */
     enum nacre_error (*send)(struct io *io, uint32_t slot, const struct span *spans, unsigned count);
     void (*shut)(struct io *io, uint32_t slot);

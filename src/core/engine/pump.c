@@ -20,6 +20,7 @@ enum {
     FEED_BYTES = 2 * 1024, /* then the clock is looked at */
     WHOLE_NEWCOMERS = 8    /* that keep the block their input came in */
 };
+_Static_assert((int)CONN_PACKET_MAX <= RECEIVE_BYTES, "a packet is received at once");
 
 /* What a connection may take of a turn in which others have something to do, too: with a block full of small packets
  * it would be milliseconds. All newcomers together have as much. */
@@ -63,15 +64,12 @@ static bool has_read_time(struct connection *c)
     return c->read_ns < (c->shard->crowded ? share_ns : most_ns);
 }
 
-/* Keeps what was not used, in as little memory as fits. */
-static void keep_rest(struct connection *c, struct block *b)
+/* What was not used is kept in as little memory as fits. */
+static void fit_rest(struct connection *c)
 {
-    c->input = NULL;
-    if (b->len == 0) {
-        nacre_block_release(b);
+    struct block *b = c->input;
+    if (b == NULL)
         return;
-    }
-    c->input = b;
     /* What goes on in the next turn stays where it is: else the events of each turn would hold another copy of it. */
     bool goes_on = c->logged_in && c->is_cut && may_feed(c);
     if (goes_on || (block_is_sole(b) && b->len > b->size / 2))
@@ -87,7 +85,20 @@ static void charge_time(struct connection *c, int64_t *begun_ns)
     *begun_ns = now_ns;
 }
 
-/* Alone, its first piece is charged when another follows: most have no more, and do without the clock. */
+/* What lies of a packet at the end of a block is moved in front of the next one. A peer that fills blocks is read up to
+ * where its packets end, as far as they go on to be as long. */
+static void receive_whole(struct connection *c, size_t rest)
+{
+    struct shard *s = c->shard;
+    size_t whole = nacre_conn_packet_bytes(c->conn);
+    if (s->ops->portion == NULL || whole == 0)
+        return;
+    size_t next = (RECEIVE_BYTES + rest) / whole * whole - rest;
+    s->ops->portion(s->io, c->io_slot, next, RECEIVE_BYTES / whole * whole);
+}
+
+/* What it leaves is fitted when the connection is flushed: the end of the packet may be in the next block of this turn.
+ * Alone, its first piece is charged when another follows: most have no more, and do without the clock. */
 static void feed(struct connection *c, struct block *b)
 {
     bool is_half = false; /* of a packet */
@@ -105,7 +116,12 @@ static void feed(struct connection *c, struct block *b)
     if (c->stage != STAGE_RUNNING)
         b->len = 0;
     c->is_cut = b->len != 0 && !is_half;
-    keep_rest(c, b);
+    if (is_half)
+        receive_whole(c, b->len);
+    if (b->len != 0)
+        c->input = b;
+    else
+        nacre_block_release(b);
 }
 
 /* One block with the kept bytes followed by those of `b`; consumes `b`. NULL: out of memory. */
@@ -161,10 +177,9 @@ void nacre_pump_no_newcomer(struct connection *c)
 static void keep_newcomer(struct connection *c, struct block *b)
 {
     c->is_cut = true; /* nobody has looked at it */
-    if (c->shard->newcomer_count < WHOLE_NEWCOMERS)
-        c->input = b;
-    else
-        keep_rest(c, b);
+    c->input = b;
+    if (c->shard->newcomer_count >= WHOLE_NEWCOMERS)
+        fit_rest(c);
     queue_newcomer(c);
     if (c->input->len >= HELD_INPUT_MAX)
         nacre_connection_touch(c); /* to stop receiving */
@@ -306,10 +321,12 @@ static void go_on(struct connection *c)
 {
     if (c->stage != STAGE_RUNNING || c->input == NULL || !c->is_cut || !may_feed(c))
         return;
-    if (c->logged_in)
-        feed(c, c->input);
-    else
+    if (!c->logged_in) {
         queue_newcomer(c);
+        return;
+    }
+    feed(c, c->input);
+    fit_rest(c);
 }
 
 /* There is more, and it goes on in the next turn. */
@@ -396,8 +413,11 @@ void nacre_pump_flush(struct connection *c)
         nacre_connection_close(c, NACRE_E_TIMEOUT_LOGIN, nacre_error_text(NACRE_E_TIMEOUT_LOGIN));
         return; /* the slot may be gone */
     }
-    if (c->stage == STAGE_RUNNING && nacre_memory_charge(c))
-        flush_running(c);
+    if (c->stage == STAGE_RUNNING) {
+        fit_rest(c);
+        if (nacre_memory_charge(c))
+            flush_running(c);
+    }
     if (c->stage == STAGE_LINGER)
         flush_linger(c);
     if (c->stage < STAGE_DETACHED)

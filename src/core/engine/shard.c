@@ -16,7 +16,6 @@
 
 enum {
     DONE_MAX = 256,
-    RECEIVE_BYTES = 64 * 1024,
     HEADROOM = 36 * 1024,     /* a partial packet goes in front of what follows it */
     CONNECTIONS_MAX = 100000, /* MaxConnections may grow to this between starts; slabs come as they are needed */
     CHANNELS_MAX = 1 << 22,
@@ -199,8 +198,8 @@ static bool is_flowing(const struct shard *s, const struct io_done *done, unsign
 {
     unsigned full = 0, short_ones = 0;
     for (unsigned i = 0; i < count; i++) {
-        full += done[i].kind == IO_RECEIVED && done[i].len == RECEIVE_BYTES;
-        short_ones += done[i].kind == IO_RECEIVED && done[i].len < RECEIVE_BYTES;
+        full += done[i].kind == IO_RECEIVED && done[i].full;
+        short_ones += done[i].kind == IO_RECEIVED && !done[i].full;
     }
     return full != 0 && short_ones == 0 && s->now_ns - s->untold_ns < flow_ns;
 }

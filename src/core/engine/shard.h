@@ -27,6 +27,7 @@ struct nacre_server;
 
 enum {
     SHARDS_MAX = 1 << ID_SHARD_BITS,
+    RECEIVE_BYTES = 66 * 1024, /* two packets with 32 KiB of data, as most peers send them */
 };
 
 /* Where a connection stands. Only forward. */

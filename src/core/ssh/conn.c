@@ -165,6 +165,11 @@ size_t nacre_conn_feed_some(struct conn *c, uint8_t *bytes, size_t len, size_t m
     return conn_is_closing(c) ? len : used;
 }
 
+size_t nacre_conn_packet_bytes(const struct conn *c)
+{
+    return c->partial.length == 0 ? 0 : 4 + (size_t)c->partial.length + keys_tag_len(&c->in.keys);
+}
+
 static const struct msg_rule *rule_of(const struct conn *c, uint8_t type)
 {
     return conn_is_server(c) ? &nacre_server_rules[type] : &nacre_client_rules[type];

@@ -142,6 +142,9 @@ size_t nacre_conn_feed(struct conn *c, uint8_t *bytes, size_t len, struct block 
 size_t nacre_conn_feed_some(struct conn *c, uint8_t *bytes, size_t len, size_t most, struct block *block,
                             int64_t now_ns);
 
+/* Bytes on the wire of the packet that has begun and not ended; 0: there is none, or its length is not known yet. */
+size_t nacre_conn_packet_bytes(const struct conn *c);
+
 /* False while feeding would use nothing: a question or work holds the connection, too much is queued for the peer, or
  * it is closing. */
 bool nacre_conn_wants_input(const struct conn *c);

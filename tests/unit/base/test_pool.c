@@ -187,6 +187,30 @@ Test(base_pool, a_peak_is_over_when_half_of_it_has_gone_back)
     nacre_pool_destroy(&p);
 }
 
+Test(base_pool, what_fits_already_is_not_copied)
+{
+    struct pool p;
+    nacre_pool_init(&p, 0);
+    struct block *b = nacre_pool_alloc(&p, 100 * 1024);
+    b->start = 7;
+    b->len = 3000;
+    memset(b->at + b->start, 'x', b->len);
+    struct block *fit = nacre_block_fit(b);
+    cr_assert(fit != b && fit->start == 0 && fit->len == 3000 && fit->size == 4096);
+    cr_expect(fit->at[0] == 'x' && fit->at[2999] == 'x');
+    cr_expect_eq(nacre_block_fit(fit), fit);
+    struct block *other = nacre_block_fit(block_ref(fit));
+    cr_expect_neq(other, fit, "one that others hold, too, is");
+    nacre_block_release(other);
+    nacre_block_release(fit);
+    b = nacre_pool_alloc(&p, 512 * 1024);
+    b->len = 300 * 1024;
+    fit = nacre_block_fit(b);
+    cr_expect_eq(fit->size, 300U * 1024U, "past the largest class");
+    nacre_block_release(fit);
+    nacre_pool_destroy(&p);
+}
+
 Test(base_pool, tidying_keeps_what_was_needed_since_the_last_time)
 {
     enum {

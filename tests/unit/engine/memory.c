@@ -77,6 +77,20 @@ void memory_hear(struct memory_client *c)
     nacre_buf_drop(&c->in, nacre_conn_feed(c->conn, c->in.at, c->in.len, NULL, nacre_clock_ns()));
 }
 
+void memory_feed(struct memory_client *c, size_t most)
+{
+    struct buf all;
+    struct span s;
+    nacre_buf_init(&all, MEMORY_MAX);
+    while (all.len < most && nacre_conn_output(c->conn, &s, 1) != 0) {
+        size_t len = s.len < most - all.len ? s.len : most - all.len;
+        cr_assert(nacre_buf_append(&all, s.at, len));
+        nacre_conn_output_take(c->conn, len, nacre_clock_ns());
+    }
+    cr_assert(fake_feed(c->peer, all.at, all.len));
+    nacre_buf_free(&all);
+}
+
 void memory_carry(struct memory_client *c)
 {
     struct span s;

@@ -33,6 +33,9 @@ void memory_end(struct memory_client *c);
 /* Takes what the server has sent, and answers nothing yet. */
 void memory_hear(struct memory_client *c);
 
+/* Gives to the server in one piece what the client has to say, or that many bytes of it. */
+void memory_feed(struct memory_client *c, size_t most);
+
 /* Carries what there is both ways; waits a little when nothing came. */
 void memory_carry(struct memory_client *c);
 

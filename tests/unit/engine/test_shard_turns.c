@@ -38,24 +38,9 @@ static unsigned wait_for_all(struct io *io, int64_t until_ns, struct io_done *ou
     return count;
 }
 
-/* Gives to the server in one piece what the client has to say, or that many bytes of it. */
-static void feed_some(struct memory_client *c, size_t most)
-{
-    struct buf all;
-    struct span s;
-    nacre_buf_init(&all, MEMORY_MAX);
-    while (all.len < most && nacre_conn_output(c->conn, &s, 1) != 0) {
-        size_t len = s.len < most - all.len ? s.len : most - all.len;
-        cr_assert(nacre_buf_append(&all, s.at, len));
-        nacre_conn_output_take(c->conn, len, nacre_clock_ns());
-    }
-    cr_assert(fake_feed(c->peer, all.at, all.len));
-    nacre_buf_free(&all);
-}
-
 static void feed_at_once(struct memory_client *c)
 {
-    feed_some(c, SIZE_MAX);
+    memory_feed(c, SIZE_MAX);
 }
 
 enum {
@@ -156,7 +141,7 @@ Test(shard_fake, r47_a_flood_has_no_more_than_its_share_of_a_turn_with_others, .
 /* ---- who sleeps while blocks are full ---------------------------------------------------------------------------- */
 
 enum {
-    FULL = 64 * 1024, /* what the worker receives at a time */
+    FULL = RECEIVE_BYTES, /* what the worker receives at a time */
     FLOW_NS = 100 * 1000
 };
 
@@ -204,7 +189,7 @@ Test(shard_fake, callers_are_woken_at_once_for_a_word_beside_a_full_block, .time
     atomic_store(&watched, s);
     nacre_mutex_lock(&s->inbox_lock); /* see speak_at_once() */
     say(&other, WORD);
-    feed_some(&t.client, FULL);
+    memory_feed(&t.client, FULL);
     say(&other, WORD);
     nacre_mutex_unlock(&s->inbox_lock);
     for (int i = 0; i < MEMORY_WAIT_MS && server_bytes_in(e.server) <= 2 * WORD; i++)
@@ -238,7 +223,7 @@ Test(shard_fake, callers_are_woken_when_nothing_follows_a_full_block_and_not_bef
     for (int i = 0; i < CHUNKS; i++)
         prepare(&t, MEMORY_CHUNK);
     atomic_store(&watched, &e.server->nacre->shards[0]);
-    feed_some(&t.client, FULL);
+    memory_feed(&t.client, FULL);
     for (int i = 0; i < MEMORY_WAIT_MS && server_bytes_in(e.server) == 0; i++)
         usleep(1000);
     cr_expect_gt(server_bytes_in(e.server), 0U);
