@@ -22,8 +22,8 @@ set(ZLIB_USE_STATIC_LIBS ON)
 # Programs and nacre.dll need no library of the compiler's at run time.
 set(CMAKE_EXE_LINKER_FLAGS_INIT -static)
 set(CMAKE_SHARED_LINKER_FLAGS_INIT -static)
-# Debian's wine64 puts its program where no PATH leads.
-find_program(NACRE_WINE NAMES wine64 HINTS /usr/lib/wine DOC "Runs programs for Windows")
+# Debian's wine64 puts its program where no PATH leads. scripts/wine looks for it there, too.
+find_program(NACRE_WINE NAMES wine64 HINTS /usr/lib/wine DOC "Whether programs for Windows can be run")
 if(NACRE_WINE)
   set(CMAKE_CROSSCOMPILING_EMULATOR ${CMAKE_CURRENT_LIST_DIR}/../scripts/wine)
 endif()

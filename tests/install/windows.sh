@@ -6,7 +6,7 @@ set -eu
 
 prefix=$(mktemp -d)
 trap 'rm -rf "$prefix"' EXIT
-export WINEPREFIX=${WINEPREFIX:-${NACRE_CACHE:-/tmp}/nacre-wine-$(id -u)} WINEDEBUG=-all
+export WINEPREFIX=${WINEPREFIX:-${NACRE_CACHE:-/tmp}/nacre-wine-$(id -u)} WINEDEBUG=${WINEDEBUG:--all}
 
 cmake --install "$BUILD" --prefix "$prefix" >/dev/null
 for file in lib/libnacre.a lib/libnacre.dll.a bin/nacre.dll bin/nacred.exe bin/nacre-bench.exe include/nacre/nacre.h lib/pkgconfig/nacre.pc; do

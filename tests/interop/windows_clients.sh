@@ -4,7 +4,7 @@
 # shellcheck shell=bash
 
 # One folder for all runs of one user: Wine takes long to make it.
-export WINEPREFIX=${WINEPREFIX:-${NACRE_CACHE:-/tmp}/nacre-wine-$(id -u)} WINEDEBUG=-all
+export WINEPREFIX=${WINEPREFIX:-${NACRE_CACHE:-/tmp}/nacre-wine-$(id -u)} WINEDEBUG=${WINEDEBUG:--all}
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 LIBSSH=""
 if cc "$HERE/echo_libssh.c" -o "$T/echo_libssh" -lssh >/dev/null 2>&1; then

@@ -114,8 +114,8 @@ struct io_backend {
                                 uint32_t *slot);
     void (*receive)(struct io *io, uint32_t slot, bool on);
     /* The next receive asks for up to `next` bytes and each one behind it for up to `each`, until this is called again;
-     * it is receive_bytes at first and at most. Who reads up to where a packet ends has no part of one to move. NULL:
-     * the system decides. */
+     * it is receive_bytes at first and at most, and for 0. Who reads up to where a packet ends has no part of one to
+     * move. NULL: the system decides. */
     void (*portion)(struct io *io, uint32_t slot, size_t next, size_t each);
     /* Begins to send spans[0 .. count), at most IO_SPANS. */
     enum nacre_error (*send)(struct io *io, uint32_t slot, const struct span *spans, unsigned count);

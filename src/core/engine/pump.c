@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Bytes between the back end and the conn, with back pressure both ways.
  *
- * Received bytes are fed where they lie. What the conn leaves is kept: in the same block when that is nearly all or
- * goes on in the next turn, else in one that fits. It is put in front of the next block's data, whose headroom is there
- * for that. At the end of each turn of the worker, a connection that something happened to is flushed: waiting input
- * that may go on, output, receive wish, timer. */
+ * Received bytes are fed where they lie. What the conn leaves is put in front of the next block's data, whose headroom
+ * is there for that. At the end of each turn of the worker, a connection that something happened to is flushed: what is
+ * left of its input, which goes on in the next turn or is kept in a block that fits, output, receive wish, timer. */
 #include <string.h>
 
 #include "engine/connection.h"
@@ -20,7 +19,7 @@ enum {
     FEED_BYTES = 2 * 1024, /* then the clock is looked at */
     WHOLE_NEWCOMERS = 8    /* that keep the block their input came in */
 };
-_Static_assert((int)CONN_PACKET_MAX <= RECEIVE_BYTES, "a packet is received at once");
+_Static_assert((int)CONN_PACKET_MAX + MAC_MAX <= RECEIVE_BYTES, "a packet is received at once");
 
 /* What a connection may take of a turn in which others have something to do, too: with a block full of small packets
  * it would be milliseconds. All newcomers together have as much. */
@@ -97,7 +96,7 @@ static void receive_whole(struct connection *c, size_t rest)
     s->ops->portion(s->io, c->io_slot, next, RECEIVE_BYTES / whole * whole);
 }
 
-/* What it leaves is fitted when the connection is flushed: the end of the packet may be in the next block of this turn.
+/* Alone, what it leaves is fitted when it is flushed: the end of the packet may be in the next block of this turn.
  * Alone, its first piece is charged when another follows: most have no more, and do without the clock. */
 static void feed(struct connection *c, struct block *b)
 {
@@ -118,10 +117,13 @@ static void feed(struct connection *c, struct block *b)
     c->is_cut = b->len != 0 && !is_half;
     if (is_half)
         receive_whole(c, b->len);
-    if (b->len != 0)
-        c->input = b;
-    else
+    if (b->len == 0) {
         nacre_block_release(b);
+        return;
+    }
+    c->input = b;
+    if (c->shard->crowded)
+        fit_rest(c);
 }
 
 /* One block with the kept bytes followed by those of `b`; consumes `b`. NULL: out of memory. */

@@ -191,9 +191,9 @@ static bool is_crowded(const struct shard *s, const struct io_done *done, unsign
     return parties > 1;
 }
 
-/* Full blocks were received and nothing else, so there is more to receive: an application that is faster than its peers
- * would be woken for each and sleep again, at two switches between threads. It is woken as soon as nothing more is
- * there. */
+/* As much was received as was asked for, and nothing else, so there may be more: an application that is faster than its
+ * peers would be woken for each and sleep again, at two switches between threads. It is woken as soon as nothing more
+ * is there. */
 static bool is_flowing(const struct shard *s, const struct io_done *done, unsigned count)
 {
     unsigned full = 0, short_ones = 0;
@@ -260,8 +260,8 @@ static uint32_t sockets_used(const struct shard *s)
     return s->connections.used + s->tunnels.used;
 }
 
-/* When half of many sockets have gone, or of much memory in blocks. Told once. What free() keeps of them is then worth
- * the time it takes to look for it. */
+/* When half of many sockets have gone, or of much memory in blocks. Told once. What is kept of them, here and by
+ * free(), is then worth the time it takes to look for it. */
 static bool peak_is_over(struct shard *s)
 {
     uint32_t used = sockets_used(s);
@@ -278,7 +278,10 @@ static void on_tidy(struct timer *t, int64_t now_ns)
     struct shard *s = CONTAINER_OF(t, struct shard, tidy);
     bool some = nacre_pool_tidy(&s->pool);
     some = nacre_event_tidy(s) || some;
-    if (peak_is_over(s) || !some)
+    bool over = peak_is_over(s);
+    if (over)
+        nacre_event_free_kept(s);
+    if (over || !some)
         nacre_memory_trim();
     if (some)
         nacre_timer_arm(&s->timers, t, now_ns + tidy_ns);
@@ -306,8 +309,10 @@ enum nacre_error nacre_shard_init(struct shard *s, struct nacre_server *server, 
                         .handed = IO_NO_SOCKET};
     nacre_pool_init(&s->pool, 0);
     nacre_pool_share(&s->pool, &server->memory);
-    struct io_options options = {
-        .pool = &s->pool, .receive_bytes = RECEIVE_BYTES, .headroom = HEADROOM, .max_slots = CONNECTIONS_MAX + 1};
+    struct io_options options = {.pool = &s->pool,
+                                 .receive_bytes = ops->portion == NULL ? PLAIN_RECEIVE_BYTES : RECEIVE_BYTES,
+                                 .headroom = HEADROOM,
+                                 .max_slots = CONNECTIONS_MAX + 1};
     nacre_wheel_init(s, &options);
     enum nacre_error e = ops->open(&s->io, &options);
     if (e == NACRE_OK && s->own_table) {

@@ -27,7 +27,8 @@ struct nacre_server;
 
 enum {
     SHARDS_MAX = 1 << ID_SHARD_BITS,
-    RECEIVE_BYTES = 66 * 1024, /* two packets with 32 KiB of data, as most peers send them */
+    PLAIN_RECEIVE_BYTES = 2 * CONN_CHANNEL_PACKET, /* what becomes data of two packets: a tunnel's */
+    RECEIVE_BYTES = PLAIN_RECEIVE_BYTES + 2048,    /* two such packets with what is around the data */
 };
 
 /* Where a connection stands. Only forward. */

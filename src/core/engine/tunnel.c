@@ -444,6 +444,8 @@ static enum nacre_error attach(struct tunnel *t)
         return e;
     t->socket = IO_NO_SOCKET;
     t->attached = true;
+    if (s->ops->portion != NULL)
+        s->ops->portion(s->io, t->io_slot, PLAIN_RECEIVE_BYTES, PLAIN_RECEIVE_BYTES);
     t->stage = TUNNEL_OPEN;
     nacre_tunnel_room(t);
     return NACRE_OK;

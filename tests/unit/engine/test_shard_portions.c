@@ -102,9 +102,9 @@ Test(shard_portions, a_back_end_without_portions_reads_what_there_is, .timeout =
     engine_start_on(&e, &recording, "MaxReadTime=60000");
     e.server->echo = false;
     size_t whole = hear_chunks(&e, &c);
-    size_t full = CHUNKS * whole / RECEIVE_BYTES;
+    size_t full = CHUNKS * whole / PLAIN_RECEIVE_BYTES;
     for (size_t i = 0; i < full; i++)
-        cr_expect_eq(record.len[i], (size_t)RECEIVE_BYTES);
+        cr_expect_eq(record.len[i], (size_t)PLAIN_RECEIVE_BYTES);
     end(&e, &c);
 }
 
@@ -127,7 +127,7 @@ Test(shard_portions, half_a_packet_is_kept_in_little_memory, .timeout = 240)
     memory_carry(&c); /* the window is given back */
     prepare(&c, 0);
     memory_feed(&c, HALF);
-    for (int i = 0; i < 300 && atomic_load(&pool->used) != 4096; i++)
+    for (int i = 0; i < MEMORY_WAIT_MS / 10 && atomic_load(&pool->used) != 4096; i++)
         usleep(1000);
     cr_expect_eq(atomic_load(&pool->used), 4096U);
     memory_feed(&c, SIZE_MAX);

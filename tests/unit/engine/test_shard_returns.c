@@ -97,7 +97,7 @@ static bool some_lie_there(void)
 Test(shard_returns, a_word_that_nobody_waits_for_wakes_nobody, .timeout = 240)
 {
     enum {
-        WORDS = 40,
+        WORDS = 400,
         LIE_MS = 50
     };
     bool lay = false;
