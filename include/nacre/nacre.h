@@ -497,7 +497,8 @@ NACRE_API int nacre_exchange_keys(nacre_server *server, nacre_connection_id conn
  * NACRE_E_WOULDBLOCK when that is less than all (nacre_get_bytes_sent() says how much was taken);
  * on_ssh_channel_ready_to_send follows. With a timeout: waits, handling other connections' events meanwhile when
  * ProcessIdleEvents is True, until all is taken or nothing has moved for so many seconds (NACRE_E_TIMEDOUT; what was
- * taken before goes out). Errors: CHANNEL_ID; SOCKET_SHUTDOWN after nacre_send_eof() and nacre_close_channel(), when
+ * taken before goes out). Errors: NOBUFS without memory or at MemoryLimit (what was taken before goes out, too; no
+ * event tells when to try again); CHANNEL_ID; SOCKET_SHUTDOWN after nacre_send_eof() and nacre_close_channel(), when
  * the client has closed the channel, and before it has opened. */
 NACRE_API int nacre_send_bytes(nacre_server *server, nacre_channel_id channel_id, const void *data, size_t len);
 
