@@ -39,6 +39,17 @@ static bool copy_prompts(struct profile *p, const struct prompt *prompts, int co
     return true;
 }
 
+/* What is offered is looked up once, not for each connection. */
+static void keep_usable(struct profile *p)
+{
+    struct settings *s = &p->settings;
+    nacre_names_keep_usable(p->crypto, ALG_KEX, s->kex.text);
+    nacre_names_keep_usable(p->crypto, ALG_CIPHER, s->cipher.text);
+    nacre_names_keep_usable(p->crypto, ALG_MAC, s->mac.text);
+    nacre_names_keep_usable(p->crypto, ALG_COMP, s->comp.text);
+    nacre_names_keep_usable(p->crypto, ALG_KEY, s->user_signature.text);
+}
+
 static void fill_config(struct profile *p, bool wants_log, bool wants_status)
 {
     const struct settings *s = &p->settings;
@@ -51,7 +62,8 @@ static void fill_config(struct profile *p, bool wants_log, bool wants_status)
                        .cipher = s->cipher.text,
                        .mac = s->mac.text,
                        .comp = s->comp.text,
-                       .user_signature = s->user_signature.text},
+                       .user_signature = s->user_signature.text,
+                       .all_usable = true},
         .version = s->version.text,
         .version_pattern = s->version_pattern.text,
         .strict_kex = (unsigned)s->strict_kex.number,
@@ -101,6 +113,7 @@ struct profile *nacre_profile_new(const struct settings *settings, struct nacre_
         nacre_profile_unref(p);
         return NULL;
     }
+    keep_usable(p);
     fill_config(p, wants_log, wants_status);
     fill_admission(p);
     return p;

@@ -49,7 +49,11 @@ enum {
 struct conn_algorithms {
     const char *kex, *host_key, *cipher, *mac, *comp;
     const char *user_signature; /* accepted in publickey logins; sent as server-sig-algs */
+    bool all_usable;            /* all but a server's host_key name nothing else, and go out as they stand */
 };
+
+/* Drops from a list what `crypto` does not know. */
+void nacre_names_keep_usable(const struct nacre_crypto *crypto, enum alg_kind kind, char *names);
 
 /* Shared by all connections accepted with it and never changed after the first use. Strings outlive every conn that
  * uses it. */

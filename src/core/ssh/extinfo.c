@@ -17,7 +17,7 @@ static void write_server_sig_algs(struct conn *c, struct wr *w)
 {
     wr_cstring(w, server_sig_algs);
     uint8_t *length = wr_string_open(w);
-    (void)nacre_names_usable_signatures(c, w, c->config->algorithms.user_signature);
+    nacre_names_usable_signatures(c, w, c->config->algorithms.user_signature);
     wr_string_close(w, length);
 }
 

@@ -87,7 +87,7 @@ bool nacre_kexinit_write(struct conn *c, struct kex *kex);
 enum step nacre_kexinit_negotiate(struct conn *c, struct kex *kex);
 
 /* Appends the usable ones of `names`, comma-separated, as they stand. */
-bool nacre_names_usable_signatures(const struct conn *c, struct wr *w, const char *names);
+void nacre_names_usable_signatures(const struct conn *c, struct wr *w, const char *names);
 
 /* ---- kex_group.c -------------------------------------------------------------------------------------------- */
 

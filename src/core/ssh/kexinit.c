@@ -28,18 +28,13 @@ static bool can_sign_as_host(const struct conn *c, const struct sig_alg *alg, st
     return false;
 }
 
-static bool is_usable(const struct conn *c, enum alg_kind kind, struct span name)
+static bool is_known(const struct nacre_crypto *crypto, enum alg_kind kind, struct span name)
 {
-    const struct nacre_crypto *crypto = c->config->crypto;
-    const struct sig_alg *sig;
-    struct key *key;
-
     switch (kind) {
     case ALG_KEX:
         return nacre_kex_find(crypto, name) != NULL;
     case ALG_KEY:
-        sig = nacre_sig_find(crypto, name);
-        return sig != NULL && (!conn_is_server(c) || can_sign_as_host(c, sig, &key));
+        return nacre_sig_find(crypto, name) != NULL;
     case ALG_CIPHER:
         return nacre_cipher_find(crypto, name) != NULL;
     case ALG_MAC:
@@ -52,37 +47,47 @@ static bool is_usable(const struct conn *c, enum alg_kind kind, struct span name
     return false;
 }
 
-/* Appends the usable names; returns whether there was one. */
-static bool write_usable(const struct conn *c, struct wr *w, enum alg_kind kind, const char *names)
+void nacre_names_keep_usable(const struct nacre_crypto *crypto, enum alg_kind kind, char *names)
 {
     struct span list = span_str(names), name;
-    bool any = false;
+    size_t len = 0;
 
     while (nacre_names_next(&list, &name)) {
-        if (!is_usable(c, kind, name))
+        if (!is_known(crypto, kind, name))
             continue;
-        if (any)
-            wr_u8(w, ',');
-        wr_bytes(w, name.at, name.len);
-        any = true;
+        if (len != 0)
+            names[len++] = ',';
+        memmove(names + len, name.at, name.len);
+        len += name.len;
     }
-    return any;
+    names[len] = '\0';
 }
 
-bool nacre_names_usable_signatures(const struct conn *c, struct wr *w, const char *names)
+/* Appends the names that can be used, of host keys those that we have a key for. */
+static void write_usable(const struct conn *c, struct wr *w, enum alg_kind kind, const char *names, bool as_host)
 {
+    const struct nacre_crypto *crypto = c->config->crypto;
     struct span list = span_str(names), name;
+    struct key *key;
     bool any = false;
 
+    if (c->config->algorithms.all_usable && !as_host) {
+        wr_bytes(w, list.at, list.len);
+        return;
+    }
     while (nacre_names_next(&list, &name)) {
-        if (nacre_sig_find(c->config->crypto, name) == NULL)
+        if (!is_known(crypto, kind, name) || (as_host && !can_sign_as_host(c, nacre_sig_find(crypto, name), &key)))
             continue;
         if (any)
             wr_u8(w, ',');
         wr_bytes(w, name.at, name.len);
         any = true;
     }
-    return any;
+}
+
+void nacre_names_usable_signatures(const struct conn *c, struct wr *w, const char *names)
+{
+    write_usable(c, w, ALG_KEY, names, false);
 }
 
 static const char *ext_info_marker(bool of_server)
@@ -99,7 +104,7 @@ static void write_kex_list(const struct conn *c, struct wr *w)
 {
     uint8_t *length = wr_string_open(w);
 
-    (void)write_usable(c, w, ALG_KEX, c->config->algorithms.kex);
+    write_usable(c, w, ALG_KEX, c->config->algorithms.kex, false);
     if (c->kex_count == 0) {
         wr_u8(w, ',');
         wr_bytes(w, ext_info_marker(conn_is_server(c)), strlen(ext_info_marker(conn_is_server(c))));
@@ -115,7 +120,7 @@ static void write_list(const struct conn *c, struct wr *w, enum alg_kind kind, c
 {
     while (times-- > 0) {
         uint8_t *length = wr_string_open(w);
-        (void)write_usable(c, w, kind, names);
+        write_usable(c, w, kind, names, kind == ALG_KEY && conn_is_server(c));
         wr_string_close(w, length);
     }
 }
