@@ -272,6 +272,14 @@ size_t server_bytes_in(struct server *s)
     return sum;
 }
 
+bool server_wait_bytes_in(struct server *s, size_t bytes)
+{
+    int64_t until = nacre_clock_ns() + SERVER_WAIT_MS * INT64_C(1000000);
+    while (server_bytes_in(s) < bytes && nacre_clock_ns() < until)
+        usleep(1000);
+    return server_bytes_in(s) >= bytes;
+}
+
 size_t server_place(struct server *s, enum event_type type, size_t n)
 {
     pthread_mutex_lock(&s->lock);

@@ -81,6 +81,9 @@ size_t server_total(struct server *s);
 /* Bytes of channel data in all events so far. */
 size_t server_bytes_in(struct server *s);
 
+/* Waits until there are so many. */
+bool server_wait_bytes_in(struct server *s, size_t bytes);
+
 /* The place of the n-th event of that type among all events, or SIZE_MAX. */
 size_t server_place(struct server *s, enum event_type type, size_t n);
 

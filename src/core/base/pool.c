@@ -2,8 +2,8 @@
 /* Size-classed blocks with bounded free lists.
  *
  * The classes fit what the engine moves: small messages; a 4 KiB read; a 16 KiB channel packet; a 32 KiB packet; a
- * small read behind the headroom of one; a 64 KiB receive or send; and such a receive behind a packet's headroom. The
- * free lists are last in, first out: the block freed last is the one still in the cache. */
+ * small read behind the headroom of one; a 64 KiB send; and a receive of as much behind a packet's headroom. The free
+ * lists are last in, first out: the block freed last is the one still in the cache. */
 #include "base/pool.h"
 
 #include <limits.h>

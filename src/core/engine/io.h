@@ -55,7 +55,7 @@ struct io_done {
     io_socket accepted;
     struct block *block; /* IO_RECEIVED: data is block->at[start .. start+len); one reference, the shard's */
     size_t len;          /* IO_RECEIVED, IO_SENT: bytes moved */
-    bool full;           /* IO_RECEIVED: as many as were asked for, so that there may be more */
+    bool full;           /* IO_RECEIVED: as many as one receive takes, so that there may be more */
 };
 
 /* An address in the system's own form; made by engine/sock.h. */

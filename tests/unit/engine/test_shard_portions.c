@@ -54,8 +54,7 @@ static size_t hear_chunks(struct engine *e, struct memory_client *c)
     cr_assert_eq(nacre_conn_output_bytes(c->conn), CHUNKS * whole);
     atomic_store(&record.count, 0);
     memory_feed(c, SIZE_MAX);
-    for (int i = 0; i < MEMORY_WAIT_MS && server_bytes_in(e->server) < (size_t)CHUNKS * MEMORY_CHUNK; i++)
-        usleep(1000);
+    cr_assert(server_wait_bytes_in(e->server, (size_t)CHUNKS * MEMORY_CHUNK));
     cr_assert_eq(server_bytes_in(e->server), (size_t)CHUNKS * MEMORY_CHUNK);
     return whole;
 }
@@ -131,8 +130,7 @@ Test(shard_portions, half_a_packet_is_kept_in_little_memory, .timeout = 240)
         usleep(1000);
     cr_expect_eq(atomic_load(&pool->used), 4096U);
     memory_feed(&c, SIZE_MAX);
-    for (int i = 0; i < MEMORY_WAIT_MS && server_bytes_in(e.server) < (CHUNKS + 1U) * MEMORY_CHUNK; i++)
-        usleep(1000);
+    cr_assert(server_wait_bytes_in(e.server, (CHUNKS + 1U) * MEMORY_CHUNK));
     cr_expect_eq(server_bytes_in(e.server), (CHUNKS + 1U) * MEMORY_CHUNK);
     end(&e, &c);
 }

@@ -108,8 +108,7 @@ static size_t held_with(const char *setting, bool beside)
         prepare(&flood, MEMORY_CHUNK);
     atomic_store(&watched, &e.server->nacre->shards[0]);
     speak_at_once(&e.server->nacre->shards[0], &flood, beside ? &other : NULL);
-    for (int i = 0; i < MEMORY_WAIT_MS && server_bytes_in(e.server) < all; i++)
-        usleep(1000);
+    cr_assert(server_wait_bytes_in(e.server, all));
     cr_assert_eq(server_bytes_in(e.server), all);
     fake_fin(flood.client.peer);
     if (beside)
@@ -192,11 +191,9 @@ Test(shard_fake, callers_are_woken_at_once_for_a_word_beside_a_full_block, .time
     memory_feed(&t.client, FULL);
     say(&other, WORD);
     nacre_mutex_unlock(&s->inbox_lock);
-    for (int i = 0; i < MEMORY_WAIT_MS && server_bytes_in(e.server) <= 2 * WORD; i++)
-        usleep(1000);
+    cr_assert(server_wait_bytes_in(e.server, 2 * WORD + 1));
     feed_at_once(&t.client);
-    for (int i = 0; i < MEMORY_WAIT_MS && server_bytes_in(e.server) < 3 * MEMORY_CHUNK + 2 * WORD; i++)
-        usleep(1000);
+    cr_assert(server_wait_bytes_in(e.server, 3 * MEMORY_CHUNK + 2 * WORD));
     cr_expect_eq(server_bytes_in(e.server), 3U * MEMORY_CHUNK + 2U * WORD);
     fake_fin(t.client.peer);
     fake_fin(other.client.peer);
@@ -224,12 +221,9 @@ Test(shard_fake, callers_are_woken_when_nothing_follows_a_full_block_and_not_bef
         prepare(&t, MEMORY_CHUNK);
     atomic_store(&watched, &e.server->nacre->shards[0]);
     memory_feed(&t.client, FULL);
-    for (int i = 0; i < MEMORY_WAIT_MS && server_bytes_in(e.server) == 0; i++)
-        usleep(1000);
-    cr_expect_gt(server_bytes_in(e.server), 0U);
+    cr_assert(server_wait_bytes_in(e.server, 1));
     feed_at_once(&t.client);
-    for (int i = 0; i < MEMORY_WAIT_MS && server_bytes_in(e.server) < (size_t)CHUNKS * MEMORY_CHUNK; i++)
-        usleep(1000);
+    cr_assert(server_wait_bytes_in(e.server, (size_t)CHUNKS * MEMORY_CHUNK));
     cr_expect_eq(server_bytes_in(e.server), (size_t)CHUNKS * MEMORY_CHUNK);
     fake_fin(t.client.peer);
     cr_assert(server_wait_empty(e.server));
@@ -316,8 +310,7 @@ Test(shard_fake, turns_that_end_early_hold_no_more_memory, .timeout = 240)
     }
     cr_expect_lt(most, 4U * 2 * PIECES * PIECE, "%zu bytes", most);
     engine_hold_events(false);
-    for (int i = 0; i < MEMORY_WAIT_MS && server_bytes_in(e.server) < 2U * PIECES * PIECE; i++)
-        usleep(1000);
+    cr_assert(server_wait_bytes_in(e.server, 2U * PIECES * PIECE));
     cr_expect_eq(server_bytes_in(e.server), 2U * PIECES * PIECE);
     for (int i = 0; i < 2; i++)
         fake_fin(t[i].client.peer);
