@@ -218,6 +218,23 @@ Test(pair, both_sides_may_rekey_at_once)
     pair_free(p);
 }
 
+Test(pair, padding_begins_anew_with_each_exchange_of_keys)
+{
+    struct pair *p = pair_new();
+
+    pair_login(p);
+    uint64_t server = p->server.conn->padding, client = p->client.conn->padding;
+    cr_assert_neq(server, client);
+    cr_assert_eq(nacre_conn_rekey(p->client.conn, p->now_ns), NACRE_OK);
+    pair_run(p);
+    /* Otherwise it would have gone on by the generator's step. */
+    for (uint64_t steps = 0; steps < 1000; steps++) {
+        cr_assert_neq(p->server.conn->padding, server + steps * UINT64_C(0x9e3779b97f4a7c15));
+        cr_assert_neq(p->client.conn->padding, client + steps * UINT64_C(0x9e3779b97f4a7c15));
+    }
+    pair_free(p);
+}
+
 Test(pair, publickey_is_asked_about_with_its_signature_verified)
 {
     struct pair *p = pair_new();

@@ -392,8 +392,7 @@ static enum step key_up(struct conn *c, struct kex_work *w)
         memcpy(c->session_id, w->hash, c->session_id_len);
         c->host_key = nacre_key_ref(w->host_key);
     }
-    if (!open_keys(c, w, &kex->next_in, server, false) || !open_keys(c, w, &kex->next_out, !server, true) ||
-        !nacre_random(c->config->crypto, &c->padding, sizeof c->padding))
+    if (!open_keys(c, w, &kex->next_in, server, false) || !open_keys(c, w, &kex->next_out, !server, true))
         return nacre_conn_fail(c, NACRE_E_CRYPTO, "session keys could not be made");
     if (nacre_packet_empty(c, MSG_NEWKEYS) == STEP_CLOSE)
         return STEP_CLOSE;

@@ -125,6 +125,18 @@ static void write_list(const struct conn *c, struct wr *w, enum alg_kind kind, c
     }
 }
 
+/* With it comes what the next padding starts from: a draw of its own would take as long as a packet. */
+static bool write_cookie(struct conn *c, struct wr *w)
+{
+    uint8_t drawn[KEX_COOKIE + sizeof c->padding], *cookie = wr_take(w, KEX_COOKIE);
+
+    if (cookie == NULL || !nacre_random(c->config->crypto, drawn, sizeof drawn))
+        return false;
+    memcpy(cookie, drawn, KEX_COOKIE);
+    memcpy(&c->padding, drawn + KEX_COOKIE, sizeof c->padding);
+    return true;
+}
+
 bool nacre_kexinit_write(struct conn *c, struct kex *kex)
 {
     const struct conn_algorithms *a = &c->config->algorithms;
@@ -132,8 +144,7 @@ bool nacre_kexinit_write(struct conn *c, struct kex *kex)
     struct wr w = wr_over(at, KEXINIT_MAX);
 
     wr_u8(&w, MSG_KEXINIT);
-    uint8_t *cookie = wr_take(&w, KEX_COOKIE);
-    if (cookie == NULL || !nacre_random(c->config->crypto, cookie, KEX_COOKIE))
+    if (!write_cookie(c, &w))
         return false;
     write_kex_list(c, &w);
     write_list(c, &w, ALG_KEY, a->host_key, 1);

@@ -7,7 +7,7 @@
 #include "ssh/conn_priv.h"
 
 /* Padding is inside the encryption and only has to differ from packet to packet, so it comes from a small generator
- * (splitmix64) that is seeded with each new set of keys. In clear it is zero. */
+ * (splitmix64) that is seeded with each KEXINIT. In clear it is zero. */
 static void fill_padding(struct conn *c, uint8_t *at, size_t len)
 {
     if (c->out.keys.cipher == NULL) {
