@@ -174,8 +174,6 @@ static enum step send_banner(struct conn *c, struct auth *a)
 {
     struct packet p;
 
-    if (nacre_send_ext_info_in_auth(c) == STEP_CLOSE)
-        return STEP_CLOSE;
     if (a->banner.len == 0)
         return STEP_NEXT;
     nacre_packet_open(c, &p, MSG_USERAUTH_BANNER, 8 + a->banner.len);

@@ -33,8 +33,6 @@ static enum step send_info_request(struct conn *c, struct auth *a)
     struct rd texts = rd_over(buf_span(&a->prompt_text));
     struct packet p;
 
-    if (nacre_send_ext_info_in_auth(c) == STEP_CLOSE)
-        return STEP_CLOSE;
     nacre_packet_open(c, &p, MSG_USERAUTH_60, 16 + a->prompt_text.len + 5 * a->prompt_count);
     wr_cstring(&p.w, "");
     wr_string(&p.w, rd_take(&texts, a->instruction_len));

@@ -42,8 +42,6 @@ enum step nacre_auth_ask_new_password(struct conn *c, const char *prompt)
         return nacre_conn_fail(c, NACRE_E_INVAL, "the prompt for a new password is too long");
     if (nacre_auth_is_query_too_many(c))
         return nacre_conn_fail(c, NACRE_E_AUTHENTICATION, "too many requests to change the password");
-    if (nacre_send_ext_info_in_auth(c) == STEP_CLOSE)
-        return STEP_CLOSE;
     nacre_packet_open(c, &p, MSG_USERAUTH_60, 8 + text.len);
     wr_string(&p.w, text);
     wr_cstring(&p.w, ""); /* language tag */

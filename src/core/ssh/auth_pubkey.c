@@ -86,8 +86,6 @@ enum step nacre_send_pk_ok(struct conn *c)
 
     if (nacre_auth_is_query_too_many(c))
         return nacre_conn_fail(c, NACRE_E_AUTHENTICATION, "too many authentication queries");
-    if (nacre_send_ext_info_in_auth(c) == STEP_CLOSE)
-        return STEP_CLOSE;
     nacre_packet_open(c, &p, MSG_USERAUTH_60, 8 + q->key_algorithm.len + q->param.len);
     wr_string(&p.w, q->key_algorithm);
     wr_string(&p.w, q->param);

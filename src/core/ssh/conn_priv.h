@@ -83,12 +83,11 @@ struct conn {
 
     /* Where the conversation is. */
     enum phase phase;
-    bool strict;           /* strict-kex was agreed (rule R3) */
-    bool peer_pings;       /* the peer announced ping@openssh.com */
-    bool sends_ext_info;   /* the peer asked for EXT_INFO */
-    bool ext_info_in_auth; /* server: the client takes another one when it begins to log in */
-    bool last_words;       /* closing, and the DISCONNECT is being written */
-    bool success_is_next;  /* EXT_INFO came during authentication: RFC 8308 section 2.4 */
+    bool strict;          /* strict-kex was agreed (rule R3) */
+    bool peer_pings;      /* the peer announced ping@openssh.com */
+    bool sends_ext_info;  /* the peer asked for EXT_INFO */
+    bool last_words;      /* closing, and the DISCONNECT is being written */
+    bool success_is_next; /* EXT_INFO came during authentication: RFC 8308 section 2.4 */
     uint8_t ext_infos;
     unsigned banner_lines; /* client: lines before the identification */
     char *peer_version;
@@ -254,9 +253,6 @@ bool nacre_kex_holds_data(const struct conn *c);
 
 enum step nacre_send_service_request(struct conn *c);
 enum step nacre_send_ext_info(struct conn *c);
-/* Server: once, to clients that take it there, in front of the answer to the first login request: a packet of its own
- * before that would make the answer wait for its acknowledgement. */
-enum step nacre_send_ext_info_in_auth(struct conn *c);
 enum step nacre_send_unimplemented(struct conn *c, uint32_t seq);
 void nacre_send_disconnect(struct conn *c, uint32_t code, const char *text);
 

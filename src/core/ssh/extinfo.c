@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* EXT_INFO, RFC 8308: which signatures a server takes from users, and of OpenSSH's PROTOCOL: its ping, logins by keys
- * that are bound to the host key, and a second EXT_INFO when the server knows who logs in. */
+ * that are bound to the host key, and for clients a second EXT_INFO when the server knows who logs in; ours would be
+ * the same as the first. */
 #include "ssh/kex.h"
 
 enum {
@@ -37,19 +38,6 @@ enum step nacre_send_ext_info(struct conn *c)
     return nacre_packet_close(c, &p);
 }
 
-enum step nacre_send_ext_info_in_auth(struct conn *c)
-{
-    struct packet p;
-
-    if (!c->ext_info_in_auth)
-        return STEP_NEXT;
-    c->ext_info_in_auth = false;
-    nacre_packet_open(c, &p, MSG_EXT_INFO, EXT_INFO_MAX);
-    wr_u32(&p.w, 1);
-    write_server_sig_algs(c, &p.w);
-    return nacre_packet_close(c, &p);
-}
-
 /* Right after NEWKEYS the numbers of the direction tell. During authentication it comes after our first request when we
  * have announced that we take it there; else the next message has to be the success. */
 static bool is_in_place(struct conn *c)
@@ -66,11 +54,9 @@ static void take(struct conn *c, struct span name, struct span value)
 
     if (span_is(name, ping))
         c->peer_pings = c->peer_pings || is_version_0;
-    else if (conn_is_server(c))
-        c->ext_info_in_auth = c->ext_info_in_auth || (span_is(name, in_auth) && is_version_0);
-    else if (span_is(name, server_sig_algs))
+    else if (!conn_is_server(c) && span_is(name, server_sig_algs))
         nacre_client_server_sig_algs(c, value);
-    else if (span_is(name, hostbound) && is_version_0)
+    else if (!conn_is_server(c) && span_is(name, hostbound) && is_version_0)
         nacre_client_hostbound(c);
 }
 
