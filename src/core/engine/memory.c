@@ -43,7 +43,10 @@ bool nacre_memory_holds_little(const struct connection *c)
 
 bool nacre_memory_holds_back(const struct connection *c)
 {
-    return !nacre_memory_holds_little(c) && pool_is_tight(&c->shard->pool);
+    bool holds_back = !nacre_memory_holds_little(c) && pool_is_tight(&c->shard->pool);
+    if (holds_back)
+        c->shard->holds_back = true;
+    return holds_back;
 }
 
 /* Outside of the pool: structs, events, and what the conn says. */
@@ -127,12 +130,13 @@ static void relieve(struct shard *s)
     nacre_connection_close(c, NACRE_E_MEMORY_LIMIT, "MemoryLimit is reached, and this connection holds most.");
 }
 
-/* Those that were held back for want of memory may go on. */
+/* Those that were held back for want of memory may go on. One whose input was looked at before memory came, and whether
+ * to receive from it after, is received from already. */
 static void let_go_on(struct shard *s)
 {
     for (uint32_t n = 0; n < s->connections.made; n++) {
         struct connection *c = nacre_table_at(&s->connections, n);
-        if (c != NULL && c->stage == STAGE_RUNNING && !c->receiving)
+        if (c != NULL && c->stage == STAGE_RUNNING && (!c->receiving || c->is_cut))
             nacre_connection_touch(c);
     }
 }
@@ -140,10 +144,10 @@ static void let_go_on(struct shard *s)
 void nacre_memory_turn(struct shard *s)
 {
     bool tight = pool_is_tight(&s->pool);
-    if (!tight && !s->is_tight)
+    if (!tight && !s->is_tight && !s->holds_back)
         return;
     if (!tight) {
-        s->is_tight = s->is_out = false;
+        s->is_tight = s->is_out = s->holds_back = false;
         atomic_store_explicit(&s->most_held, 0, memory_order_relaxed);
         let_go_on(s);
         return;
@@ -162,5 +166,5 @@ void nacre_memory_turn(struct shard *s)
 int64_t nacre_memory_sleep(const struct shard *s, int64_t until_ns)
 {
     int64_t look = s->now_ns + look_ns;
-    return s->is_tight && look < until_ns ? look : until_ns;
+    return (s->is_tight || s->holds_back) && look < until_ns ? look : until_ns;
 }

@@ -17,7 +17,8 @@ size_t nacre_memory_limit(int64_t setting);
 void nacre_memory_event_out(struct connection *c, struct event *e);
 void nacre_memory_event_back(struct connection *c, const struct event *e);
 
-/* True while the connection should not be read, since it holds much and memory is short. */
+/* True while the connection should not be read, since it holds much and memory is short. Who is told so is looked at
+ * again when there is memory: other workers may give it back before this one has seen that it was short. */
 bool nacre_memory_holds_back(const struct connection *c);
 
 /* So little that it is never held back. */

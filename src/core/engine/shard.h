@@ -212,6 +212,7 @@ struct shard {
     bool listening, stopping;
     int64_t now_ns;        /* when the turn began */
     bool is_tight, is_out; /* memory was short, or at an end, at the last look */
+    bool holds_back;       /* some connection was not read since then because memory was short */
     int64_t look_again_ns;
     struct farewells farewells;
     uint64_t turn;     /* counts rounds of the loop */
