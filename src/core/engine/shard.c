@@ -247,7 +247,8 @@ static void run(void *argument)
     nacre_wheel_take(s);
     while (!nacre_shard_has_ended(s)) {
         nacre_wheel_let_go(s);
-        unsigned count = s->ops->wait(s->io, nacre_shard_sleep(s), done, DONE_MAX);
+        s->worker_asked = nacre_shard_sleep(s);
+        unsigned count = s->ops->wait(s->io, s->worker_asked, done, DONE_MAX);
         nacre_shard_turn(s, done, count);
     }
     nacre_wheel_drop(s);

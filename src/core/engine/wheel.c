@@ -45,7 +45,7 @@ static void resume(void *context)
 void nacre_wheel_init(struct shard *s, struct io_options *options)
 {
     s->lends = s->ops->due != NULL && !s->own_table;
-    s->worker_until = INT64_MIN;
+    s->worker_asked = s->worker_until = INT64_MIN;
     nacre_mutex_init(&s->wheel);
     nacre_cond_init(&s->guest_left);
     if (!s->lends)
@@ -118,12 +118,12 @@ static void hand_back(struct shard *s, int cancel)
     nacre_cancel_on(cancel);
 }
 
-/* The worker does not know what has become due since it fell asleep. */
+/* The worker does not know what has become due since it fell asleep; its back end, which may wait for less than it was
+ * asked to and then go on, knows nothing of the shard's. */
 static void leave(struct shard *s, int cancel)
 {
-    int64_t sleep = nacre_shard_sleep(s), due = s->ops->due(s->io);
-    int64_t until = sleep < due ? sleep : due;
-    if (until < s->worker_until || nacre_shard_has_ended(s))
+    int64_t until = nacre_shard_sleep(s);
+    if (until < s->worker_asked || s->ops->due(s->io) < s->worker_until || nacre_shard_has_ended(s))
         s->ops->wake(s->io);
     hand_back(s, cancel);
 }
