@@ -29,9 +29,12 @@ static void starve(struct io *io, uint32_t slot, unsigned list)
     nacre_slot_queue_add(&io->slots, &io->starved[list], slot);
 }
 
-static void release_starved(struct io *io, struct slot_queue *q)
+static void release_starved(struct io *io, unsigned list)
 {
-    nacre_slot_queue_add(&io->slots, &io->work, slot_queue_pop(&io->slots, q));
+    uint32_t slot = slot_queue_pop(&io->slots, &io->starved[list]);
+    if (list == BIG_GROUP)
+        uring_set(uring_slot_at(io, slot), SLOT_TURN);
+    nacre_slot_queue_add(&io->slots, &io->work, slot);
 }
 
 /* Takes those that were detached out of a list. */
@@ -66,16 +69,20 @@ void nacre_uring_feed(struct io *io)
             return;
         io->hungry_until = 0;
     }
-    if (io->big_users != 0)
+    /* Who waits for a big block may need none any more, or one only before an error. */
+    bool big_wanted = io->starved[BIG_GROUP].first != 0;
+    if (io->big_users != 0 || big_wanted)
         nacre_uring_big_fill(io);
     else if (io->big_free != 0 && io->big_flying == 0)
         nacre_uring_big_clear(io);
+    if (big_wanted && io->big_free == 0)
+        go_hungry(io);
     for (unsigned n = io->landing_free; n != 0 && io->starved[LANDING_GROUP].first != 0; n--)
-        release_starved(io, &io->starved[LANDING_GROUP]);
+        release_starved(io, LANDING_GROUP);
     for (unsigned n = io->big_free; n != 0 && io->starved[BIG_GROUP].first != 0; n--)
-        release_starved(io, &io->starved[BIG_GROUP]);
+        release_starved(io, BIG_GROUP);
     while (io->starved[PARKED].first != 0)
-        release_starved(io, &io->starved[PARKED]);
+        release_starved(io, PARKED);
 }
 
 bool nacre_uring_can_feed(const struct io *io)
@@ -86,11 +93,18 @@ bool nacre_uring_can_feed(const struct io *io)
 
 /* ---- asking the kernel ----------------------------------------------------------------------------------------- */
 
+/* Big blocks are few. A request that stands takes all of them while its stream has bytes, so only who is alone has one;
+ * who has received queues behind those that have waited. */
 static bool arm(struct io *io, uint32_t slot)
 {
     struct uring_slot *s = uring_slot_at(io, slot);
     bool draining = uring_has(s, SLOT_ERROR);
     bool big = uring_has(s, SLOT_BIG) || draining;
+    bool others_wait = io->starved[BIG_GROUP].first != 0;
+    if (big && others_wait && !uring_has(s, SLOT_TURN)) {
+        starve(io, slot, BIG_GROUP);
+        return true; /* feeding has let the others go by the time that we wait, or tries again soon */
+    }
     if (big && io->big_free == 0)
         nacre_uring_big_fill(io);
     if ((big ? io->big_free : io->landing_free) == 0) {
@@ -102,9 +116,11 @@ static bool arm(struct io *io, uint32_t slot)
     struct io_uring_sqe *sqe = nacre_uring_request(io, slot, OP_RECEIVE);
     if (sqe == NULL)
         return false;
-    uring_clear(s, SLOT_BIG_ARMED | SLOT_DRAINING);
+    uring_clear(s, SLOT_BIG_ARMED | SLOT_DRAINING | SLOT_TURN);
     if (draining)
         io_uring_prep_recv(sqe, -1, NULL, 0, MSG_DONTWAIT);
+    else if (big && (others_wait || io->big_users > 1))
+        io_uring_prep_recv(sqe, -1, NULL, 0, 0);
     else
         io_uring_prep_recv_multishot(sqe, -1, NULL, 0, 0);
     uring_set(s, (big ? SLOT_BIG_ARMED : 0) | (draining ? SLOT_DRAINING : 0));
@@ -218,6 +234,8 @@ void nacre_uring_stop_receiving(struct io *io, uint32_t slot)
 static void note_amount(struct io *io, struct uring_slot *s, size_t len)
 {
     bool is_big = uring_has(s, SLOT_BIG);
+    if (is_big != uring_has(s, SLOT_BIG_ARMED))
+        return; /* the other kind is chosen already: this says nothing about it */
     bool other = is_big ? len <= LANDING_BYTES : len == LANDING_BYTES;
     s->runs = other ? (uint8_t)(s->runs + 1) : 0;
     if (s->runs < (is_big ? SHORT_RUNS : FULL_RUNS))

@@ -69,6 +69,7 @@ enum uring_flag {
     SLOT_DRAINING = 1 << 16,    /* the receive in flight takes what is left before an error and does not wait */
     SLOT_RESTING = 1 << 17,     /* a listener that waits until it may try again */
     SLOT_UNWATCHED = 1 << 18,   /* OP_WATCH failed: errors are met when something is received or sent */
+    SLOT_TURN = 1 << 19,        /* released from the list of those who wait for a big block: it is its turn */
 };
 
 struct uring_slot {
