@@ -49,9 +49,9 @@ void nacre_uring_work_listener(struct io *io, uint32_t slot, struct uring_out *o
 {
     struct uring_slot *s = uring_slot_at(io, slot);
     if (uring_has(s, SLOT_DETACHED)) {
-        if (s->accepts != 0)
+        if (s->accepts != 0 && nacre_uring_cancel(io, slot, OP_ACCEPT))
             return; /* its end queues the slot again */
-        if (uring_out_is_full(out)) {
+        if (s->accepts != 0 || uring_out_is_full(out)) {
             nacre_slot_queue_add(&io->slots, &io->work, slot);
             return;
         }

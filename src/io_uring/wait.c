@@ -78,8 +78,11 @@ static void look_for_trouble(struct io *io, int result, struct uring_out *out)
     static const struct timespec pause = {.tv_nsec = TROUBLE_NS};
     bool before = io->in_trouble;
     bool later = (result == -EBUSY || result == -EAGAIN) && io_uring_cq_ready(&io->ring) != 0;
-    io->in_trouble = result < 0 && result != -ETIME && result != -EINTR && !later;
-    if (!io->in_trouble || uring_out_is_full(out))
+    bool now = result < 0 && result != -ETIME && result != -EINTR && !later;
+    if (now && uring_out_is_full(out))
+        return; /* it is told the next time */
+    io->in_trouble = now;
+    if (!now)
         return;
     if (!before)
         uring_report(out, IO_TROUBLE, NULL)->error = nacre_error_from_errno(-result);

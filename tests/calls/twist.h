@@ -20,10 +20,11 @@ enum twist_call {
     TWIST_ADD,    /* epoll_ctl() of a socket */
     TWIST_CHANGE, /* the same for one that is registered */
     TWIST_WATCH,  /* a ring's polls: of its eventfd, and for errors */
+    TWIST_ENTER,  /* handing requests to the kernel by a ring: it takes none */
     TWIST_CALLS
 };
 
-/* Accepting, waking, registering and watching fail with that error number from now on; 0: no more. */
+/* Accepting, waking, registering, watching and entering fail with that error number from now on; 0: no more. */
 void twist_fail(enum twist_call call, int number);
 
 /* The same, but only the first `times` of them. */

@@ -79,11 +79,16 @@ static void twist_all(struct io_uring *ring)
         twist(&sq->sqes[i & sq->ring_mask]);
 }
 
-/* A signal comes while nothing is there: what was handed over is handed over. */
+/* A signal comes while nothing is there: what was handed over is handed over. Or nothing is taken. */
 static bool is_interrupted(struct io_uring *ring, int *result)
 {
+    int number = twist_number(TWIST_ENTER);
+    if (number != 0) {
+        *result = -number;
+        return true;
+    }
     twist_all(ring);
-    int number = twist_number(TWIST_WAIT);
+    number = twist_number(TWIST_WAIT);
     if (number == 0)
         return false;
     *result = __real_io_uring_submit(ring);
@@ -94,12 +99,18 @@ static bool is_interrupted(struct io_uring *ring, int *result)
 
 int __wrap_io_uring_submit(struct io_uring *ring)
 {
+    int number = twist_number(TWIST_ENTER);
+    if (number != 0)
+        return -number;
     twist_all(ring);
     return __real_io_uring_submit(ring);
 }
 
 int __wrap_io_uring_submit_and_get_events(struct io_uring *ring)
 {
+    int number = twist_number(TWIST_ENTER);
+    if (number != 0)
+        return -number;
     twist_all(ring);
     return __real_io_uring_submit_and_get_events(ring);
 }
