@@ -16,7 +16,7 @@
 #include "io_ready/system.h"
 
 enum {
-    NEWS_PER_WAIT = 256, /* then the streams' turn */
+    NEWS_PER_WAIT = 64, /* then the streams' turn: about as many as are taken at a time */
 };
 
 enum ready_kind {

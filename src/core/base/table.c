@@ -189,13 +189,16 @@ static bool is_made(const struct table *t, uint32_t n)
     return n < t->made && n % TABLE_SLAB_SLOTS < t->slabs[n / TABLE_SLAB_SLOTS].fresh;
 }
 
-void *nacre_table_find(const struct table *t, int64_t id)
+void *nacre_table_place(const struct table *t, int64_t id)
 {
     uint32_t n = slot_number(id);
-    if (id <= 0 || !is_made(t, n))
-        return NULL;
-    struct slot *s = slot_at(t, n);
-    return s->id == id ? s : NULL;
+    return id > 0 && is_made(t, n) ? slot_at(t, n) : NULL;
+}
+
+void *nacre_table_find(const struct table *t, int64_t id)
+{
+    struct slot *s = nacre_table_place(t, id);
+    return s != NULL && s->id == id ? s : NULL;
 }
 
 void *nacre_table_at(const struct table *t, uint32_t n)

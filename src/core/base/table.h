@@ -72,6 +72,10 @@ void nacre_table_give(struct table *t, void *object);
 /* The object with this id, or NULL when the id is stale, of another shard, kind or table, or nonsense. */
 void *nacre_table_find(const struct table *t, int64_t id);
 
+/* Where the object with this id stands, if it is there still: the memory may be anybody's. NULL: nobody's. Reads
+ * nothing of it. */
+void *nacre_table_place(const struct table *t, int64_t id);
+
 /* The object in slot `n` (below t->made) or NULL when free. For walking over all. */
 void *nacre_table_at(const struct table *t, uint32_t n);
 

@@ -7,6 +7,7 @@
 
 #include "engine/connection.h"
 #include "engine/descriptors.h"
+#include "engine/foresight.h"
 #include "engine/memory.h"
 #include "engine/outbox.h"
 #include "engine/server.h"
@@ -15,7 +16,6 @@
 #include "engine/wheel.h"
 
 enum {
-    DONE_MAX = 256,
     HEADROOM = 36 * 1024,     /* a partial packet goes in front of what follows it */
     CONNECTIONS_MAX = 100000, /* MaxConnections may grow to this between starts; slabs come as they are needed */
     CHANNELS_MAX = 1 << 22,
@@ -211,8 +211,10 @@ void nacre_shard_turn(struct shard *s, const struct io_done *done, unsigned coun
     s->crowded = is_crowded(s, done, count);
     if (has_accepted(done, count))
         nacre_inbox_run(s);
-    for (unsigned i = 0; i < count; i++)
+    for (unsigned i = 0; i < count; i++) {
+        nacre_foresee(s, done, count, i);
         complete(s, &done[i]);
+    }
     nacre_inbox_run(s);
     nacre_timers_advance(&s->timers, s->now_ns);
     flush(s);
@@ -243,12 +245,12 @@ void nacre_shard_short_turn(struct shard *s)
 static void run(void *argument)
 {
     struct shard *s = argument;
-    struct io_done done[DONE_MAX];
+    struct io_done done[TURN_MAX];
     nacre_wheel_take(s);
     while (!nacre_shard_has_ended(s)) {
         nacre_wheel_let_go(s);
         s->worker_asked = nacre_shard_sleep(s);
-        unsigned count = s->ops->wait(s->io, s->worker_asked, done, DONE_MAX);
+        unsigned count = s->ops->wait(s->io, s->worker_asked, done, TURN_MAX);
         nacre_shard_turn(s, done, count);
     }
     nacre_wheel_drop(s);

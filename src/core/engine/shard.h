@@ -27,6 +27,7 @@ struct nacre_server;
 
 enum {
     SHARDS_MAX = 1 << ID_SHARD_BITS,
+    TURN_MAX = 64, /* completions; of more, the first have left the processor's cache before they are answered */
     PLAIN_RECEIVE_BYTES = 2 * CONN_CHANNEL_PACKET, /* what becomes data of two packets: a tunnel's */
     RECEIVE_BYTES = PLAIN_RECEIVE_BYTES + 2048,    /* two such packets with what is around the data */
 };
@@ -267,7 +268,7 @@ void nacre_shard_stop(struct shard *s);
 /* Tells the worker to end every connection that is there by then. Any thread. */
 void nacre_shard_shut_down(struct shard *s);
 
-/* One round of the loop, with what wait() told. */
+/* One round of the loop, with what wait() told, TURN_MAX at most. */
 void nacre_shard_turn(struct shard *s, const struct io_done *done, unsigned count);
 
 /* A small one for what somebody has just put into the inbox: no timers, no logins, no waiting. */

@@ -3,10 +3,6 @@
 
 #include "engine/outbox.h"
 
-enum {
-    DONE_MAX = 64
-};
-
 /* The wheel that this thread has, or will have again when it comes back from the kernel. */
 struct hold {
     struct keyed *before; /* what the thread lent to ciphers before */
@@ -143,10 +139,10 @@ void nacre_wheel_nudge(struct shard *s)
 static void drive(struct shard *s, struct waiter *w, int64_t until_ns)
 {
     struct nacre_server *server = s->server;
-    struct io_done done[DONE_MAX];
+    struct io_done done[TURN_MAX];
     while (nacre_waiter_enter(server, w)) {
         int64_t sleep = nacre_shard_sleep(s);
-        unsigned count = s->ops->wait(s->io, sleep < until_ns ? sleep : until_ns, done, DONE_MAX);
+        unsigned count = s->ops->wait(s->io, sleep < until_ns ? sleep : until_ns, done, TURN_MAX);
         nacre_waiter_leave(server, w);
         nacre_shard_turn(s, done, count);
         nacre_outbox_tell(s);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/prefetch.h"
 #include "ssh/auth.h"
 #include "ssh/chan.h"
 #include "ssh/errors.h"
@@ -407,6 +408,26 @@ enum {
     DEFLATE_BYTES = 272 * 1024,
     KEX_BYTES = 16 * 1024
 };
+
+enum {
+    CIPHER_BYTES = 128 /* of a cipher or more: its key, and where its context is */
+};
+
+void nacre_conn_prefetch(const struct conn *c)
+{
+    prefetch(c, sizeof *c);
+}
+
+/* Most have one channel. */
+void nacre_conn_prefetch_parts(const struct conn *c)
+{
+    if (c == NULL)
+        return;
+    prefetch(c->in.keys.cipher, CIPHER_BYTES);
+    prefetch(c->out.keys.cipher, CIPHER_BYTES);
+    if (c->chan_room != 0)
+        prefetch(c->chans[0], sizeof *c->chans[0]);
+}
 
 size_t nacre_conn_memory(const struct conn *c)
 {

@@ -366,6 +366,11 @@ struct conn_info {
     uint64_t bytes_in, bytes_out; /* on the wire */
 };
 
+/* The connection is going to be fed or flushed soon: has the processor fetch its memory. Its parts are found there, so
+ * they are for a second call a moment later. NULL is fine. */
+void nacre_conn_prefetch(const struct conn *c);
+void nacre_conn_prefetch_parts(const struct conn *c);
+
 /* Bytes of memory that the connection holds outside of the pool, about. */
 size_t nacre_conn_memory(const struct conn *c);
 

@@ -53,6 +53,20 @@ Test(base_table, a_stale_id_finds_nothing_even_when_the_slot_is_used_again)
     nacre_table_destroy(&t);
 }
 
+Test(base_table, a_place_is_that_of_the_id_whoever_has_it)
+{
+    struct table t = make(TABLE_CONNECTIONS, 0, 1);
+    struct thing *x = nacre_table_take(&t);
+    int64_t id = x->slot.id;
+    cr_assert_eq(nacre_table_place(&t, id), x);
+    nacre_table_give(&t, x);
+    cr_assert_eq(nacre_table_place(&t, id), x);
+    cr_assert_null(nacre_table_place(&t, id + ((int64_t)1 << ID_GENERATION_BITS)), "no such slot");
+    cr_assert_null(nacre_table_place(&t, 0));
+    cr_assert_null(nacre_table_place(&t, -id));
+    nacre_table_destroy(&t);
+}
+
 Test(base_table, nonsense_ids_find_nothing)
 {
     struct table t = make(TABLE_CONNECTIONS, 3, 10);
