@@ -461,7 +461,8 @@ NACRE_API int nacre_config(nacre_server *server, const char *setting, char *valu
 /* Calls handlers for events that wait; when there are none, waits up to SelectWaitMillis for some. Nothing but an event
  * ends the wait: a thread that is to leave its loop may take that long, after nacre_shutdown() as well. While it waits,
  * a worker's part may be done on the calling thread, so that a message needs no switch of threads: the thread should
- * then have no credentials, priority or restrictions of its own. It cannot be cancelled (pthread_cancel) meanwhile. */
+ * then have no credentials, priority or restrictions of its own. It cannot be cancelled (pthread_cancel) meanwhile. A
+ * handler may call it, too; a thread that is inside of eight handlers takes nothing more, and only waits. */
 NACRE_API int nacre_do_events(nacre_server *server);
 
 /* A descriptor that polls readable while events wait, for a loop of the program's own; nacre_do_events() clears it. The

@@ -289,3 +289,70 @@ Test(class_wheel, nobody_becomes_a_guest_before_a_worker_on_its_way, .timeout = 
         cr_expect_not(nacre_wheel_ride(s->nacre, nacre_clock_ns()));
     finish(s);
 }
+
+enum {
+    DEEPEST = 8
+};
+
+static struct {
+    atomic_uint asked;
+    atomic_bool waits, is_back, enough;
+} nest;
+
+static _Thread_local unsigned depth;
+
+/* Each is about another client, and waits for the next; the deepest for what it may not take. */
+static void nest_request(nacre_server *n, struct nacre_connection_request *e, void *context)
+{
+    struct server *s = context;
+    e->accept = false;
+    atomic_fetch_add(&nest.asked, 1);
+    if (depth == DEEPEST || atomic_load(&nest.enough))
+        return;
+    depth++;
+    if (depth == DEEPEST) {
+        server_set(s, "SelectWaitMillis=3000");
+        atomic_store(&nest.waits, true);
+    }
+    (void)nacre_do_events(n);
+    if (depth == DEEPEST) {
+        atomic_store(&nest.is_back, true);
+        while (!atomic_load(&nest.enough))
+            usleep(1000);
+    }
+    depth--;
+}
+
+static void wait_for_requests(unsigned count)
+{
+    for (int i = 0; i < SERVER_WAIT_MS && atomic_load(&nest.asked) < count; i++)
+        usleep(1000);
+    cr_assert_eq(atomic_load(&nest.asked), count);
+}
+
+/* Inside of so many handlers a caller may take nothing more, so it must not be who is woken. */
+Test(class_wheel, a_caller_that_is_too_deep_leaves_events_to_others, .timeout = 240)
+{
+    struct server *s = server_new();
+    int fds[DEEPEST + 1];
+    s->handlers.on_connection_request = nest_request;
+    start(s, 1, "WorkerThreads=1");
+    for (unsigned i = 0; i < DEEPEST; i++) {
+        fds[i] = client_socket(NULL, s->port);
+        wait_for_requests(i + 1);
+    }
+    while (!atomic_load(&nest.waits))
+        usleep(1000);
+    usleep(100 * 1000); /* it is asleep */
+    cr_expect_eq(atomic_load(&s->nacre->waiters), 0);
+    server_set(s, "SelectWaitMillis=60000");
+    cr_assert_eq(pthread_create(&s->threads[s->thread_count++], NULL, call, s), 0);
+    cr_assert(has_guest(s) || !s->nacre->shards[0].lends);
+    fds[DEEPEST] = client_socket(NULL, s->port);
+    wait_for_requests(DEEPEST + 1);
+    cr_expect_not(atomic_load(&nest.is_back), "it was woken for what another takes");
+    atomic_store(&nest.enough, true);
+    for (unsigned i = 0; i <= DEEPEST; i++)
+        close(fds[i]);
+    finish(s);
+}

@@ -76,7 +76,7 @@ bool nacre_deliver_sends_first(void)
     return first;
 }
 
-static bool too_deep(void)
+bool nacre_deliver_is_deep(void)
 {
     unsigned depth = 0;
     for (const struct delivery *d = current; d != NULL; d = d->outer)
@@ -119,7 +119,7 @@ static bool take_one(struct nacre_server *server, void (*handle)(struct nacre_se
         atomic_load_explicit(&server->shard_count, memory_order_acquire); /* with the release when they stand */
     /* What can be taken may be counted a moment later, and then somebody is woken for it. */
     bool is_ready = (int)atomic_load(&server->ready) > 0;
-    if (count == 0 || !is_ready || too_deep())
+    if (count == 0 || !is_ready || nacre_deliver_is_deep())
         return false;
     unsigned turn = atomic_fetch_add_explicit(&server->turn, 1, memory_order_relaxed);
     for (unsigned i = 0; i < count; i++) {

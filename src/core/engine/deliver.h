@@ -5,8 +5,11 @@
 
 #include "engine/server.h"
 
-/* Takes one connection that has events and runs them; false: nothing waits. */
+/* Takes one connection that has events and runs them; false: nothing waits, or the thread may take nothing. */
 bool nacre_deliver_one(struct nacre_server *server);
+
+/* This thread is inside of so many handlers that it may take nothing more until it has left one. */
+bool nacre_deliver_is_deep(void);
 
 /* The same without running handlers: questions are refused. For nacre_free(). */
 bool nacre_deliver_discard(struct nacre_server *server);

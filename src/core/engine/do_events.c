@@ -172,12 +172,24 @@ void nacre_server_wait(struct nacre_server *server, int64_t until_ns)
     (void)nacre_waiter_ended(server);
 }
 
+/* Where nobody finds it: who may take nothing is not to be woken for an event in place of another. */
+static void wait_aside(int64_t until_ns)
+{
+    plat_park place;
+    nacre_park_init(&place);
+    (void)nacre_park_wait(&place, until_ns);
+}
+
 /* Until an event is ready, or the time that a call may take has passed. */
 static void wait_for_event(struct nacre_server *server)
 {
     int wait_ms = atomic_load_explicit(&server->select_wait_ms, memory_order_relaxed); /* a setting of its own */
     int64_t until_ns = nacre_clock_ns() + wait_ms * INT64_C(1000000);
-    if (wait_ms != 0 && !nacre_wheel_ride(server, until_ns))
+    if (wait_ms == 0)
+        return;
+    if (nacre_deliver_is_deep())
+        wait_aside(until_ns);
+    else if (!nacre_wheel_ride(server, until_ns))
         nacre_server_wait(server, until_ns);
 }
 
