@@ -169,11 +169,11 @@ static bool on_ask(void *context, const struct conn_event *e, struct conn_answer
 }
 
 /* The process has nothing better to do meanwhile: it has one thread, and its processor. */
-static bool on_work(void *context, struct work *work)
+static enum work_fate on_work(void *context, struct work *work)
 {
     (void)context;
     work->run(work);
-    return true;
+    return WORK_DONE;
 }
 
 static void on_disconnected(struct client *c, const struct conn_event *e)

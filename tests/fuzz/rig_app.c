@@ -143,16 +143,18 @@ static bool on_ask(void *context, const struct conn_event *q, struct conn_answer
     return true;
 }
 
-static bool on_work(void *context, struct work *work)
+static enum work_fate on_work(void *context, struct work *work)
 {
     struct rig_side *s = context;
     uint8_t says = s->own_mind ? s->says : input_u8(s->rig->in);
     if (s->work != NULL || (says & SAYS_LATER) == 0) {
         work->run(work);
-        return true;
+        return WORK_DONE;
     }
+    if ((says & SAYS_NO) != 0)
+        return WORK_REFUSED;
     s->work = work;
-    return false;
+    return WORK_OUT;
 }
 
 const struct conn_sink rig_sink = {.event = on_event, .ask = on_ask, .work = on_work};

@@ -265,6 +265,23 @@ Test(hostkeys, replies_stay_in_order_while_a_slow_key_signs)
     pair_free(p);
 }
 
+Test(hostkeys, without_memory_to_sign_a_proof_is_refused_and_the_next_request_answered)
+{
+    uint8_t bytes[1024];
+    struct pair *p = pair_with("ssh-rsa");
+    pair_login(p);
+    struct span blobs = blobs_of(p->more_keys, 1, bytes, sizeof bytes);
+    p->server.refuses_work = true;
+    ask(p, true, blobs);
+    cr_expect(refused(p, 0));
+    p->server.refuses_work = false;
+    ask(p, true, blobs);
+    const struct conn_event *e = side_event(&p->client, CONN_GLOBAL_REPLY, 1);
+    cr_assert(e != NULL && e->accepted);
+    cr_expect(nacre_conn_proof_holds(p->client.conn, blobs, e->data));
+    pair_free(p);
+}
+
 /* A key re-exchange has a work of its own; neither hides the other. */
 Test(hostkeys, a_proof_and_a_rekey_at_once)
 {

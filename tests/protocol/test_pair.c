@@ -218,6 +218,24 @@ Test(pair, both_sides_may_rekey_at_once)
     pair_free(p);
 }
 
+/* Each side in turn: what it owes the other cannot be computed, and waiting would not help. */
+Test(pair, without_memory_to_compute_a_key_exchange_the_connection_ends)
+{
+    for (int server = 0; server < 2; server++) {
+        struct pair *p = pair_new();
+        struct side *poor = server != 0 ? &p->server : &p->client, *peer = server != 0 ? &p->client : &p->server;
+
+        pair_login(p);
+        poor->refuses_work = true;
+        cr_assert_eq(nacre_conn_rekey(peer->conn, p->now_ns), NACRE_OK);
+        pair_run(p);
+        cr_assert_eq(side_count(poor, CONN_DISCONNECTED), 1);
+        cr_expect_eq(side_event(poor, CONN_DISCONNECTED, 0)->error, NACRE_E_NOBUFS);
+        cr_expect_eq(side_count(peer, CONN_DISCONNECTED), 1, "it is told");
+        pair_free(p);
+    }
+}
+
 Test(pair, padding_begins_anew_with_each_exchange_of_keys)
 {
     struct pair *p = pair_new();

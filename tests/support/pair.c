@@ -71,16 +71,18 @@ static bool on_ask(void *context, const struct conn_event *q, struct conn_answer
     return !s->leaves_open[q->type];
 }
 
-static bool on_work(void *context, struct work *work)
+static enum work_fate on_work(void *context, struct work *work)
 {
     struct side *s = context;
 
+    if (s->refuses_work)
+        return WORK_REFUSED;
     if (s->defers_work) {
         s->work = work;
-        return false;
+        return WORK_OUT;
     }
     work->run(work);
-    return true;
+    return WORK_DONE;
 }
 
 static const struct conn_sink sink = {.event = on_event, .ask = on_ask, .work = on_work};

@@ -29,7 +29,8 @@ struct side {
     size_t seen_count;
     bool leaves_open[CONN_EVENT_TYPES]; /* questions to be answered later by the test */
     bool refuses[CONN_EVENT_TYPES];
-    bool defers_work; /* works go to `work` instead of running */
+    bool refuses_work; /* there is no memory for any */
+    bool defers_work;  /* works go to `work` instead of running */
     struct work *work;
     bool echoes;     /* channel data is sent back */
     bool consumes;   /* channel data is given back at once */

@@ -15,11 +15,11 @@ static inline bool sink_says_yes(void *context, const struct conn_event *questio
 }
 
 /* work: done here and now. */
-static inline bool sink_works_at_once(void *context, struct work *work)
+static inline enum work_fate sink_works_at_once(void *context, struct work *work)
 {
     (void)context;
     work->run(work);
-    return true;
+    return WORK_DONE;
 }
 
 #endif

@@ -374,9 +374,8 @@ static void run_work(struct job *job)
 }
 
 /* Short work is done here; long work goes to the offload pool, or is done here as well when there is no memory to send
- * it. A worker with a descriptor table of its own cannot do it, as it may be a token's: the client then waits until
- * its time is up. */
-static bool sink_work(void *context, struct work *work)
+ * it. A worker with a descriptor table of its own cannot do it, as it may be a token's. */
+static enum work_fate sink_work(void *context, struct work *work)
 {
     struct connection *c = context;
     struct work_job *w = work->slow ? malloc(sizeof *w) : NULL;
@@ -384,16 +383,15 @@ static bool sink_work(void *context, struct work *work)
     if (done == NULL) {
         bool may_run = !work->slow || !c->shard->own_table;
         free(w);
-        if (may_run)
-            work->run(work);
-        else
-            nacre_work_drop(work);
-        return may_run;
+        if (!may_run)
+            return WORK_REFUSED;
+        work->run(work);
+        return WORK_DONE;
     }
     done->work = work;
     *w = (struct work_job){.job.run = run_work, .job.first = c->logged_in, .shard = c->shard, .command = done};
     nacre_offload_put(&c->shard->server->offload, &w->job);
-    return false;
+    return WORK_OUT;
 }
 
 const struct conn_sink nacre_connection_sink = {.event = sink_event, .ask = sink_ask, .work = sink_work};

@@ -94,15 +94,22 @@ struct conn_config {
 
 /* ---- life ------------------------------------------------------------------------------------------------------ */
 
+/* What became of a work. */
+enum work_fate {
+    WORK_DONE,    /* it was run, inside of the call */
+    WORK_OUT,     /* nacre_conn_work_done() will tell that it was */
+    WORK_REFUSED, /* out of memory: it stays the conn's, and nobody runs it */
+};
+
 struct conn_sink {
     /* Something happened. */
     void (*event)(void *context, const struct conn_event *event);
     /* A question. True: *answer is filled in now. False: nacre_conn_answer() comes later with event->serial; until then
      * what the question holds (see conn_event) waits. */
     bool (*ask)(void *context, const struct conn_event *question, struct conn_answer *answer);
-    /* Long computation: call work->run(work) on any thread, then nacre_conn_work_done() on the conn's thread. True: it
-     * was run right away, inside this call. */
-    bool (*work)(void *context, struct work *work);
+    /* Long computation: call work->run(work) on any thread, then, unless that was inside of this call,
+     * nacre_conn_work_done() on the conn's thread. */
+    enum work_fate (*work)(void *context, struct work *work);
 };
 
 /* A computation that stands alone: run() touches nothing of the connection. Freed by nacre_conn_work_done(), or by

@@ -183,10 +183,19 @@ enum step nacre_conn_work(struct conn *c, struct work *work, enum step (*done)(s
     c->work = work;
     c->work_done = done;
     c->holds++;
-    if (!c->sink->work(c->context, work))
+    switch (c->sink->work(c->context, work)) {
+    case WORK_DONE:
+        nacre_conn_work_done(c, work, c->now_ns);
+        return STEP_NEXT;
+    case WORK_OUT:
         return STEP_WAIT;
-    nacre_conn_work_done(c, work, c->now_ns);
-    return STEP_NEXT;
+    case WORK_REFUSED:
+        break;
+    }
+    c->work = NULL;
+    c->holds--;
+    work->free(work);
+    return nacre_conn_fail(c, NACRE_E_NOBUFS, "out of memory for a computation");
 }
 
 void nacre_conn_work_done(struct conn *c, struct work *work, int64_t now_ns)

@@ -275,7 +275,10 @@ enum step nacre_hostkeys_prove(struct conn *c, bool want_reply, struct span blob
     w->work.serial = c->next_serial++;
     c->proof = &w->work;
     c->global_held = true;
-    if (c->sink->work(c->context, &w->work))
+    enum work_fate fate = c->sink->work(c->context, &w->work);
+    if (fate == WORK_REFUSED)
+        w->failed = true;
+    if (fate != WORK_OUT)
         nacre_conn_work_done(c, &w->work, c->now_ns);
     return conn_is_closing(c) ? STEP_CLOSE : STEP_NEXT;
 }
