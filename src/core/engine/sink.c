@@ -365,10 +365,23 @@ struct work_job {
     struct command *command;
 };
 
+/* Any thread. */
+static bool is_over(struct shard *s, int64_t connection_id)
+{
+    nacre_mutex_lock(&s->inbox_lock);
+    const struct connection *c = nacre_table_find(&s->connections, connection_id);
+    bool over = c == NULL || c->over;
+    nacre_mutex_unlock(&s->inbox_lock);
+    return over;
+}
+
+/* Clients that come and go faster than their key exchanges can be computed shall hold up nobody who stays, so what
+ * waited for longer than its connection lasted is only given back. */
 static void run_work(struct job *job)
 {
     struct work_job *w = CONTAINER_OF(job, struct work_job, job);
-    w->command->work->run(w->command->work);
+    if (!is_over(w->shard, w->command->id))
+        w->command->work->run(w->command->work);
     nacre_inbox_put(w->shard, w->command);
     free(w);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "engine/connection.h"
 #include "unit/engine/memory.h"
 #include "wire/wr.h"
 
@@ -402,6 +403,83 @@ Test(shard_fake, a_close_without_a_command_is_seen_by_a_worker_on_its_way_to_sle
     cr_assert(server_wait_empty(e.server));
     memory_end(&c);
     engine_stop(&e);
+}
+
+/* ---- work for a connection that has ended ------------------------------------------------------------------------ */
+
+struct counted_work {
+    struct work work;
+    atomic_uint runs, freed;
+};
+
+static void count_run(struct work *work)
+{
+    atomic_fetch_add(&CONTAINER_OF(work, struct counted_work, work)->runs, 1);
+}
+
+static void count_free(struct work *work)
+{
+    atomic_fetch_add(&CONTAINER_OF(work, struct counted_work, work)->freed, 1);
+}
+
+/* Holds the only thread of the pool. */
+struct plug {
+    struct job job;
+    atomic_bool holds, pulled;
+};
+
+static void wait_for_pull(struct job *job)
+{
+    struct plug *p = CONTAINER_OF(job, struct plug, job);
+    atomic_store(&p->holds, true);
+    while (!atomic_load(&p->pulled))
+        (void)usleep(1000);
+}
+
+static bool wait_freed(struct counted_work *w)
+{
+    for (unsigned ms = 0; ms < MEMORY_WAIT_MS && atomic_load(&w->freed) == 0; ms++)
+        (void)usleep(1000);
+    return atomic_load(&w->freed) == 1;
+}
+
+/* What is queued behind the plug, with the client gone or still there by the time it is pulled. */
+static unsigned runs_behind_plug(bool leaves)
+{
+    struct engine e;
+    struct memory_client c;
+    struct plug plug = {.job.run = wait_for_pull};
+    struct counted_work mine = {.work = {.run = count_run, .free = count_free, .slow = true}};
+    engine_start(&e);
+    memory_begin(&c, e.listener);
+    cr_assert(memory_log_in(&c));
+    memory_echo(&c, memory_open_session(&c), 100); /* the worker has done with it */
+    nacre_server *n = e.server->nacre;
+    struct connection *connection = nacre_table_at(&n->shards[0].connections, 0);
+    nacre_offload_put(&n->offload, &plug.job);
+    while (!atomic_load(&plug.holds)) /* what is for a connection that has logged in would overtake it */
+        (void)usleep(1000);
+    cr_assert_eq(nacre_connection_sink.work(connection, &mine.work), WORK_OUT);
+    if (leaves) {
+        fake_cut(c.peer, NACRE_E_CONNRESET);
+        cr_assert(server_wait_empty(e.server));
+    }
+    atomic_store(&plug.pulled, true);
+    cr_assert(wait_freed(&mine));
+    if (!leaves) {
+        fake_fin(c.peer);
+        cr_assert(server_wait_empty(e.server));
+    }
+    memory_end(&c);
+    engine_stop(&e);
+    return atomic_load(&mine.runs);
+}
+
+/* Fails when the key exchanges of a thousand clients that have left are computed before one of somebody who waits. */
+Test(shard_fake, r47_what_waits_for_a_connection_that_has_ended_is_not_computed)
+{
+    cr_expect_eq(runs_behind_plug(false), 1);
+    cr_expect_eq(runs_behind_plug(true), 0);
 }
 
 /* ---- sockets that cannot be taken ------------------------------------------------------------------------------- */
