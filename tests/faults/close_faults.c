@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Rule R33: eof, close, disconnect and shutdown are what a program answers a failure with. They need no memory. */
+/* Rule R33: eof, close, disconnect and shutdown are what a program answers a failure with. They need no memory. And a
+ * send that fails for memory leaves nobody waiting for room. */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "alloc.h"
 #include "check.h"
+#include "engine/server.h"
 #include "served.h"
 #include "support/client.h"
 
@@ -21,6 +23,16 @@ static void on_open(nacre_server *n, struct nacre_ssh_channel_open_request *e, v
     (void)n;
     (void)context;
     e->accept = true;
+}
+
+static atomic_uint told_room;
+
+static void on_ready(nacre_server *n, struct nacre_ssh_channel_ready_to_send *e, void *context)
+{
+    (void)n;
+    (void)e;
+    (void)context;
+    atomic_fetch_add(&told_room, 1);
 }
 
 /* The next allocation fails, which is the call's: the worker has nothing to do. */
@@ -69,6 +81,41 @@ static void expect_orderly_close(struct served *s)
     served_wait_empty(s);
 }
 
+static void wait_for_room(unsigned count)
+{
+    for (int ms = 0; ms < 60000 && atomic_load(&told_room) < count; ms++)
+        (void)usleep(1000);
+    check(atomic_load(&told_room) >= count, "who waits for room is told");
+}
+
+static int send_some(nacre_server *server, int64_t id)
+{
+    return nacre_send_bytes(server, id, "some", 4);
+}
+
+/* Another thread has found the queue full of reservations: what this one gives back is the last of them. */
+static void expect_room_to_be_told(struct served *s)
+{
+    struct client c;
+    unsigned before = atomic_load(&told_room);
+    log_in(&c, s);
+    check(client_open(&c, "session") >= 0, "open");
+    wait_for_room(before + 1); /* as each channel that has opened is told */
+    int64_t id = only_id(s->nacre, nacre_get_ssh_channel_ids);
+    struct shard *shard = nacre_server_shard(s->nacre, id);
+    nacre_mutex_lock(&shard->inbox_lock);
+    struct channel *ch = nacre_table_find(&shard->channels, id);
+    check(ch != NULL && ch->queued == 0, "the queue is empty");
+    ch->starved = true;
+    nacre_mutex_unlock(&shard->inbox_lock);
+    check(!without_memory(send_some, s->nacre, id), "send without memory");
+    wait_for_room(before + 2);
+    check(nacre_disconnect(s->nacre, only_id(s->nacre, nacre_get_ssh_connection_ids)) == NACRE_OK, "disconnect");
+    check(client_wait_end(&c), "the end comes");
+    client_free(&c);
+    served_wait_empty(s);
+}
+
 /* It asks for no memory, so what fails is the worker's, which tries again. */
 static void expect_shutdown(struct served *s)
 {
@@ -89,11 +136,13 @@ static void expect_shutdown(struct served *s)
 int main(int argc, char **argv)
 {
     static const struct nacre_handlers handlers = {.on_ssh_user_auth_request = on_auth,
-                                                   .on_ssh_channel_open_request = on_open};
+                                                   .on_ssh_channel_open_request = on_open,
+                                                   .on_ssh_channel_ready_to_send = on_ready};
     struct served s;
     served_start(&s, &handlers, argc > 1 ? argv[1] : "WorkerThreads=2");
     served_turn_events(&s);
     expect_orderly_close(&s);
+    expect_room_to_be_told(&s);
     expect_shutdown(&s);
     served_end(&s);
     return EXIT_SUCCESS;

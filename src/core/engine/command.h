@@ -101,8 +101,8 @@ bool nacre_inbox_put_locked(struct shard *s, struct command *c);
 /* True when nacre_inbox_offer() would refuse. Under the inbox lock. */
 bool nacre_inbox_is_full(const struct shard *s);
 
-/* A connection or channel is marked to end where there was no command to say so. Under the inbox lock; true: call
- * s->ops->wake() after unlocking. Any thread. */
+/* A connection or channel is marked with what is due where there was no command to say so. Under the inbox lock; true:
+ * call s->ops->wake() after unlocking. Any thread. */
 bool nacre_inbox_mark_locked(struct shard *s);
 
 /* Hands a command over and waits until the worker has carried it out. Not on a worker's thread. */

@@ -384,7 +384,7 @@ static void run_disconnects_due(struct shard *s)
     }
 }
 
-static void run_closes_due(struct shard *s, unsigned haul)
+static void run_channels_due(struct shard *s, unsigned haul)
 {
     for (uint32_t n = 0; n < s->channels.made; n++) {
         struct channel *ch = nacre_table_at(&s->channels, n);
@@ -393,9 +393,13 @@ static void run_closes_due(struct shard *s, unsigned haul)
         struct command k = {.id = ch->slot.id};
         nacre_mutex_lock(&s->inbox_lock);
         bool now = ch->due_haul == haul, eof = now && ch->eof_due, closing = now && ch->close_due;
+        bool room = ch->room_due;
+        ch->room_due = false;
         ch->eof_due = ch->eof_due && !now;
         ch->close_due = ch->close_due && !now;
         nacre_mutex_unlock(&s->inbox_lock);
+        if (room)
+            nacre_channel_sent(ch, 0);
         if (eof)
             run_eof(s, &k);
         if (closing)
@@ -446,7 +450,7 @@ static void carry_out(struct shard *s, struct haul h)
             nacre_command_free(k);
     }
     if (h.has_dues)
-        run_closes_due(s, h.number);
+        run_channels_due(s, h.number);
     for (struct event *e = h.done, *next; e != NULL; e = next) {
         next = e->next;
         if (e->connection == NULL)

@@ -41,16 +41,22 @@ static enum nacre_error reserve(struct shard *s, int64_t id, size_t sent, size_t
     return e;
 }
 
-/* A reservation is given back when memory ran out after it; `sent` as in reserve(). */
+/* A reservation is given back when memory ran out after it; `sent` as in reserve(). It may have been what another
+ * thread found the queue full of. */
 static void unreserve(struct shard *s, int64_t id, size_t sent, size_t len)
 {
+    bool wake = false;
     nacre_mutex_lock(&s->inbox_lock);
     struct channel *ch = nacre_table_find(&s->channels, id);
     if (ch != NULL) {
         ch->queued -= len;
         ch->last_sent = sent; /* others may have sent meanwhile, too */
+        ch->room_due = ch->queued == 0 && ch->starved;
+        wake = ch->room_due && nacre_inbox_mark_locked(s);
     }
     nacre_mutex_unlock(&s->inbox_lock);
+    if (wake)
+        s->ops->wake(s->io);
 }
 
 /* A handler that answers with a few bytes sends them itself, if the worker sleeps. One that sends more is not kept from

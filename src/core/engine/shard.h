@@ -144,12 +144,13 @@ struct channel {
     unsigned fresh_mark;
 
     /* Under the inbox lock. */
-    size_t queued;           /* bytes accepted from the application, not yet sealed */
-    size_t last_sent;        /* bytes_sent: what the last send took */
-    bool starved;            /* a send did not get all: on_ssh_channel_ready_to_send is due */
-    bool waited;             /* somebody waits on shard->room */
-    bool writable;           /* opened, and neither eof nor close was asked for */
-    bool finished;           /* eof or close was asked for */
+    size_t queued;    /* bytes accepted from the application, not yet sealed */
+    size_t last_sent; /* bytes_sent: what the last send took */
+    bool starved;     /* a send did not get all: on_ssh_channel_ready_to_send is due */
+    bool waited;      /* somebody waits on shard->room */
+    bool writable;    /* opened, and neither eof nor close was asked for */
+    bool finished;    /* eof or close was asked for */
+    bool room_due;    /* a reservation was given back, and nothing is on its way that would tell who is starved */
     bool eof_due, close_due; /* and no command says so: it is, behind the commands of that haul */
     unsigned due_haul;
     char service[64];
@@ -231,7 +232,7 @@ struct shard {
     unsigned command_count;
     struct command stop_command, shutdown_command; /* here, so that ending needs no memory */
     bool shutdown_waits;                           /* it is among the commands */
-    bool has_dues;                                 /* some connection or channel says that it is due to end */
+    bool has_dues;                                 /* some connection or channel says that something is due */
     unsigned haul;                                 /* the number of the next time that all is taken */
     struct event *done_first, **done_last;
     unsigned done_count;
