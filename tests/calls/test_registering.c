@@ -136,6 +136,25 @@ CASE(calls_registering, tunnels_that_cannot_be_registered_fail_and_the_connectio
     tunnels_tear_down(&f);
 }
 
+/* Fails when the path is left behind: one that exists is refused, so the client could never listen there. */
+CASE(calls_registering, a_unix_listener_that_cannot_be_registered_leaves_no_path)
+{
+    struct fixture f;
+    const char *path = tunnels_own_path("registering");
+    need_epoll(*row);
+    cr_assert_eq(setenv("NACRE_TEST_BACKEND", "epoll", 1), 0);
+    tunnels_set_up(&f, NULL);
+    size_t descriptors = server_descriptors();
+    twist_fail(TWIST_ADD, ENOMEM);
+    cr_assert_not(tunnels_ask_unix(&f.c, "streamlocal-forward@openssh.com", path));
+    twist_fail(TWIST_ADD, 0);
+    cr_assert_eq(server_descriptors(), descriptors);
+    cr_expect_neq(access(path, F_OK), 0);
+    cr_expect(tunnels_ask_unix(&f.c, "streamlocal-forward@openssh.com", path));
+    (void)unlink(path);
+    tunnels_tear_down(&f);
+}
+
 /* As the shard sees them: the socket stays the caller's where the call fails; else the failure is told once. */
 CASE(calls_registering, an_instance_gives_back_what_it_cannot_register)
 {

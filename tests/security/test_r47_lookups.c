@@ -23,12 +23,14 @@ static struct {
     pthread_mutex_t lock;
     pthread_cond_t wake;
     unsigned answers, waiting; /* how many may go on; how many wait */
+    unsigned asked;            /* in all */
 } names = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
 
 static void wait_for_an_answer(void)
 {
     pthread_mutex_lock(&names.lock);
     names.waiting++;
+    names.asked++;
     while (names.answers == 0)
         pthread_cond_wait(&names.wake, &names.lock);
     names.answers--;
@@ -138,4 +140,17 @@ Test(security, r47_many_slow_names_of_one_hold_up_nobody_elses_first, .timeout =
     client_free(&other);
     client_free(&hoarder);
     server_free(s);
+}
+
+/* Fails when the names that are queued for a client that has left are looked up all the same: its next visit, and
+ * nacre_free(), would wait for every one of them. */
+Test(security, r47_names_for_a_client_that_has_left_are_not_looked_up, .timeout = 240)
+{
+    struct client hoarder;
+    struct server *s = start_server(&hoarder);
+    client_free(&hoarder);
+    cr_assert(server_wait_empty(s));
+    answer(OFFLOAD_THREADS);
+    server_free(s);
+    cr_expect_eq(names.asked, OFFLOAD_THREADS);
 }

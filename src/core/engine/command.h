@@ -4,6 +4,7 @@
 #ifndef ENGINE_COMMAND_H
 #define ENGINE_COMMAND_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -52,7 +53,8 @@ struct command_result {
 struct command {
     struct command *next;
     enum command_type type;
-    bool lent; /* the memory is not the inbox's to free */
+    bool lent;            /* the memory is not the inbox's to free */
+    atomic_bool unwanted; /* COMMAND_RESOLVED, relaxed: nobody waits for the look-up any more, so it need not begin */
     int64_t id;
     uint64_t serial;
     unsigned number;

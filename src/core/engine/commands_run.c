@@ -325,6 +325,7 @@ static void run_resolved(struct shard *s, struct command *k)
         c->lookups--;
     if (t == NULL)
         return;
+    t->lookup = NULL;
     memcpy(&found, k->data, sizeof found);
     nacre_tunnel_resolved(t, k->error, &found);
 }

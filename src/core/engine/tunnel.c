@@ -110,6 +110,9 @@ static void end_drain(struct tunnel *t)
 void nacre_tunnel_let_go(struct tunnel *t)
 {
     nacre_timer_cancel(&t->shard->timers, &t->timer);
+    if (t->lookup != NULL)
+        atomic_store_explicit(&t->lookup->unwanted, true, memory_order_relaxed); /* too late: an answer for nobody */
+    t->lookup = NULL;
     if (t->stage == TUNNEL_DRAINING)
         end_drain(t);
     if (!t->attached) {
@@ -465,16 +468,23 @@ void nacre_tunnel_opened(struct tunnel *t, bool opened)
     (void)nacre_chan_close(c->conn, t->number, t->shard->now_ns); /* its end comes back as closed */
 }
 
+void nacre_forward_close(const struct forward *f)
+{
+    nacre_sock_close(f->socket);
+    if (f->is_unix)
+        nacre_sock_unlink(f->address);
+}
+
+/* Told when it is the connection's no more, which may end over that. */
 static void end_forward(struct forward *f)
 {
-    emit_closed(f->connection, f->address, f->port);
+    struct connection *c = f->connection;
     list_remove(&f->sibling);
     f->connection = NULL;
     f->detached = true;
     f->shard->ops->detach(f->shard->io, f->io_slot);
-    nacre_sock_close(f->socket);
-    if (f->is_unix)
-        nacre_sock_unlink(f->address);
+    nacre_forward_close(f);
+    emit_closed(c, f->address, f->port);
 }
 
 void nacre_forward_gone(struct forward *f)

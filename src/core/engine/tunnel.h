@@ -50,6 +50,7 @@ struct tunnel {
     bool socket_eof, channel_eof;
     struct piece *first, **last;
     size_t queued;
+    struct command *lookup;           /* will say how it ended; while resolving */
     struct sock_addresses *addresses; /* while connecting */
     unsigned next_address;
     struct timer timer; /* gives up connecting and draining */
@@ -84,6 +85,9 @@ void nacre_tunnel_resolved(struct tunnel *t, enum nacre_error error, const struc
 
 /* Cancels the forward that the client names so; false: there is none. */
 bool nacre_forward_cancel(struct connection *c, bool is_unix, const char *address, int port);
+
+/* Closes the listening socket and removes its path: one that stayed would be refused ever after as one that exists. */
+void nacre_forward_close(const struct forward *f);
 
 /* Takes a connection of a forward's listener. */
 void nacre_forward_accepted(struct forward *f, io_socket socket);

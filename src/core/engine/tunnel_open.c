@@ -136,11 +136,14 @@ struct resolve_job {
     char host[HOST_MAX + 1];
 };
 
+/* Those who asked may have given up or left while it was queued: then nobody behind it waits for a name server, and
+ * neither does who frees the server. */
 static void resolve(struct job *job)
 {
     struct resolve_job *r = CONTAINER_OF(job, struct resolve_job, job);
-    struct sock_addresses found;
-    r->done->error = nacre_sock_resolve(r->host, (uint16_t)r->port, &found);
+    struct sock_addresses found = {.count = 0};
+    bool unwanted = atomic_load_explicit(&r->done->unwanted, memory_order_relaxed); /* it carries nothing else */
+    r->done->error = unwanted ? NACRE_E_HOST_NOT_FOUND : nacre_sock_resolve(r->host, (uint16_t)r->port, &found);
     memcpy((uint8_t *)(uintptr_t)r->done->data, &found, sizeof found);
     nacre_inbox_put(r->shard, r->done);
     free(r);
@@ -160,7 +163,7 @@ static bool start_resolving(struct tunnel *t)
     }
     r->job.run = resolve;
     r->shard = t->shard;
-    r->done = done;
+    r->done = t->lookup = done;
     r->port = t->port;
     r->job.first = t->connection->lookups++ == 0;
     done->serial = (uint64_t)t->connection->slot.id;
@@ -347,7 +350,7 @@ static struct forward *open_forward(struct connection *c, const struct target *t
     if (*error == NACRE_OK) {
         *error = s->ops->listen(s->io, f->socket, nacre_tunnel_owner(&f->slot), &f->io_slot);
         if (*error != NACRE_OK)
-            nacre_sock_close(f->socket);
+            nacre_forward_close(f);
     }
     if (*error != NACRE_OK) {
         nacre_forward_gone(f);
