@@ -295,6 +295,32 @@ struct profile *nacre_server_profile(struct nacre_server *server)
     return NULL;
 }
 
+static void free_commands(struct command *first)
+{
+    for (struct command *next; first != NULL; first = next) {
+        next = first->next;
+        nacre_command_free(first);
+    }
+}
+
+/* So many commands that bring the profile. NULL: out of memory. */
+static struct command *profile_commands(struct profile *profile, unsigned count)
+{
+    struct command *first = NULL;
+    while (count-- != 0) {
+        struct command *k = nacre_command_new(COMMAND_PROFILE, 0, NULL, NULL, 0);
+        if (k == NULL) {
+            free_commands(first);
+            return NULL;
+        }
+        k->profile = nacre_profile_ref(profile);
+        k->next = first;
+        first = k;
+    }
+    return first;
+}
+
+/* All workers are told or none, so that what they go by does not depend on who accepts a client. */
 enum nacre_error nacre_server_changed(struct nacre_server *server)
 {
     atomic_store_explicit(&server->select_wait_ms, (int)server->settings.select_wait_ms.number, memory_order_relaxed);
@@ -309,18 +335,16 @@ enum nacre_error nacre_server_changed(struct nacre_server *server)
     struct profile *profile = nacre_server_profile(server);
     if (profile == NULL)
         return NACRE_E_NOBUFS;
-    enum nacre_error e = NACRE_OK;
+    struct command *first = profile_commands(profile, count);
+    nacre_profile_unref(profile);
+    if (first == NULL)
+        return NACRE_E_NOBUFS;
     for (unsigned i = 0; i < count; i++) {
-        struct command *k = nacre_command_new(COMMAND_PROFILE, 0, NULL, NULL, 0);
-        if (k == NULL) {
-            e = NACRE_E_NOBUFS;
-            break;
-        }
-        k->profile = nacre_profile_ref(profile);
+        struct command *k = first;
+        first = k->next;
         nacre_inbox_put(&server->shards[i], k);
     }
-    nacre_profile_unref(profile);
-    return e;
+    return NACRE_OK;
 }
 
 /* ---- listening ------------------------------------------------------------------------------------------------- */
