@@ -146,14 +146,17 @@ void nacre_tunnel_error(struct connection *c, enum nacre_error error, const char
     nacre_outbox_add(c, e);
 }
 
+/* Without memory for it the connection ends, so that whoever keeps something for the tunnel hears of that. */
 static void emit_closed(struct connection *c, const char *address, int port)
 {
     size_t len = strlen(address);
     if (c->shard->server->handlers.on_ssh_tunnel_closed == NULL)
         return;
     struct event *e = nacre_event_new(c->shard, EVENT_SSH_TUNNEL_CLOSED, len + 1);
-    if (e == NULL)
+    if (e == NULL) {
+        nacre_connection_close(c, NACRE_E_NOBUFS, "out of memory");
         return;
+    }
     e->text[0] = nacre_event_keep(e, span_of(address, len));
     e->port = port;
     nacre_outbox_add(c, e);
@@ -429,8 +432,9 @@ void nacre_tunnel_failed(struct tunnel *t, enum nacre_error error)
     t->sending = false;
     t->queued = 0; /* the bytes themselves stay put until IO_GONE: a send may be in flight */
     c->held -= queued;
-    nacre_chan_consumed(c->conn, t->number, queued, t->shard->now_ns);
+    /* Told first, since without memory to grant the window the connection ends, and nothing follows its end. */
     nacre_tunnel_error(c, NACRE_E_FORWARD_DATA, t->address, t->port, nacre_error_text((int)error));
+    nacre_chan_consumed(c->conn, t->number, queued, t->shard->now_ns);
     (void)nacre_chan_close(c->conn, t->number, t->shard->now_ns); /* closing twice is fine */
     nacre_connection_touch(c);
 }
