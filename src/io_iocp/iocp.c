@@ -69,6 +69,7 @@ static enum nacre_error port_open(struct io *io)
     if (n == NULL)
         return NACRE_E_NOBUFS;
     io->notes = n;
+    atomic_init(&n->untold, NULL);
     n->slabs = (struct iocp_side **)calloc(slabs_of(io), sizeof *n->slabs);
     if (n->slabs == NULL)
         return NACRE_E_NOBUFS;
@@ -92,23 +93,54 @@ static bool make_side(struct io *io, uint32_t slot)
     return true;
 }
 
-/* Asks the system to tell when something comes, when that is not known and nobody has been asked. */
-static void port_adjust(struct io *io, uint32_t slot)
+/* The system has not taken a request. Out of memory, or of requests, it is asked again in a while. */
+static void note_refusal(struct io *io, uint32_t slot, unsigned news, int number)
 {
-    struct ready_slot *s = ready_slot_at(io, slot);
+    if (number == WSAENOBUFS || number == WSAEWOULDBLOCK)
+        nacre_ready_go_hungry(io, slot);
+    else
+        nacre_ready_note(io, slot, news, nacre_error_from_errno(number));
+}
+
+/* Asks the system to tell when something comes, when that is not known and nobody has been asked. */
+static void ask_for_bytes(struct io *io, uint32_t slot)
+{
+    const struct ready_slot *s = ready_slot_at(io, slot);
     struct iocp_op *op = &iocp_side_at(io, slot)->receive;
     WSABUF nothing = {0};
     DWORD flags = 0;
     const unsigned no_need = SLOT_READABLE | SLOT_FIN | SLOT_ERROR | SLOT_CONNECTING | SLOT_DETACHED;
-    if (s->kind != READY_STREAM || (s->flags & no_need) != 0 || op->is_flying)
+    if ((s->flags & no_need) != 0 || op->is_flying)
         return;
     op->overlapped = (OVERLAPPED){.hEvent = NULL};
-    op->is_flying = true;
-    if (WSARecv(s->socket, &nothing, 1, NULL, &flags, &op->overlapped, NULL) == 0 ||
-        WSAGetLastError() == WSA_IO_PENDING)
+    int number = WSARecv(s->socket, &nothing, 1, NULL, &flags, &op->overlapped, NULL) == 0 ? 0 : WSAGetLastError();
+    op->is_flying = number == 0 || number == WSA_IO_PENDING;
+    if (!op->is_flying)
+        note_refusal(io, slot, NEWS_HANGUP, number);
+}
+
+/* The socket is full: the first bytes go out when it is not. */
+static void ask_for_room(struct io *io, uint32_t slot)
+{
+    const struct ready_slot *s = ready_slot_at(io, slot);
+    struct iocp_op *op = &iocp_side_at(io, slot)->send;
+    if (!ready_has(s, SLOT_BLOCKED | SLOT_FULL) || op->is_flying)
         return;
-    op->is_flying = false;
-    nacre_ready_note(io, slot, NEWS_HANGUP, last_error());
+    size_t len = s->blocked.len < BLOCKED_SEND ? s->blocked.len : BLOCKED_SEND;
+    WSABUF v = {.buf = (char *)(uintptr_t)s->blocked.at, .len = (ULONG)len};
+    op->overlapped = (OVERLAPPED){.hEvent = NULL};
+    int number = WSASend(s->socket, &v, 1, NULL, 0, &op->overlapped, NULL) == 0 ? 0 : WSAGetLastError();
+    op->is_flying = number == 0 || number == WSA_IO_PENDING;
+    if (!op->is_flying)
+        note_refusal(io, slot, NEWS_WRITE, number);
+}
+
+static void port_adjust(struct io *io, uint32_t slot)
+{
+    if (ready_slot_at(io, slot)->kind != READY_STREAM)
+        return;
+    ask_for_bytes(io, slot);
+    ask_for_room(io, slot);
 }
 
 /* A listening socket is not tied to a port: other workers wait on it as well, and it could have only one. */
@@ -169,19 +201,6 @@ static bool port_connect(struct io *io, uint32_t slot, const struct io_address *
     return *pending;
 }
 
-/* The socket is full: the first bytes go out when it is not. */
-static enum nacre_error port_watch_write(struct io *io, uint32_t slot)
-{
-    const struct ready_slot *s = ready_slot_at(io, slot);
-    struct iocp_op *op = &iocp_side_at(io, slot)->send;
-    size_t len = s->blocked.len < BLOCKED_SEND ? s->blocked.len : BLOCKED_SEND;
-    WSABUF v = {.buf = (char *)(uintptr_t)s->blocked.at, .len = (ULONG)len};
-    op->overlapped = (OVERLAPPED){.hEvent = NULL};
-    op->is_flying =
-        WSASend(s->socket, &v, 1, NULL, 0, &op->overlapped, NULL) == 0 || WSAGetLastError() == WSA_IO_PENDING;
-    return op->is_flying ? NACRE_OK : last_error();
-}
-
 /* ---- waiting --------------------------------------------------------------------------------------------------- */
 
 static void port_wake(struct io *io)
@@ -203,7 +222,7 @@ static void send_ended(struct io *io, uint32_t slot, DWORD moved, enum nacre_err
 {
     struct ready_slot *s = ready_slot_at(io, slot);
     s->sent = moved;
-    ready_clear(s, SLOT_BLOCKED | SLOT_WATCH_WRITE);
+    ready_clear(s, SLOT_BLOCKED);
     nacre_ready_note(io, slot, NEWS_WRITE, error);
 }
 
@@ -229,13 +248,14 @@ static void note(struct io *io, const OVERLAPPED_ENTRY *e)
         return;
     }
     struct iocp_op *op = CONTAINER_OF(e->lpOverlapped, struct iocp_op, overlapped);
+    if (e->lpCompletionKey == KEY_ACCEPT) {
+        nacre_iocp_accept_ended(io, op);
+        return;
+    }
     const struct ready_slot *s = ready_slot_at(io, op->slot);
     op->is_flying = false;
-    if (e->lpCompletionKey == KEY_ACCEPT)
-        nacre_iocp_accept_ended(op);
-    else if (!ready_has(s, SLOT_DETACHED))
+    if (!ready_has(s, SLOT_DETACHED))
         stream_ended(io, s, op);
-    /* A listener that rests goes on when it has rested. */
     nacre_slot_queue_add(&io->slots, &io->work, op->slot);
 }
 
@@ -244,10 +264,11 @@ static enum nacre_error port_wait(struct io *io, int64_t until_ns)
     OVERLAPPED_ENTRY entries[NEWS_PER_WAIT];
     ULONG count = 0;
     DWORD ms = (DWORD)nacre_ready_left_ms(until_ns);
-    if (!GetQueuedCompletionStatusEx(io->notes->port, entries, NEWS_PER_WAIT, &count, ms, FALSE)) {
-        DWORD number = GetLastError();
+    BOOL came = GetQueuedCompletionStatusEx(io->notes->port, entries, NEWS_PER_WAIT, &count, ms, FALSE);
+    DWORD number = GetLastError();
+    nacre_iocp_look_for_untold(io);
+    if (!came)
         return number == WAIT_TIMEOUT ? NACRE_OK : nacre_error_from_errno((int)number);
-    }
     for (ULONG i = 0; i < count; i++)
         note(io, &entries[i]);
     return NACRE_OK;
@@ -260,7 +281,6 @@ static const struct notifier notifier = {
     .remove = port_remove,
     .is_over = port_is_over,
     .adjust = port_adjust,
-    .watch_write = port_watch_write,
     .connect = port_connect,
     .work_listener = nacre_iocp_work_listener,
     .wait = port_wait,

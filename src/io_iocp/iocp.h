@@ -25,6 +25,7 @@ struct iocp_op {
     bool is_flying; /* its packet has not been taken from the port */
 };
 
+struct iocp_accept;
 struct iocp_accepts;
 
 /* What stands beside a slot. */
@@ -39,6 +40,8 @@ struct notes {
     LPFN_ACCEPTEX accept;
     LPFN_CONNECTEX connect;
     struct iocp_side **slabs; /* as the slots' */
+    /* Accepts that have ended and of which the port was not told, by their `next_untold`; the callback adds to it. */
+    _Atomic(struct iocp_accept *) untold;
 };
 
 static inline struct iocp_side *iocp_side_at(const struct io *io, uint32_t n)
@@ -50,7 +53,9 @@ static inline struct iocp_side *iocp_side_at(const struct io *io, uint32_t n)
 enum nacre_error nacre_iocp_listen(struct io *io, uint32_t slot);
 void nacre_iocp_work_listener(struct io *io, uint32_t slot, struct ready_out *out);
 /* One of the connections that a listener waits for has come, or will not. */
-void nacre_iocp_accept_ended(struct iocp_op *op);
+void nacre_iocp_accept_ended(struct io *io, struct iocp_op *op);
+/* The same of those that no packet could tell of. */
+void nacre_iocp_look_for_untold(struct io *io);
 /* Asks the operations in flight to end. */
 void nacre_iocp_stop_accepting(struct io *io, uint32_t slot);
 /* False: that has not happened yet. Else what the listener had is freed. */

@@ -21,7 +21,8 @@ enum {
 /* One connection that a listener waits for. */
 struct iocp_accept {
     struct iocp_op op;
-    HANDLE port;  /* where its end is told */
+    struct notes *notes; /* whose port its end is told at */
+    struct iocp_accept *next_untold;
     HANDLE event; /* set by the system at its end */
     HANDLE wait;  /* the system's, for `event` */
     io_socket socket;
@@ -37,8 +38,15 @@ struct iocp_accepts {
 static VOID CALLBACK tell_port(PVOID argument, BOOLEAN timed_out)
 {
     struct iocp_accept *a = (struct iocp_accept *)argument;
+    struct notes *n = a->notes;
     (void)timed_out;
-    (void)PostQueuedCompletionStatus(a->port, 0, KEY_ACCEPT, &a->op.overlapped);
+    if (PostQueuedCompletionStatus(n->port, 0, KEY_ACCEPT, &a->op.overlapped))
+        return;
+    /* Should memory be out, wait() looks for itself. */
+    a->next_untold = atomic_load_explicit(&n->untold, memory_order_relaxed);
+    while (!atomic_compare_exchange_weak_explicit(&n->untold, &a->next_untold, a, memory_order_release,
+                                                  memory_order_relaxed))
+        ;
 }
 
 static void free_accepts(struct iocp_accepts *accepts)
@@ -68,7 +76,7 @@ static enum nacre_error make_accepts(struct io *io, uint32_t slot)
         return NACRE_E_NOBUFS;
     for (unsigned i = 0; i < ACCEPTS; i++) {
         accepts->at[i].op.slot = slot;
-        accepts->at[i].port = io->notes->port;
+        accepts->at[i].notes = io->notes;
         accepts->at[i].socket = IO_NO_SOCKET;
     }
     for (unsigned i = 0; i < ACCEPTS; i++)
@@ -136,26 +144,16 @@ static enum nacre_error outcome(const struct ready_slot *s, struct iocp_accept *
     return nacre_sock_accept_goes_on(number) ? NACRE_OK : nacre_error_from_errno(number); /* 0 has none */
 }
 
-/* Reports how one ended and begins the next. False when the listener has to rest. */
-static bool go_on(struct io *io, const struct ready_slot *s, struct iocp_accept *a, struct ready_out *out)
+/* Reports how one ended. The caller has seen that `out` is not full. */
+static enum nacre_error report(const struct ready_slot *s, struct iocp_accept *a, struct ready_out *out)
 {
-    enum nacre_error error = NACRE_OK;
-    if (a->has_ended) {
-        a->has_ended = false;
-        error = outcome(s, a);
-        if (error == NACRE_OK && a->socket != IO_NO_SOCKET) {
-            ready_report(out, IO_ACCEPTED, s)->accepted = a->socket;
-            a->socket = IO_NO_SOCKET;
-        }
-        if (error == NACRE_OK && ready_out_is_full(out))
-            return true; /* its turn comes again */
-    }
-    if (error == NACRE_OK)
-        error = begin(io, s, a);
-    if (error == NACRE_OK)
-        return true;
-    ready_report(out, IO_LISTEN_FAILED, s)->error = error;
-    return false;
+    enum nacre_error error = outcome(s, a);
+    a->has_ended = false;
+    if (error != NACRE_OK || a->socket == IO_NO_SOCKET)
+        return error;
+    ready_report(out, IO_ACCEPTED, s)->accepted = a->socket;
+    a->socket = IO_NO_SOCKET;
+    return NACRE_OK;
 }
 
 bool nacre_iocp_listener_is_over(struct io *io, uint32_t slot)
@@ -169,26 +167,42 @@ bool nacre_iocp_listener_is_over(struct io *io, uint32_t slot)
     return true;
 }
 
+/* Those that have come are first: there may be no socket to wait for the next with. */
 void nacre_iocp_work_listener(struct io *io, uint32_t slot, struct ready_out *out)
 {
-    struct iocp_accepts *accepts = iocp_side_at(io, slot)->accepts;
-    for (unsigned i = 0; i < ACCEPTS; i++) {
-        if (accepts->at[i].op.is_flying)
-            continue;
-        if (ready_out_is_full(out)) {
-            nacre_slot_queue_add(&io->slots, &io->work, slot);
-            return;
-        }
-        if (!go_on(io, ready_slot_at(io, slot), &accepts->at[i], out)) {
-            nacre_ready_rest(io, slot, nacre_clock_ns());
-            return;
-        }
+    const struct ready_slot *s = ready_slot_at(io, slot);
+    struct iocp_accept *at = iocp_side_at(io, slot)->accepts->at;
+    enum nacre_error error = NACRE_OK;
+    for (unsigned i = 0; i < ACCEPTS && error == NACRE_OK && !ready_out_is_full(out); i++)
+        if (at[i].has_ended)
+            error = report(s, &at[i], out);
+    for (unsigned i = 0; i < ACCEPTS && error == NACRE_OK && !ready_out_is_full(out); i++)
+        if (!at[i].op.is_flying)
+            error = begin(io, s, &at[i]);
+    if (error != NACRE_OK) {
+        ready_report(out, IO_LISTEN_FAILED, s)->error = error;
+        nacre_ready_rest(io, slot, nacre_clock_ns());
+    } else if (ready_out_is_full(out)) {
+        nacre_slot_queue_add(&io->slots, &io->work, slot); /* its turn comes again */
     }
 }
 
-void nacre_iocp_accept_ended(struct iocp_op *op)
+void nacre_iocp_accept_ended(struct io *io, struct iocp_op *op)
 {
+    op->is_flying = false;
     CONTAINER_OF(op, struct iocp_accept, op)->has_ended = true;
+    /* A listener that rests goes on when it has rested. */
+    nacre_slot_queue_add(&io->slots, &io->work, op->slot);
+}
+
+void nacre_iocp_look_for_untold(struct io *io)
+{
+    struct iocp_accept *a = atomic_exchange_explicit(&io->notes->untold, NULL, memory_order_acquire);
+    while (a != NULL) {
+        struct iocp_accept *next = a->next_untold;
+        nacre_iocp_accept_ended(io, &a->op);
+        a = next;
+    }
 }
 
 void nacre_iocp_stop_accepting(struct io *io, uint32_t slot)

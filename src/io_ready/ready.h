@@ -41,6 +41,7 @@ enum ready_flag {
     SLOT_CONNECTING = 1 << 12,  /* until IO_CONNECTED is reported */
     SLOT_RESTING = 1 << 13,     /* a listener that failed and was taken from the notifier */
     SLOT_WATCH_WRITE = 1 << 14, /* the notifier's: it tells when the socket takes more */
+    SLOT_STARVED = 1 << 15,     /* memory was out: nothing is received until the hungry try again */
 };
 
 /* What a socket waits for, and what a notifier tells: the flags that it sets, and SLOT_FULL for clearing that one. */

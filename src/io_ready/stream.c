@@ -22,9 +22,10 @@ static bool wants_data(const struct ready_slot *s)
     return ready_has(s, SLOT_READABLE | SLOT_WANTED);
 }
 
+/* Who is among the hungry for room to send is heard meanwhile. */
 static bool may_receive(const struct ready_slot *s)
 {
-    return wants_data(s) && s->next_hungry == 0;
+    return wants_data(s) && !ready_has(s, SLOT_STARVED);
 }
 
 static bool may_send(const struct ready_slot *s)
@@ -222,6 +223,7 @@ void nacre_ready_end_hunger(struct io *io, int64_t now_ns)
     while (io->hungry.first != 0) {
         uint32_t slot = slot_queue_pop(&io->slots, &io->hungry);
         struct ready_slot *s = ready_slot_at(io, slot);
+        ready_clear(s, SLOT_STARVED);
         if (io->notifier->repeats_hangup && ready_has(s, SLOT_HUNG_UP) && !ready_has(s, SLOT_CONNECTING))
             ready_clear(s, SLOT_FULL);
         nacre_slot_queue_add(&io->slots, &io->work, slot);
@@ -236,10 +238,12 @@ static void receive_some(struct io *io, uint32_t slot, struct ready_out *out)
     unsigned most = io->work.first == 0 ? RECEIVES_ALONE : 1;
     for (unsigned i = 0; i < most && may_receive(s) && !ready_out_is_full(out); i++) {
         uint8_t *at = landing_at(&io->landing);
-        if (at != NULL)
+        if (at != NULL) {
             receive_once(io, s, at, out);
-        else
-            nacre_ready_go_hungry(io, slot); /* out of memory or budget: the peer waits */
+        } else { /* out of memory or budget: the peer waits */
+            ready_set(s, SLOT_STARVED);
+            nacre_ready_go_hungry(io, slot);
+        }
     }
 }
 

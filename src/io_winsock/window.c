@@ -9,11 +9,14 @@
 
 enum {
     NUMBERS = 0xc000 - WM_APP, /* of messages that are ours */
+    /* A thread's queue takes 10,000 messages and drops the rest. That limit may be set, but not to less than this. */
+    QUEUE_ROOM_LEAST = 4000,
 };
 
 struct notes {
     HANDLE event;
     HWND window;
+    uint32_t taken; /* messages since the queue was empty, or was thought to have been full */
 };
 
 static HWND make_window(void)
@@ -89,16 +92,46 @@ static void note(struct io *io, const MSG *m)
 /* Messages that wait are taken as well: they would be about the next socket that gets the same slot and handle. */
 static void window_remove(struct io *io, uint32_t slot)
 {
+    struct notes *n = io->notes;
     const struct ready_slot *s = ready_slot_at(io, slot);
     UINT number = number_of(slot);
     MSG m;
-    (void)WSAAsyncSelect(s->socket, io->notes->window, 0, 0);
-    while (PeekMessageW(&m, io->notes->window, number, number, PM_REMOVE))
+    (void)WSAAsyncSelect(s->socket, n->window, 0, 0);
+    while (PeekMessageW(&m, n->window, number, number, PM_REMOVE)) {
+        n->taken++;
         if ((io_socket)m.wParam != s->socket)
             note(io, &m);
+    }
 }
 
 /* ---- waiting --------------------------------------------------------------------------------------------------- */
+
+/* Messages may have been lost, and the system tells nothing twice before it is asked for what it told: everybody tries.
+ * Trying to connect cannot be repeated: who connects has a time limit. */
+static void look_at_all(struct io *io)
+{
+    for (uint32_t slot = 0; slot < io->slots.made; slot++) {
+        const struct ready_slot *s = nacre_ready_slot_find(io, slot);
+        if (s != NULL && !ready_has(s, SLOT_CONNECTING) && !ready_has(s, SLOT_RESTING))
+            ready_note(io, slot, NEWS_HANGUP | NEWS_WRITE);
+    }
+}
+
+/* While the queue was full, as many messages stood in it as it has room for; all of them are taken before it is empty.
+ */
+static bool next_message(struct io *io, MSG *m)
+{
+    struct notes *n = io->notes;
+    bool came = PeekMessageW(m, NULL, 0, 0, PM_REMOVE);
+    n->taken += came ? 1 : 0;
+    if (n->taken >= QUEUE_ROOM_LEAST) {
+        n->taken = 0;
+        look_at_all(io);
+    }
+    if (!came)
+        n->taken = 0;
+    return came;
+}
 
 static enum nacre_error window_wait(struct io *io, int64_t until_ns)
 {
@@ -110,7 +143,7 @@ static enum nacre_error window_wait(struct io *io, int64_t until_ns)
         return nacre_error_from_errno((int)GetLastError());
     if (result == WAIT_OBJECT_0)
         ready_woken(io);
-    for (unsigned i = 0; i < NEWS_PER_WAIT && PeekMessageW(&m, NULL, 0, 0, PM_REMOVE); i++)
+    for (unsigned i = 0; i < NEWS_PER_WAIT && next_message(io, &m); i++)
         if (m.hwnd == n->window && m.message >= WM_APP && m.message < WM_APP + NUMBERS)
             note(io, &m);
         else

@@ -19,8 +19,7 @@ const struct driver *driver_at(size_t row)
     return row == 0 ? &driver_fake : system_drivers[row - 1];
 }
 
-/* NACRE_TEST_DRIVER names the one that is wanted; without it all are. */
-static bool is_wanted(const struct driver *d)
+bool driver_is_wanted(const struct driver *d)
 {
     const char *wanted = getenv("NACRE_TEST_DRIVER");
     return wanted == NULL || strcmp(wanted, d->ops->name) == 0;
@@ -32,7 +31,7 @@ struct criterion_test_params driver_rows(void)
     size_t count = 0;
     const char *why_not;
     for (size_t i = 0; driver_at(i) != NULL; i++)
-        if (is_wanted(driver_at(i)) && driver_at(i)->ops->usable(&why_not))
+        if (driver_is_wanted(driver_at(i)) && driver_at(i)->ops->usable(&why_not))
             rows[count++] = i;
     return cr_make_param_array(size_t, rows, count, NULL);
 }
@@ -43,7 +42,7 @@ Test(backend, rows)
     size_t usable = 0;
     for (size_t i = 0; driver_at(i) != NULL; i++) {
         const char *why_not = "";
-        if (!is_wanted(driver_at(i)))
+        if (!driver_is_wanted(driver_at(i)))
             continue;
         bool runs = driver_at(i)->ops->usable(&why_not);
         (void)fprintf(stderr, "back end %s: %s%s\n", driver_at(i)->ops->name,

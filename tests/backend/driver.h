@@ -58,6 +58,9 @@ bool driver_has_room(size_t sockets);
 struct criterion_test_params driver_rows(void);
 const struct driver *driver_at(size_t row);
 
+/* NACRE_TEST_DRIVER names the one that is wanted; without it all are. */
+bool driver_is_wanted(const struct driver *d);
+
 /* A case that runs on every back end; `row` says which. */
 #define CASE(suite, name)                                                                                              \
     ParameterizedTestParameters(suite, name)                                                                           \

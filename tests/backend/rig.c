@@ -18,6 +18,17 @@ void rig_open(struct rig *r, size_t row)
     rig_open_resting(r, row, NULL, NULL, NULL);
 }
 
+void rig_open_only(struct rig *r, const char *name)
+{
+    size_t row = 0;
+    while (driver_at(row) != NULL && strcmp(driver_at(row)->ops->name, name) != 0)
+        row++;
+    cr_assert_not_null(driver_at(row));
+    if (!driver_is_wanted(driver_at(row)))
+        cr_skip_test("it is about another back end");
+    rig_open(r, row);
+}
+
 void rig_open_resting(struct rig *r, size_t row, void (*rest)(void *, int64_t), void (*resume)(void *), void *context)
 {
     *r = (struct rig){.d = driver_at(row), .max = RIG_BATCH};

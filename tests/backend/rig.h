@@ -31,6 +31,9 @@ void rig_open(struct rig *r, size_t row);
 /* The same, with what io_options says of rest and resume. */
 void rig_open_resting(struct rig *r, size_t row, void (*rest)(void *, int64_t), void (*resume)(void *), void *context);
 
+/* Of the back end of that name alone; skips the test where others are wanted. */
+void rig_open_only(struct rig *r, const char *name);
+
 /* Nothing is left over: reports, blocks, sockets. Every slot is gone. */
 void rig_close(struct rig *r);
 

@@ -3,7 +3,6 @@
 #include <winsock2.h>
 /* winsock2.h stands before the others, or the older winsock.h comes with them. */
 #include <mswsock.h>
-#include <stdlib.h>
 #include <string.h>
 #include <windows.h>
 /* Words of 16-bit compilers that the headers still define. */
@@ -16,10 +15,9 @@
 
 enum {
     LISTENER = 1,
-    IOCP = 1, /* its row: the fake is the first */
 };
 
-extern any_function __imp_setsockopt, __imp_WSAIoctl, __imp_WSASocketW;
+extern any_function __imp_setsockopt, __imp_WSAIoctl, __imp_WSASocketW, __imp_PostQueuedCompletionStatus;
 
 /* The functions that are diverted, and how often they still fail: less than 0: always. */
 static any_function set_option, control, make_socket;
@@ -38,11 +36,7 @@ static bool fails(void)
 static io_socket listen_over(struct rig *r, uint32_t *slot)
 {
     struct io_address at;
-    const char *only = getenv("NACRE_TEST_DRIVER");
-    if (only != NULL && strcmp(only, "iocp") != 0)
-        cr_skip_test("of completion ports alone");
-    rig_open(r, IOCP);
-    cr_assert_str_eq(r->ops->name, "iocp");
+    rig_open_only(r, "iocp");
     io_socket l = r->d->listener(&at);
     cr_assert_eq(r->ops->listen(r->io, l, LISTENER, slot), NACRE_OK);
     return l;
@@ -177,6 +171,39 @@ Test(backend_accept_win, a_listener_without_a_socket_for_the_next_rests_and_goes
     end(&r, l, slot);
 }
 
+/* They have a socket each, whatever there is for those behind them. */
+Test(backend_accept_win, connections_that_have_come_do_not_wait_for_a_socket_for_the_next)
+{
+    enum {
+        CLIENTS = 4, /* as many as a listener waits for */
+    };
+    struct rig r;
+    struct io_done d;
+    uint32_t slot;
+    struct far f[CLIENTS];
+    io_socket l = listen_over(&r, &slot);
+    rig_quiet(&r);
+    make_socket = divert(&__imp_WSASocketW, (any_function)refuse_socket);
+    failures = -1;
+    for (int i = 0; i < CLIENTS; i++)
+        f[i] = r.d->dial(l);
+    int64_t begun = nacre_clock_ns();
+    for (int i = 0; i < CLIENTS;) {
+        cr_assert(rig_next(&r, &d, RIG_WAIT_MS));
+        cr_assert(d.kind == IO_ACCEPTED || d.kind == IO_LISTEN_FAILED);
+        if (d.kind == IO_ACCEPTED) {
+            r.d->close(d.accepted);
+            i++;
+        }
+        cr_assert_lt(nacre_clock_ns() - begun, INT64_C(1000000) * RIG_WAIT_MS);
+    }
+    (void)rig_expect(&r, IO_LISTEN_FAILED, LISTENER);
+    (void)divert(&__imp_WSASocketW, make_socket);
+    for (int i = 0; i < CLIENTS; i++)
+        r.d->let_go(f[i]);
+    end(&r, l, slot);
+}
+
 Test(backend_accept_win, a_resting_listener_with_connections_can_be_detached)
 {
     struct rig r;
@@ -196,5 +223,37 @@ Test(backend_accept_win, a_resting_listener_with_connections_can_be_detached)
     r.d->close(l);
     r.d->let_go(f);
     r.d->let_go(g);
+    rig_close(&r);
+}
+
+/* ---- no memory to tell of one ----------------------------------------------------------------------------------- */
+
+static BOOL WINAPI refuse_packet(HANDLE port, DWORD moved, ULONG_PTR key, LPOVERLAPPED overlapped)
+{
+    (void)port, (void)moved, (void)key, (void)overlapped;
+    SetLastError(ERROR_NO_SYSTEM_RESOURCES);
+    return FALSE;
+}
+
+Test(backend_accept_win, connections_and_ends_that_the_port_is_not_told_of_are_found)
+{
+    enum {
+        CLIENTS = 8
+    };
+    struct rig r;
+    uint32_t slot;
+    struct far f[CLIENTS];
+    io_socket l = listen_over(&r, &slot);
+    rig_quiet(&r);
+    any_function post = divert(&__imp_PostQueuedCompletionStatus, (any_function)refuse_packet);
+    for (int i = 0; i < CLIENTS; i++)
+        f[i] = r.d->dial(l);
+    for (int i = 0; i < CLIENTS; i++)
+        r.d->close(rig_expect(&r, IO_ACCEPTED, LISTENER).accepted);
+    rig_detach(&r, LISTENER, slot);
+    (void)divert(&__imp_PostQueuedCompletionStatus, post);
+    for (int i = 0; i < CLIENTS; i++)
+        r.d->let_go(f[i]);
+    r.d->close(l);
     rig_close(&r);
 }

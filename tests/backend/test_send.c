@@ -136,6 +136,34 @@ CASE(backend_send, a_peer_that_takes_nothing_holds_the_send_and_only_that)
     rig_close(&r);
 }
 
+/* Who has nothing more to say may be waiting for us to hear it, and takes nothing before. */
+CASE(backend_send, a_peer_that_takes_nothing_is_heard_to_its_fin)
+{
+    struct rig r;
+    uint32_t slot;
+    io_socket s;
+    size_t len = 16 * (size_t)LOTS;
+    uint8_t *out = malloc(len), got[4];
+    rig_open(&r, *row);
+    struct far f = r.d->pair(&s);
+    r.d->narrow(f, s);
+    cr_assert_eq(r.ops->attach(r.io, s, OWNER, &slot), NACRE_OK);
+    rig_pattern(out, len);
+    (void)fill(&r, slot, out, len);
+    cr_assert(r.d->feed(f, "last", 4));
+    r.d->fin(f);
+    rig_quiet(&r);
+    r.ops->receive(r.io, slot, true);
+    rig_receive(&r, OWNER, got, 4);
+    cr_assert_arr_eq(got, "last", 4);
+    cr_assert_eq(rig_expect(&r, IO_RECEIVED, OWNER).len, 0);
+    rig_quiet(&r);
+    rig_detach(&r, OWNER, slot);
+    r.d->let_go(f);
+    free(out);
+    rig_close(&r);
+}
+
 CASE(backend_send, detach_with_a_send_in_flight)
 {
     struct rig r;

@@ -81,6 +81,7 @@ static void run_listen(struct shard *s, struct command *k)
     s->handed = IO_NO_SOCKET;
     k->error = s->listener == IO_NO_SOCKET ? NACRE_E_MFILE : s->ops->listen(s->io, s->listener, 0, &s->listener_slot);
     s->listening = k->error == NACRE_OK;
+    s->listeners += s->listening ? 1 : 0;
     if (!s->listening && s->own_table)
         nacre_sock_close(s->listener);
 }

@@ -94,6 +94,8 @@ static void complete_listener(struct shard *s, const struct io_done *d)
         nacre_accept_failed(s, d->error);
     else if (d->kind == IO_GONE && f != NULL)
         nacre_forward_gone(f);
+    else if (d->kind == IO_GONE && d->owner == 0)
+        s->listeners--;
 }
 
 /* The worker goes on by what it can do without hearing from its sockets: timers, methods, its end. */
@@ -148,7 +150,8 @@ int64_t nacre_shard_sleep(struct shard *s)
 
 bool nacre_shard_has_ended(const struct shard *s)
 {
-    return s->stopping && s->connections.used == 0 && s->tunnels.used == 0 && s->forwards.used == 0;
+    return s->stopping && s->connections.used == 0 && s->tunnels.used == 0 && s->forwards.used == 0 &&
+           s->listeners == 0;
 }
 
 /* A setting that was changed before a client connected applies to it, so it is looked at before. */

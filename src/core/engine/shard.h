@@ -207,6 +207,7 @@ struct shard {
     unsigned free_event_count, idle_events; /* how many; those that nobody has taken since the last look */
     io_socket listener;
     uint32_t listener_slot;
+    unsigned listeners;               /* of the server's, until the back end says that they are gone */
     struct key_undertaker undertaker; /* with own_table */
     io_socket handed;                 /* a listener that came through the way and waits for its command */
     enum nacre_error accept_error;    /* the last that was reported; it is not again before accept_quiet_ns */
