@@ -38,7 +38,7 @@ static void drop_ballast(void)
     nacre_pool_trim(&other.pool);
 }
 
-/* Receiving was turned off since this was cleared. */
+/* Receiving was turned off while the ballast was there. */
 static atomic_bool went_off;
 
 /* The ballast goes at the next call of this kind, or comes with the next data. */
@@ -49,7 +49,7 @@ static const struct io_backend *below;
 static void receive(struct io *io, uint32_t slot, bool on)
 {
     below->receive(io, slot, on);
-    if (on)
+    if (on || atomic_load(&other.ballast) == NULL)
         return;
     if (atomic_exchange(&drops_when_off, false))
         drop_ballast();
@@ -66,10 +66,8 @@ static enum nacre_error send_spans(struct io *io, uint32_t slot, const struct sp
 static void on_data(nacre_server *n, struct nacre_ssh_channel_data_in *d, void *context)
 {
     server_on_ssh_channel_data_in(n, d, context);
-    if (!atomic_exchange(&takes_when_told, false))
-        return;
-    atomic_store(&went_off, false);
-    take_ballast();
+    if (atomic_exchange(&takes_when_told, false))
+        take_ballast();
 }
 
 static bool wait_until_off(void)
@@ -100,6 +98,7 @@ static void begin(struct holder *h, const struct io_backend *ops)
 {
     *h = (struct holder){.ops = *ops};
     below = ops;
+    atomic_store(&went_off, false);
     h->ops.receive = receive;
     h->ops.send = send_spans;
     engine_start_on(&h->engine, &h->ops, "MemoryLimit=16777216");
