@@ -4,9 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/sock.h"
+
 enum {
     WINDOW_START = 2 * 1024 * 1024,
-    SEND_HIGH = 256 * 1024
+    SEND_HIGH = 256 * 1024,
+    SEND_HIGH_PACED = 32 * 1024 /* a packet: more at a time would wait in the kernel, at a timer each */
 };
 
 static const int64_t second_ns = INT64_C(1000000000);
@@ -81,7 +84,7 @@ static void fill_config(struct profile *p, bool wants_log, bool wants_status)
         .window_bytes = window_max < WINDOW_START ? window_max : WINDOW_START,
         .window_max = window_max,
         .windows_max = (uint64_t)s->windows_max.number,
-        .send_high = SEND_HIGH,
+        .send_high = nacre_sock_paces() ? SEND_HIGH_PACED : SEND_HIGH,
         .log_level = wants_log ? (unsigned)s->log_level.number : 0,
         .log_secrets = s->mask_sensitive.number == 0,
         .status = wants_status,

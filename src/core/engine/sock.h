@@ -34,6 +34,9 @@ struct sock_listen {
 /* True where the system gives each of several listeners on one address its part of the connections (SO_REUSEPORT). */
 bool nacre_sock_spreads(void);
 
+/* True where the system spreads what TCP sends over time (BBR), as far as new sockets go. */
+bool nacre_sock_paces(void);
+
 /* Opens a listening socket. The socket is the caller's. */
 enum nacre_error nacre_sock_listen(const struct sock_listen *options, io_socket *out);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -19,6 +20,21 @@ enum nacre_error nacre_sock_make(int family, io_socket *out)
 bool nacre_sock_spreads(void)
 {
     return true;
+}
+
+bool nacre_sock_paces(void)
+{
+    char name[16] = ""; /* TCP_CA_NAME_MAX */
+#ifdef TCP_CONGESTION
+    socklen_t len = sizeof name - 1;
+    io_socket s;
+    if (nacre_sock_make(AF_INET, &s) != NACRE_OK)
+        return false;
+    if (getsockopt(s, IPPROTO_TCP, TCP_CONGESTION, name, &len) != 0)
+        name[0] = '\0';
+    nacre_sock_close(s);
+#endif
+    return strncmp(name, "bbr", 3) == 0;
 }
 
 bool nacre_sock_share(io_socket s, bool exclusive)

@@ -47,6 +47,11 @@ bool nacre_sock_spreads(void)
     return false;
 }
 
+bool nacre_sock_paces(void)
+{
+    return false;
+}
+
 bool nacre_sock_share(io_socket s, bool exclusive)
 {
     /* SO_REUSEADDR shares a port here as SO_REUSEPORT does elsewhere; a port of our own has to be asked for. */

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -47,6 +49,18 @@ Test(engine_sock, an_exclusive_port_is_not_shared_and_a_shared_one_is)
     cr_assert_eq(e, NACRE_OK);
     nacre_sock_close(a);
     nacre_sock_close(b);
+}
+
+/* Fails when the system's choice is not heard of: what is sent is cut into pieces by it. */
+Test(engine_sock, whether_sending_is_paced_is_known)
+{
+    char name[32] = "";
+    FILE *f = fopen("/proc/sys/net/ipv4/tcp_congestion_control", "r");
+    if (f == NULL)
+        cr_skip_test("no Linux, or none that says it");
+    cr_assert_not_null(fgets(name, sizeof name, f));
+    (void)fclose(f);
+    cr_expect_eq(nacre_sock_paces(), strncmp(name, "bbr", 3) == 0, "%s", name);
 }
 
 Test(engine_sock, both_ends_are_told_as_numbers)
