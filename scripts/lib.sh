@@ -5,7 +5,7 @@
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 BUILD_PACKAGES="gcc libc6-dev cmake ninja-build pkgconf libssl-dev zlib1g-dev"
 # Libraries that a build may be without; scripts/run and scripts/test build with all of them.
-OPTIONAL_PACKAGES="nettle-dev libgcrypt20-dev libargon2-dev libxml2-dev libjansson-dev libp11-dev liburing-dev"
+OPTIONAL_PACKAGES="nettle-dev libsodium-dev libgcrypt20-dev libargon2-dev libxml2-dev libjansson-dev libp11-dev liburing-dev"
 # The cross build for Windows, and what runs its results.
 WINDOWS_PACKAGES="gcc-mingw-w64-x86-64-posix libz-mingw-w64-dev wine64 perl make"
 

@@ -43,6 +43,9 @@ void nacre_pages_free(void *pages);
 /* Gives the free memory of malloc() back to the system, as far as the system can do that. Takes long; any thread. */
 void nacre_memory_trim(void);
 
+/* The system gives random bytes to who asks it, without a file. */
+bool nacre_random_is_at_hand(void);
+
 /* Bytes of memory that the machine has; 0: not known. */
 uint64_t nacre_memory_size(void);
 

@@ -100,6 +100,12 @@ void nacre_memory_trim(void)
 #endif
 }
 
+bool nacre_random_is_at_hand(void)
+{
+    uint8_t byte;
+    return getentropy(&byte, sizeof byte) == 0;
+}
+
 uint64_t nacre_memory_size(void)
 {
     long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);

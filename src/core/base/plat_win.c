@@ -70,6 +70,11 @@ unsigned nacre_cpu_count(void)
     return count != 0 ? count : 1;
 }
 
+bool nacre_random_is_at_hand(void)
+{
+    return true;
+}
+
 uint64_t nacre_memory_size(void)
 {
     MEMORYSTATUSEX memory = {.dwLength = sizeof memory};

@@ -294,6 +294,7 @@ bool nacre_algs_probe(struct nacre_crypto *c)
 {
     c->poly1305 = EVP_MAC_fetch(c->lib, "POLY1305", NULL);
     c->ed25519 = EVP_PKEY_CTX_new_from_name(c->lib, "ED25519", NULL);
+    c->sodium = !c->fips && nacre_sodium_start(); /* FIPS 140 knows modules, and that is none */
     c->mlkem = EVP_PKEY_CTX_new_from_name(c->lib, nacre_mlkem_name, NULL);
     for (enum alg_kind kind = ALG_KEX; kind < ALG_KINDS; kind++) {
         size_t used = 0;

@@ -32,7 +32,8 @@ struct nacre_crypto {
     OSSL_LIB_CTX *lib;    /* NULL: the system's default context; else the process's */
     OSSL_LIB_CTX *legacy; /* with the legacy provider, the process's; NULL: not needed so far, or not there */
     bool legacy_tried;
-    bool fips; /* nothing from outside the library context */
+    bool fips;   /* nothing from outside the library context */
+    bool sodium; /* libsodium is ready, for Ed25519 */
     EVP_MD *md[HASH_COUNT];
     EVP_MAC *poly1305;
     EVP_CIPHER *cipher[CIPHER_ROWS];
@@ -75,6 +76,9 @@ const EVP_PKEY *nacre_curve_parameters(const struct nacre_crypto *c, const char 
 /* A public key of the same type and group as `like`, from its encoded form: no method is looked up and no group is
  * built, which costs more than decoding a point. NULL: the library refuses it. */
 EVP_PKEY *nacre_public_like(const EVP_PKEY *like, const uint8_t *encoded, size_t len);
+
+/* Makes libsodium ready. False: it is not there, or not safe to begin with. Any thread. */
+bool nacre_sodium_start(void);
 
 /* The library's name of a hash: "SHA2-256". */
 const char *nacre_hash_name(enum hash_id id);

@@ -24,6 +24,13 @@
 #define UMAC_FROM "without nettle (no umac-*)"
 #endif
 
+#ifdef NACRE_HAVE_SODIUM
+#include <sodium/version.h>
+#define ED25519_FROM "libsodium " SODIUM_VERSION_STRING
+#else
+#define ED25519_FROM "without libsodium"
+#endif
+
 #ifdef NACRE_HAVE_LIBGCRYPT
 #include <gcrypt.h>
 #define SNTRUP_FROM "libgcrypt " GCRYPT_VERSION
@@ -198,8 +205,8 @@ void nacre_crypto_unref(struct nacre_crypto *c)
 const char *nacre_crypto_versions(void)
 {
     static _Thread_local char text[192];
-    snprintf(text, sizeof text, "%s, zlib %s, %s, %s", OpenSSL_version(OPENSSL_VERSION), zlibVersion(), UMAC_FROM,
-             SNTRUP_FROM);
+    snprintf(text, sizeof text, "%s, zlib %s, %s, %s, %s", OpenSSL_version(OPENSSL_VERSION), zlibVersion(), UMAC_FROM,
+             ED25519_FROM, SNTRUP_FROM);
     return text;
 }
 

@@ -118,6 +118,7 @@ static struct key *key_new(const struct nacre_crypto *c, const struct key_type *
     k->pkey = pkey;
     k->token = nacre_key_token(pkey);
     k->is_private = k->token != NULL || t->ops->has_private(pkey);
+    k->is_raw = k->token == NULL && t->ops->expose != NULL && t->ops->expose(c, pkey, k->is_private, k->raw);
     int bits = EVP_PKEY_get_bits(pkey);
     k->bits = t->ops == &nacre_sig_ed25519 ? 256 : bits < 0 ? 0 : (unsigned)bits;
     /* The count is the one part of a context that changes after it opened. */
@@ -219,6 +220,7 @@ void nacre_key_free(struct key *k)
         EVP_MD_CTX_free(k->signer[i]);
     EVP_PKEY_free(k->pkey);
     nacre_crypto_unref(k->c);
+    nacre_wipe(k->raw, sizeof k->raw);
     free(k);
 }
 

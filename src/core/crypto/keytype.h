@@ -23,7 +23,8 @@ struct key_type {
 };
 
 enum {
-    KEY_SIGNERS = 3
+    KEY_SIGNERS = 3,
+    KEY_RAW = 64
 };
 
 struct key {
@@ -34,6 +35,8 @@ struct key {
     EVP_MD_CTX *signer[KEY_SIGNERS]; /* ready to sign, to be duplicated: sparing a search by name for each signature */
     unsigned bits;
     bool is_private;
+    bool is_raw;                   /* what ops->sign and ops->verify take is in `raw` */
+    uint8_t raw[KEY_RAW];          /* wiped in the end */
     const struct key_token *token; /* that of `pkey`, which signs; NULL: none */
 
     /* Any thread. */
@@ -55,6 +58,13 @@ struct sig_ops {
     /* The private half is present. */
     bool (*has_private)(const EVP_PKEY *pkey);
     bool prehash; /* the library hashes by the algorithm's hash first; false: the method has its own */
+    /* Another library that is faster at it; all NULL: there is none. `expose` gives what it takes, of the private half,
+     * too, where that is asked for; false: this key is for OpenSSL. Signatures are native, *len as for
+     * EVP_DigestSign().
+     */
+    bool (*expose)(const struct nacre_crypto *c, const EVP_PKEY *pkey, bool is_private, uint8_t raw[KEY_RAW]);
+    bool (*sign)(const uint8_t raw[KEY_RAW], struct span data, uint8_t *out, size_t *len);
+    bool (*verify)(const uint8_t raw[KEY_RAW], struct span data, struct span signature);
 };
 
 extern const struct sig_ops nacre_sig_ed25519, nacre_sig_ecdsa, nacre_sig_rsa, nacre_sig_dsa;

@@ -78,9 +78,24 @@ static bool sign_native(const struct key *k, const struct sig_alg *alg, struct s
 {
     if (signs_elsewhere(k))
         return sign_elsewhere(k, alg, data, out, len);
+    if (k->is_raw)
+        return k->type->ops->sign(k->raw, data, out, len);
     EVP_MD_CTX *x = EVP_MD_CTX_new();
     bool ok = x != NULL && EVP_MD_CTX_copy_ex(x, k->signer[signer_of(alg)]) == 1 &&
               EVP_DigestSign(x, out, len, data.at, data.len) == 1;
+    EVP_MD_CTX_free(x);
+    return ok;
+}
+
+static bool verify_native(const struct nacre_crypto *c, const struct key *k, const struct sig_alg *alg,
+                          struct span data, struct span signature)
+{
+    if (k->is_raw)
+        return k->type->ops->verify(k->raw, data, signature);
+    EVP_MD_CTX *x = EVP_MD_CTX_new();
+    bool ok = x != NULL &&
+              EVP_DigestVerifyInit_ex(x, NULL, digest_of(k, alg->hash), c->lib, NULL, k->pkey, NULL) == 1 &&
+              EVP_DigestVerify(x, signature.at, signature.len, data.at, data.len) == 1;
     EVP_MD_CTX_free(x);
     return ok;
 }
@@ -130,11 +145,7 @@ bool nacre_key_verify_user(const struct nacre_crypto *c, const struct key *k, co
         return false;
     if (!k->type->ops->from_wire(k, body, &w) || !wr_done(&w))
         return false;
-    EVP_MD_CTX *x = EVP_MD_CTX_new();
-    bool ok = x != NULL &&
-              EVP_DigestVerifyInit_ex(x, NULL, digest_of(k, alg->hash), c->lib, NULL, k->pkey, NULL) == 1 &&
-              EVP_DigestVerify(x, native, wr_len(&w), data.at, data.len) == 1;
-    EVP_MD_CTX_free(x);
+    bool ok = verify_native(c, k, alg, data, wr_span(&w));
     if (!ok)
         ERR_clear_error();
     return ok;

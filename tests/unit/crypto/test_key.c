@@ -2,7 +2,7 @@
 #include <criterion/criterion.h>
 #include <openssl/rsa.h>
 
-#include "crypto/context.h"
+#include "crypto/keytype.h"
 #include "unit/crypto/bytes.h"
 #include "unit/crypto/fixture.h"
 #include "wire/mpint.h"
@@ -73,6 +73,87 @@ Test(key, ed25519_matches_rfc8032)
                      "18ff9b538d16f290ae67f760984dc6594a7c15e9716ed28dc027beceea1ec40a"));
     nacre_buf_free(&out);
     nacre_key_unref(k);
+}
+
+/* The library's own signature over `data`, with its name around it. */
+static struct span signed_by_the_library(EVP_PKEY *pkey, uint8_t *at, size_t room)
+{
+    uint8_t native[64];
+    size_t len = sizeof native;
+    struct wr w = wr_over(at, room);
+    EVP_MD_CTX *x = EVP_MD_CTX_new();
+    cr_assert_eq(EVP_DigestSignInit_ex(x, NULL, NULL, crypto->lib, NULL, pkey, NULL), 1);
+    cr_assert_eq(EVP_DigestSign(x, native, &len, data.at, data.len), 1);
+    EVP_MD_CTX_free(x);
+    wr_cstring(&w, "ssh-ed25519");
+    wr_string(&w, span_of(native, len));
+    return wr_span(&w);
+}
+
+/* Signatures are the same from any library (RFC 8032 section 5.1.6), so who signs must not show. */
+Test(key, ed25519_signs_and_verifies_as_openssl_does)
+{
+    struct signer s;
+    uint8_t other[128];
+    signer_open(&s, "ssh-ed25519");
+    bool sodium = strstr(nacre_crypto_versions(), "without libsodium") == NULL;
+    cr_expect(s.private->is_raw == sodium && s.public->is_raw == sodium, "what the build says is what it does");
+    struct span theirs = signed_by_the_library(nacre_key_native(s.private), other, sizeof other);
+    cr_expect(span_eq(theirs, buf_span(&s.signature)));
+    cr_expect(verifies(&s, theirs));
+    signer_close(&s);
+}
+
+/* RFC 8032 section 5.1.7: of S and S plus the order of the group the first alone is taken, or anybody could make a
+ * second signature of a first. */
+Test(key, ed25519_refuses_a_second_form_of_a_signature)
+{
+    struct signer s;
+    uint8_t order[32], more[SIGNATURE_MAX];
+    unsigned carry = 0;
+    unhex("edd3f55c1a631258d69cf7a2def9de1400000000000000000000000000000010", order);
+    signer_open(&s, "ssh-ed25519");
+    size_t len = s.signature.len;
+    memcpy(more, s.signature.at, len);
+    for (size_t i = 0; i < sizeof order; i++) {
+        carry += more[len - sizeof order + i] + order[i];
+        more[len - sizeof order + i] = (uint8_t)carry;
+        carry >>= 8;
+    }
+    cr_assert_eq(carry, 0);
+    cr_expect_not(verifies(&s, span_of(more, len)));
+    signer_close(&s);
+}
+
+/* A point of small order verifies signatures over anything. */
+Test(key, ed25519_refuses_what_a_key_of_small_order_signs)
+{
+    uint8_t blob[64], signature[128], zeros[64] = {1};
+    const struct sig_alg *alg = nacre_sig_find(crypto, span_str("ssh-ed25519"));
+    struct wr w = wr_over(blob, sizeof blob), x = wr_over(signature, sizeof signature);
+    wr_cstring(&w, "ssh-ed25519");
+    wr_string(&w, span_of(zeros, 32)); /* the neutral element */
+    wr_cstring(&x, "ssh-ed25519");
+    wr_string(&x, span_of(zeros, 64)); /* R the same, S 0 */
+    struct key *k = nacre_key_from_blob(crypto, wr_span(&w));
+    bool openssl = k != NULL && !k->is_raw, good = k != NULL && nacre_key_verify(crypto, k, alg, data, wr_span(&x));
+    nacre_key_unref(k);
+    if (openssl)
+        cr_skip_test("without libsodium, OpenSSL takes them");
+    cr_expect_not(good);
+}
+
+/* Nothing that demands FIPS leaves its module. */
+Test(key, fips_leaves_ed25519_to_its_module)
+{
+    struct nacre_crypto *fips = nacre_crypto_open_fips();
+    struct key *k = fips == NULL ? NULL : nacre_key_generate(fips, "ssh-ed25519", 0);
+    bool is_raw = k != NULL && k->is_raw, none = k == NULL;
+    nacre_key_unref(k);
+    nacre_crypto_unref(fips);
+    if (none)
+        cr_skip_test("no FIPS module here, or none with Ed25519");
+    cr_expect_not(is_raw);
 }
 
 Test(key, every_row_signs_and_verifies_its_own_and_nothing_else)
