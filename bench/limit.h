@@ -19,8 +19,10 @@ struct limit_cipher {
 };
 
 struct limit_crypto {
-    double x25519_keygen, x25519_derive, ed25519_sign, ed25519_verify;
-    double login_password, login_key; /* what a handshake needs of these */
+    double x25519_keygen, x25519_derive, ed25519_sign, ed25519_verify; /* libcrypto's */
+    double sodium_sign, sodium_verify;                                 /* Ed25519 by libsodium; NAN: built without it */
+    double login_password, login_key;                                  /* what a handshake needs, by libcrypto */
+    double least_password, least_key;                                  /* the same by whichever is faster */
     struct limit_cipher ciphers[LIMIT_CIPHERS];
 };
 

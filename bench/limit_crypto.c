@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The bare operations, straight from libcrypto with everything prepared that can be: what is left is what a handshake
- * or a packet cannot do without. */
+ * or a packet cannot do without. Of Ed25519 libsodium's as well, which nacre takes where it is there. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +9,9 @@
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
 #include <openssl/params.h>
+#ifdef NACRE_HAVE_SODIUM
+#include <sodium.h>
+#endif
 
 #include "limit.h"
 
@@ -109,6 +112,44 @@ static void measure_signatures(double seconds, struct limit_crypto *out)
     EVP_MD_CTX_free(s.x);
     EVP_PKEY_free(key);
 }
+
+#ifdef NACRE_HAVE_SODIUM
+
+struct sodium {
+    unsigned char public[crypto_sign_PUBLICKEYBYTES], secret[crypto_sign_SECRETKEYBYTES], data[32];
+    unsigned char signature[crypto_sign_BYTES];
+};
+
+static bool sodium_sign(void *context)
+{
+    struct sodium *s = context;
+    return crypto_sign_detached(s->signature, NULL, s->data, sizeof s->data, s->secret) == 0;
+}
+
+static bool sodium_verify(void *context)
+{
+    struct sodium *s = context;
+    return crypto_sign_verify_detached(s->signature, s->data, sizeof s->data, s->public) == 0;
+}
+
+static void measure_sodium(double seconds, struct limit_crypto *out)
+{
+    struct sodium s = {.data = {0}};
+    if (sodium_init() < 0 || crypto_sign_keypair(s.public, s.secret) != 0)
+        return;
+    out->sodium_sign = measure(seconds, sodium_sign, &s);
+    out->sodium_verify = measure(seconds, sodium_verify, &s);
+}
+
+#else
+
+static void measure_sodium(double seconds, struct limit_crypto *out)
+{
+    (void)seconds;
+    (void)out;
+}
+
+#endif
 
 /* ---- ciphers --------------------------------------------------------------------------------------------------- */
 
@@ -211,15 +252,20 @@ void bench_limit_crypto(double seconds, struct limit_crypto *out)
         .x25519_derive = NAN,
         .ed25519_sign = NAN,
         .ed25519_verify = NAN,
+        .sodium_sign = NAN,
+        .sodium_verify = NAN,
         .ciphers = {{"aes128-gcm@openssh.com", NAN, NAN},
                     {"aes256-gcm@openssh.com", NAN, NAN},
                     {"chacha20-poly1305@openssh.com", NAN, NAN}},
     };
     measure_exchange(seconds, out);
     measure_signatures(seconds, out);
+    measure_sodium(seconds, out);
     measure_gcm(seconds, "AES-128-GCM", &out->ciphers[0]);
     measure_gcm(seconds, "AES-256-GCM", &out->ciphers[1]);
     measure_chapoly(seconds, &out->ciphers[2]);
     out->login_password = out->x25519_keygen + out->x25519_derive + out->ed25519_sign;
     out->login_key = out->login_password + out->ed25519_verify;
+    out->least_password = out->x25519_keygen + out->x25519_derive + fmin(out->ed25519_sign, out->sodium_sign);
+    out->least_key = out->least_password + fmin(out->ed25519_verify, out->sodium_verify);
 }

@@ -11,7 +11,7 @@
 #include "system.h"
 
 enum {
-    SHARES = 14 /* measurements that divide the time among them */
+    SHARES = 16 /* measurements that divide the time among them */
 };
 
 struct limit {
@@ -25,7 +25,10 @@ static void print_text(const struct options *o, const struct limit *l)
     printf("nacre-bench limit: CPU time on this machine without SSH\n");
     printf("x25519         generate %.2f us, derive %.2f us\n", c->x25519_keygen * 1e6, c->x25519_derive * 1e6);
     printf("ed25519        sign %.2f us, verify %.2f us\n", c->ed25519_sign * 1e6, c->ed25519_verify * 1e6);
-    printf("a login        %.2f us with a password, %.2f us with a key\n", c->login_password * 1e6, c->login_key * 1e6);
+    if (is_measured(c->sodium_sign))
+        printf("  by libsodium sign %.2f us, verify %.2f us\n", c->sodium_sign * 1e6, c->sodium_verify * 1e6);
+    printf("a login        %.2f us with a password, %.2f us with a key; by the faster library %.2f and %.2f us\n",
+           c->login_password * 1e6, c->login_key * 1e6, c->least_password * 1e6, c->least_key * 1e6);
     for (unsigned i = 0; i < LIMIT_CIPHERS; i++)
         printf("%-30s seal %.3f s, open %.3f s a GiB\n", c->ciphers[i].name, c->ciphers[i].seal,
                c->ciphers[i].open_packet);
@@ -52,8 +55,12 @@ static void write_json(FILE *f, const struct options *o, const struct limit *l)
     put(f, "x25519_derive_seconds", c->x25519_derive, ",");
     put(f, "ed25519_sign_seconds", c->ed25519_sign, ",");
     put(f, "ed25519_verify_seconds", c->ed25519_verify, ",");
+    put(f, "ed25519_sign_sodium_seconds", c->sodium_sign, ",");
+    put(f, "ed25519_verify_sodium_seconds", c->sodium_verify, ",");
     put(f, "login_password_seconds", c->login_password, ",");
     put(f, "login_key_seconds", c->login_key, ",");
+    put(f, "login_password_least_seconds", c->least_password, ",");
+    put(f, "login_key_least_seconds", c->least_key, ",");
     fprintf(f, "\"ciphers\": {\n");
     for (unsigned i = 0; i < LIMIT_CIPHERS; i++) {
         fprintf(f, "\"%s\": {", c->ciphers[i].name);
