@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/sock.h"
-
 enum {
     WINDOW_START = 2 * 1024 * 1024,
     SEND_HIGH = 256 * 1024,
@@ -53,7 +51,7 @@ static void keep_usable(struct profile *p)
     nacre_names_keep_usable(p->crypto, ALG_KEY, s->user_signature.text);
 }
 
-static void fill_config(struct profile *p, bool wants_log, bool wants_status)
+static void fill_config(struct profile *p, bool wants_log, bool wants_status, bool is_paced)
 {
     const struct settings *s = &p->settings;
     uint32_t window_max = (uint32_t)s->window_max.number;
@@ -84,7 +82,7 @@ static void fill_config(struct profile *p, bool wants_log, bool wants_status)
         .window_bytes = window_max < WINDOW_START ? window_max : WINDOW_START,
         .window_max = window_max,
         .windows_max = (uint64_t)s->windows_max.number,
-        .send_high = nacre_sock_paces() ? SEND_HIGH_PACED : SEND_HIGH,
+        .send_high = is_paced ? SEND_HIGH_PACED : SEND_HIGH,
         .log_level = wants_log ? (unsigned)s->log_level.number : 0,
         .log_secrets = s->mask_sensitive.number == 0,
         .status = wants_status,
@@ -103,7 +101,7 @@ static void fill_admission(struct profile *p)
 
 struct profile *nacre_profile_new(const struct settings *settings, struct nacre_crypto *crypto, struct key *const *keys,
                                   size_t key_count, const struct prompt *prompts, int prompt_count, bool wants_log,
-                                  bool wants_status)
+                                  bool wants_status, bool is_paced)
 {
     struct profile *p = calloc(1, sizeof *p);
     if (p == NULL)
@@ -117,7 +115,7 @@ struct profile *nacre_profile_new(const struct settings *settings, struct nacre_
         return NULL;
     }
     keep_usable(p);
-    fill_config(p, wants_log, wants_status);
+    fill_config(p, wants_log, wants_status, is_paced);
     fill_admission(p);
     return p;
 }

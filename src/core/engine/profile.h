@@ -37,10 +37,11 @@ struct profile {
     struct admission_rules admission;
 };
 
-/* Copies settings, keys and prompts. `wants_log` and `wants_status`: whether handlers exist. NULL: out of memory. */
+/* Copies settings, keys and prompts. `wants_log` and `wants_status`: whether handlers exist. `is_paced`: what
+ * nacre_sock_paces() says. NULL: out of memory. */
 struct profile *nacre_profile_new(const struct settings *settings, struct nacre_crypto *crypto, struct key *const *keys,
                                   size_t key_count, const struct prompt *prompts, int prompt_count, bool wants_log,
-                                  bool wants_status);
+                                  bool wants_status, bool is_paced);
 struct profile *nacre_profile_ref(struct profile *p);
 void nacre_profile_unref(struct profile *p); /* NULL is allowed */
 

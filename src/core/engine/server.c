@@ -277,7 +277,7 @@ struct profile *nacre_server_profile(struct nacre_server *server)
     size_t count = nacre_host_keys_collect(server, keys);
     struct profile *p =
         nacre_profile_new(&server->settings, server->crypto, keys, count, server->prompts, server->prompt_count,
-                          server->handlers.on_log != NULL, server->handlers.on_ssh_status != NULL);
+                          server->handlers.on_log != NULL, server->handlers.on_ssh_status != NULL, server->is_paced);
     if (p != NULL)
         p->host_key_names = nacre_host_keys_algorithms(server->crypto, server->settings.host_key.text, keys, count,
                                                        server->handlers.on_connected != NULL);
@@ -428,6 +428,7 @@ static enum nacre_error start_locked(struct nacre_server *server, char *why, siz
     e = plan_workers(server, why, why_size);
     if (e != NACRE_OK)
         return e;
+    server->is_paced = nacre_sock_paces();
     struct profile *profile = nacre_server_profile(server);
     if (profile == NULL)
         return NACRE_E_NOBUFS;

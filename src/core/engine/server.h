@@ -50,6 +50,7 @@ struct nacre_server {
     struct buf user_authorities, known_authorities; /* "string blob" each */
     char uid[17];                                   /* what every ConnectionUID begins with; written once */
     bool listening;
+    bool is_paced; /* what nacre_sock_paces() said when it began to listen */
     int bound_port;
     io_socket *listeners;
     unsigned listener_count;

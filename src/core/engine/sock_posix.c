@@ -28,7 +28,7 @@ bool nacre_sock_paces(void)
 #ifdef TCP_CONGESTION
     socklen_t len = sizeof name - 1;
     io_socket s;
-    if (nacre_sock_make(AF_INET, &s) != NACRE_OK)
+    if (nacre_sock_make(AF_INET, &s) != NACRE_OK && nacre_sock_make(AF_INET6, &s) != NACRE_OK)
         return false;
     if (getsockopt(s, IPPROTO_TCP, TCP_CONGESTION, name, &len) != 0)
         name[0] = '\0';

@@ -25,7 +25,7 @@ Test(profile, offers_what_the_build_can_do)
     set(&s.mac, "no-mac,hmac-sha2-256,no-mac");
     set(&s.comp, "none,no-comp,zlib");
     set(&s.user_signature, "no-key,ssh-ed25519");
-    struct profile *p = nacre_profile_new(&s, crypto, NULL, 0, NULL, 0, false, false);
+    struct profile *p = nacre_profile_new(&s, crypto, NULL, 0, NULL, 0, false, false, false);
     cr_assert_not_null(p);
     const struct conn_algorithms *a = &p->config.algorithms;
     cr_expect(a->all_usable);
@@ -35,6 +35,23 @@ Test(profile, offers_what_the_build_can_do)
     cr_expect_str_eq(a->comp, "none,zlib");
     cr_expect_str_eq(a->user_signature, "ssh-ed25519");
     cr_expect_str_eq(s.kex.text, "no-kex,curve25519-sha256", "what was set is what is read back");
+    nacre_profile_unref(p);
+    nacre_settings_free(&s);
+    nacre_crypto_unref(crypto);
+}
+
+/* Fails when what the kernel would only keep waiting is handed to it all the same. */
+Test(profile, hands_less_at_a_time_to_a_kernel_that_paces)
+{
+    struct settings s;
+    struct nacre_crypto *crypto = nacre_crypto_open(false);
+    cr_assert_not_null(crypto);
+    cr_assert(nacre_settings_init(&s, crypto));
+    struct profile *p = nacre_profile_new(&s, crypto, NULL, 0, NULL, 0, false, false, false);
+    struct profile *paced = nacre_profile_new(&s, crypto, NULL, 0, NULL, 0, false, false, true);
+    cr_assert(p != NULL && paced != NULL);
+    cr_expect_lt(paced->config.send_high, p->config.send_high);
+    nacre_profile_unref(paced);
     nacre_profile_unref(p);
     nacre_settings_free(&s);
     nacre_crypto_unref(crypto);
