@@ -95,10 +95,12 @@ static void guess_once(int port)
     client_free(&c);
 }
 
-static int run_clients(int port, int from, int to)
+static int run_clients(int from, int to)
 {
     char byte;
+    int port;
     unsigned good = 0;
+    check(read(from, &port, sizeof port) == (ssize_t)sizeof port, "the server listens");
     for (int i = 0; i < ROUNDS; i++) {
         guess_once(port);
         good += echo_once(port) ? 1 : 0;
@@ -155,12 +157,15 @@ int main(int argc, char **argv)
     struct served s;
     int to[2], from[2], status = -1;
     unsigned good = 0;
-    served_start(&s, &handlers, "WorkerThreads=2");
     check(pipe(to) == 0 && pipe(from) == 0, "pipe");
+    pid_t pid = fork(); /* while there is one thread: of more, another might hold a lock of the allocator for ever */
+    if (pid == 0) {
+        close(to[1]);
+        _exit(run_clients(to[0], from[1]));
+    }
+    served_start(&s, &handlers, "WorkerThreads=2");
     unsigned before = descriptors();
-    pid_t pid = fork();
-    if (pid == 0)
-        _exit(run_clients(s.port, to[0], from[1]));
+    check(write(to[1], &s.port, sizeof s.port) == (ssize_t)sizeof s.port, "write");
     served_turn_events(&s);
     alloc_fail_one_in(ONE_IN, (unsigned)getpid());
     close(from[1]);
