@@ -58,10 +58,9 @@ struct sig_ops {
     /* The private half is present. */
     bool (*has_private)(const EVP_PKEY *pkey);
     bool prehash; /* the library hashes by the algorithm's hash first; false: the method has its own */
-    /* Another library that is faster at it; all NULL: there is none. `expose` gives what it takes, of the private half,
-     * too, where that is asked for; false: this key is for OpenSSL. Signatures are native, *len as for
-     * EVP_DigestSign().
-     */
+    /* Another library that is faster at it; all NULL: there is none. `expose` gives what it takes, with the private
+     * half where there is one; false: this key is OpenSSL's. Signatures are native, *len is the room and then the
+     * length. */
     bool (*expose)(const struct nacre_crypto *c, const EVP_PKEY *pkey, bool is_private, uint8_t raw[KEY_RAW]);
     bool (*sign)(const uint8_t raw[KEY_RAW], struct span data, uint8_t *out, size_t *len);
     bool (*verify)(const uint8_t raw[KEY_RAW], struct span data, struct span signature);

@@ -5,14 +5,15 @@
 #include "crypto/keytype.h"
 
 #include <openssl/core_names.h>
-#include <openssl/crypto.h>
 #include <openssl/params.h>
 
 #ifdef NACRE_HAVE_SODIUM
+#include <openssl/crypto.h>
 #include <sodium.h>
-#endif
 
 #include "base/plat.h"
+#endif
+
 #include "base/secret.h"
 
 enum {
