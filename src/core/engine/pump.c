@@ -22,8 +22,12 @@ enum {
 _Static_assert((int)CONN_PACKET_MAX + MAC_MAX <= RECEIVE_BYTES, "a packet is received at once");
 
 /* What a connection may take of a turn in which others have something to do, too: with a block full of small packets
- * it would be milliseconds. All newcomers together have as much. */
+ * it would be milliseconds. */
 static const int64_t share_ns = 100 * 1000;
+
+/* After so long all newcomers wait for the next turn: one key exchange is longer and is all there is in a turn, of what
+ * leads to it there is more. */
+static const int64_t newcomers_ns = 30 * 1000;
 
 bool nacre_pump_is_behind(const struct connection *c)
 {
@@ -191,7 +195,7 @@ void nacre_pump_newcomers(struct shard *s)
 {
     int64_t begun_ns = nacre_clock_ns();
     int64_t spent_ns = 0;
-    while (s->newcomer_count != 0 && spent_ns < share_ns) {
+    while (s->newcomer_count != 0 && spent_ns < newcomers_ns) {
         struct connection *c = CONTAINER_OF(s->newcomers.next, struct connection, newcomer);
         nacre_pump_no_newcomer(c);
         if (c->stage == STAGE_RUNNING && c->input != NULL && may_feed(c))
