@@ -68,12 +68,13 @@ void nacre_deliver_flush(void)
         give_back(d);
 }
 
-bool nacre_deliver_sends_first(void)
+enum sending nacre_deliver_sending(void)
 {
-    bool first = current != NULL && !current->sent;
-    if (first)
-        current->sent = true;
-    return first;
+    if (current == NULL)
+        return SENDING_OUTSIDE;
+    enum sending sending = current->sent ? SENDING_MORE : SENDING_FIRST;
+    current->sent = true;
+    return sending;
 }
 
 bool nacre_deliver_is_deep(void)

@@ -14,8 +14,14 @@ bool nacre_deliver_is_deep(void);
 /* The same without running handlers: questions are refused. For nacre_free(). */
 bool nacre_deliver_discard(struct nacre_server *server);
 
-/* True for the first call in each run of a handler, on the thread that it runs on. */
-bool nacre_deliver_sends_first(void);
+enum sending {
+    SENDING_OUTSIDE, /* of any handler */
+    SENDING_FIRST,   /* the first call in a run of one */
+    SENDING_MORE
+};
+
+/* Where on this thread something is sent. */
+enum sending nacre_deliver_sending(void);
 
 /* Calls the handler for `e`, with data of a channel cut into records where it has a length. */
 void nacre_deliver_event(struct nacre_server *server, struct event *e);

@@ -13,8 +13,7 @@
 #include "engine/wheel.h"
 
 enum {
-    WAIT_SLICE_MS = 20,
-    NUDGE_MAX = 4096
+    WAIT_SLICE_MS = 20
 };
 
 /* Reserves up to `len` bytes for a call that has sent `sent` so far. *took is 0 when the queue is full. */
@@ -59,12 +58,14 @@ static void unreserve(struct shard *s, int64_t id, size_t sent, size_t len)
         s->ops->wake(s->io);
 }
 
-/* A handler that answers with a few bytes sends them itself, if the worker sleeps. One that sends more is not kept from
- * making it: the worker goes on with that meanwhile, and many small pieces go together. */
+/* What a handler sends first, and what fills a packet, it carries out itself: to wake the worker, which would find that
+ * alone and sleep again, is dearer. Of its further small pieces many go together, which the worker does. So does it all
+ * that is sent elsewhere, whose threads go on with making it. */
 static void wake_for(struct shard *s, bool wake, size_t len)
 {
-    bool first = nacre_deliver_sends_first();
-    if (wake && first && len <= NUDGE_MAX)
+    enum sending sending = nacre_deliver_sending();
+    bool is_worth_it = sending == SENDING_FIRST || (sending == SENDING_MORE && len == CONN_CHANNEL_PACKET);
+    if (wake && is_worth_it)
         nacre_wheel_nudge(s);
     else if (wake)
         s->ops->wake(s->io);
