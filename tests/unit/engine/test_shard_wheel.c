@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The engine over the scripted back end: what who leaves the wheel leaves behind for the worker. */
+/* The engine over the scripted back end: who carries out what, and what who leaves the wheel leaves
+ * behind for the worker. */
 #include <criterion/criterion.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "engine/wheel.h"
