@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/tick.h"
 #include "engine/sock.h"
 #include "io_ready/ready.h"
 
@@ -24,6 +25,7 @@ static const int64_t second_ns = 1000 * 1000 * 1000;
 struct notes {
     int epoll, event;
     bool no_pwait2; /* the kernel has no epoll_pwait2() */
+    struct tick tick;
 };
 
 static bool epoll_usable(const char **why_not)
@@ -42,6 +44,7 @@ static void notes_close(struct io *io)
     struct notes *n = io->notes;
     if (n == NULL)
         return;
+    nacre_tick_close(&n->tick);
     if (n->event >= 0)
         close(n->event);
     if (n->epoll >= 0)
@@ -69,6 +72,7 @@ static enum nacre_error notes_open(struct io *io)
     if (n == NULL)
         return NACRE_E_NOBUFS;
     *n = (struct notes){.epoll = -1, .event = -1};
+    nacre_tick_open(&n->tick);
     io->notes = n;
     return open_descriptors(n) ? NACRE_OK : nacre_error_from_errno(errno);
 }
@@ -162,12 +166,17 @@ static int ask_resting(struct io *io, struct epoll_event *events, int64_t until_
 {
     struct notes *n = io->notes;
     bool no_pwait2 = n->no_pwait2, rests = until_ns > 0 && io->options.rest != NULL;
+    int64_t before = until_ns > 0 ? nacre_clock_ns() : 0;
+    if (until_ns > 0)
+        nacre_tick_keep(&n->tick, before);
     if (rests)
         io->options.rest(io->options.context, until_ns);
     int count = ask_kernel(n->epoll, &no_pwait2, events, until_ns);
     int number = errno;
+    int64_t slept = until_ns > 0 ? nacre_clock_ns() - before : 0;
     if (rests)
         io->options.resume(io->options.context);
+    nacre_tick_slept(&n->tick, slept);
     n->no_pwait2 = n->no_pwait2 || no_pwait2;
     return count >= 0 ? count : -number;
 }
@@ -205,7 +214,8 @@ static unsigned epoll_descriptors(const struct io *io, io_socket out[IO_DESCRIPT
 {
     out[0] = io->notes->epoll;
     out[1] = io->notes->event;
-    return 2;
+    out[2] = io->notes->tick.fd;
+    return out[2] < 0 ? 2 : 3;
 }
 
 const struct io_backend nacre_io_epoll = {

@@ -22,6 +22,7 @@ static void uring_close(struct io *io)
 {
     if (io->have_ring)
         io_uring_queue_exit(&io->ring);
+    nacre_tick_close(&io->tick);
     if (io->event >= 0)
         close(io->event);
     nacre_uring_buffers_close(io);
@@ -88,6 +89,7 @@ static enum nacre_error uring_open(struct io **out, const struct io_options *opt
     memset(io, 0, sizeof *io);
     io->options = *options;
     io->event = -1;
+    nacre_tick_open(&io->tick);
     io->work.link = io->resting.link = offsetof(struct uring_slot, next);
     for (unsigned i = 0; i < STARVED_LISTS; i++)
         io->starved[i].link = offsetof(struct uring_slot, next_starved);

@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 
 #include "base/slots.h"
+#include "base/tick.h"
 #include "engine/io.h"
 
 enum {
@@ -104,6 +105,7 @@ struct io {
     struct io_options options;
     struct io_uring ring;
     int event;
+    struct tick tick;
     bool have_ring, enabled; /* without a ring: lost.c */
     bool woken_armed;        /* the poll of `event` is in flight */
     int64_t watch_again_ns;  /* it failed: not before then; 0: it did not */
