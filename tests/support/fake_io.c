@@ -526,6 +526,14 @@ static void wake(struct io *io)
     fake_unlock();
 }
 
+bool fake_is_told(struct io *io)
+{
+    fake_lock();
+    bool told = io->told;
+    fake_unlock();
+    return told;
+}
+
 bool fake_is_overlooked(const struct io *io, int64_t now_ns)
 {
     return io->told || due_locked(io) <= now_ns;

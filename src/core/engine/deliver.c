@@ -68,9 +68,9 @@ void nacre_deliver_flush(void)
         give_back(d);
 }
 
-enum sending nacre_deliver_sending(void)
+enum sending nacre_deliver_sending(const struct shard *to)
 {
-    if (current == NULL)
+    if (current == NULL || (current->sent && current->shard != to))
         return SENDING_OUTSIDE;
     enum sending sending = current->sent ? SENDING_MORE : SENDING_FIRST;
     current->sent = true;

@@ -15,13 +15,13 @@ bool nacre_deliver_is_deep(void);
 bool nacre_deliver_discard(struct nacre_server *server);
 
 enum sending {
-    SENDING_OUTSIDE, /* of any handler */
-    SENDING_FIRST,   /* the first call in a run of one */
-    SENDING_MORE
+    SENDING_OUTSIDE, /* of any handler, or further calls in one for another shard's connection */
+    SENDING_FIRST,   /* the first call of a handler for an event */
+    SENDING_MORE     /* further ones */
 };
 
-/* Where on this thread something is sent. */
-enum sending nacre_deliver_sending(void);
+/* Where on this thread something is sent to a connection of `to`. */
+enum sending nacre_deliver_sending(const struct shard *to);
 
 /* Calls the handler for `e`, with data of a channel cut into records where it has a length. */
 void nacre_deliver_event(struct nacre_server *server, struct event *e);

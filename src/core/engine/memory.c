@@ -165,6 +165,8 @@ void nacre_memory_turn(struct shard *s)
 
 int64_t nacre_memory_sleep(const struct shard *s, int64_t until_ns)
 {
+    if (!s->is_tight && pool_is_tight(&s->pool)) /* since the last turn */
+        return 0;
     int64_t look = s->now_ns + look_ns;
     return (s->is_tight || s->holds_back) && look < until_ns ? look : until_ns;
 }

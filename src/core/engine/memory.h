@@ -33,7 +33,7 @@ void nacre_memory_uncharge(struct connection *c);
 /* End of a worker's turn: looks how things stand. */
 void nacre_memory_turn(struct shard *s);
 
-/* Until when a worker may sleep that would sleep until then. */
+/* Until when a worker may sleep that would sleep until then; 0: not at all. */
 int64_t nacre_memory_sleep(const struct shard *s, int64_t until_ns);
 
 #endif

@@ -60,10 +60,11 @@ static void unreserve(struct shard *s, int64_t id, size_t sent, size_t len)
 
 /* What a handler sends first, and what fills a packet, it carries out itself: to wake the worker, which would find that
  * alone and sleep again, is dearer. Of its further small pieces many go together, which the worker does. So does it all
- * that is sent elsewhere, whose threads go on with making it. */
+ * that is sent elsewhere, whose threads go on with making it, and what a handler hands out to other workers'
+ * connections, which they seal beside each other. */
 static void wake_for(struct shard *s, bool wake, size_t len)
 {
-    enum sending sending = nacre_deliver_sending();
+    enum sending sending = nacre_deliver_sending(s);
     bool is_worth_it = sending == SENDING_FIRST || (sending == SENDING_MORE && len == CONN_CHANNEL_PACKET);
     if (wake && is_worth_it)
         nacre_wheel_nudge(s);

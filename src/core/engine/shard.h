@@ -251,7 +251,8 @@ struct shard {
     int64_t worker_asked, worker_until; /* until when the worker waits, and by when its back end looks by itself */
     struct keyed *keyed;                /* the ciphers' contexts while nobody has the wheel */
     plat_cond guest_left;
-    _Atomic bool recalled; /* relaxed, under ready_lock or behind it: the guest is wanted elsewhere */
+    _Atomic unsigned wanted; /* relaxed, a hint: threads that wait for the wheel to do a round with it */
+    _Atomic bool recalled;   /* relaxed, under ready_lock or behind it: the guest is wanted elsewhere */
 
     _Alignas(64) plat_mutex outbox_lock; /* protects the list, and what struct connection and channel say */
     struct list ready;

@@ -31,10 +31,15 @@ static void rest(void *context, int64_t until_ns)
     nacre_mutex_unlock(&s->wheel);
 }
 
+/* Who is told something is not to wait for a handler that sends and sends: see nudge(). */
 static void resume(void *context)
 {
     struct shard *s = context;
-    nacre_mutex_lock(&s->wheel);
+    if (!nacre_mutex_try(&s->wheel)) {
+        atomic_fetch_add_explicit(&s->wanted, 1, memory_order_relaxed);
+        nacre_mutex_lock(&s->wheel);
+        atomic_fetch_sub_explicit(&s->wanted, 1, memory_order_relaxed);
+    }
     have(s);
 }
 
@@ -80,9 +85,11 @@ void nacre_wheel_let_go(struct shard *s)
     while (s->has_guest && atomic_load_explicit(&s->recalled, memory_order_relaxed)) {
         s->ops->wake(s->io);
         s->worker_waits = true;
+        atomic_fetch_add_explicit(&s->wanted, 1, memory_order_relaxed);
         give(s);
         (void)nacre_cond_wait(&s->guest_left, &s->wheel, INT64_MAX);
         have(s);
+        atomic_fetch_sub_explicit(&s->wanted, 1, memory_order_relaxed);
         s->worker_waits = false;
     }
 }
@@ -124,10 +131,11 @@ static void leave(struct shard *s, int cancel)
     hand_back(s, cancel);
 }
 
+/* The mutex does not go to who has waited for it longest. */
 void nacre_wheel_nudge(struct shard *s)
 {
     int cancel;
-    if (!try_take(s, &cancel)) {
+    if (atomic_load_explicit(&s->wanted, memory_order_relaxed) != 0 || !try_take(s, &cancel)) {
         s->ops->wake(s->io);
         return;
     }
