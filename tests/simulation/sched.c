@@ -316,6 +316,11 @@ void nacre_thread_join(plat_thread real)
     sim_must(false, "a thread is joined that there is not");
 }
 
+void nacre_thread_yield(void)
+{
+    sim_yield();
+}
+
 void sim_sleep(int64_t ns)
 {
     wait_as(WAITING, NULL, world.now_ns + (ns < 1 ? 1 : ns));

@@ -526,12 +526,12 @@ static void wake(struct io *io)
     fake_unlock();
 }
 
-bool fake_is_told(struct io *io)
+unsigned fake_sleepers(struct io *io)
 {
     fake_lock();
-    bool told = io->told;
+    unsigned count = io->told ? 0 : io->waiting;
     fake_unlock();
-    return told;
+    return count;
 }
 
 bool fake_is_overlooked(const struct io *io, int64_t now_ns)

@@ -33,8 +33,8 @@ uint64_t fake_shared_waits(void);
 /* The next call of that kind fails so. */
 void fake_fail_next(enum fake_call call, enum nacre_error error);
 
-/* Who waits for the instance is about to find something. */
-bool fake_is_told(struct io *io);
+/* How many wait for the instance and have been told nothing. */
+unsigned fake_sleepers(struct io *io);
 
 /* The instance has been told something, or has something to do by itself, that nobody who waits for it knows of. Takes
  * no lock: for when nothing else runs. */

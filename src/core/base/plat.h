@@ -78,4 +78,7 @@ void nacre_cancel_on(int before);
 bool nacre_thread_start(plat_thread *t, void (*run)(void *), void *argument, const char *name);
 void nacre_thread_join(plat_thread t);
 
+/* Lets others go first that are ready to run on this processor. */
+void nacre_thread_yield(void);
+
 #endif

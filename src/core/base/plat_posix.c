@@ -265,3 +265,8 @@ void nacre_thread_join(plat_thread t)
 {
     pthread_join(t, NULL);
 }
+
+void nacre_thread_yield(void)
+{
+    (void)sched_yield();
+}

@@ -252,3 +252,8 @@ void nacre_thread_join(plat_thread t)
     (void)WaitForSingleObject(t, INFINITE);
     (void)CloseHandle(t);
 }
+
+void nacre_thread_yield(void)
+{
+    (void)SwitchToThread();
+}

@@ -87,6 +87,12 @@ void nacre_server_wake(const struct shard *s)
         wake(s, false);
 }
 
+bool nacre_server_is_behind(const struct nacre_server *server)
+{
+    return (int)atomic_load_explicit(&server->ready, memory_order_relaxed) > 0 &&
+           atomic_load_explicit(&server->waiters, memory_order_relaxed) == 0;
+}
+
 void nacre_server_wake_all(const struct shard *s)
 {
     if (atomic_load(&s->server->waiters) != 0)

@@ -96,6 +96,9 @@ void nacre_server_ready(const struct shard *s, unsigned count);
 void nacre_server_count(struct nacre_server *server, unsigned count);
 void nacre_server_wake(const struct shard *s);
 
+/* Events are ready, and nobody who could take them sleeps. A hint. Any thread. */
+bool nacre_server_is_behind(const struct nacre_server *server);
+
 /* Wakes all that wait, whatever there is to do. Any thread. */
 void nacre_server_wake_all(const struct shard *s);
 

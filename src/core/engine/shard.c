@@ -252,6 +252,8 @@ static void run(void *argument)
     struct io_done done[TURN_MAX];
     nacre_wheel_take(s);
     while (!nacre_shard_has_ended(s)) {
+        if (!s->lends) /* else when it gives the wheel away */
+            nacre_wheel_yield(s);
         nacre_wheel_let_go(s);
         s->worker_asked = nacre_shard_sleep(s);
         unsigned count = s->ops->wait(s->io, s->worker_asked, done, TURN_MAX);

@@ -248,6 +248,7 @@ struct shard {
         plat_mutex wheel; /* who has it is the shard's thread: all that is "shard thread only", and what follows */
     bool lends;           /* written before the thread starts: others may have the wheel */
     bool has_guest, worker_waits;       /* a caller of do_events waits here; the worker does until it has left */
+    int64_t patient_ns;                 /* the worker's: before then it does not yield */
     int64_t worker_asked, worker_until; /* until when the worker waits, and by when its back end looks by itself */
     struct keyed *keyed;                /* the ciphers' contexts while nobody has the wheel */
     plat_cond guest_left;

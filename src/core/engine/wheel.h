@@ -24,6 +24,11 @@ void nacre_wheel_take(struct shard *s);
 void nacre_wheel_drop(struct shard *s);
 void nacre_wheel_let_go(struct shard *s);
 
+/* The worker has had its turn. While the application is behind, a worker on the same processor would interrupt it for
+ * each message that comes, at two switches between threads: it goes first, and more will have come. Not while handlers
+ * that compute are what keeps it. */
+void nacre_wheel_yield(struct shard *s);
+
 /* A caller of do_events waits as a guest until an event is ready or `until_ns`; false: there is no place to be one.
  * Any thread. */
 bool nacre_wheel_ride(struct nacre_server *server, int64_t until_ns);

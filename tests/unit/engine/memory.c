@@ -208,3 +208,23 @@ void engine_stop(struct engine *e)
     fake_close(e->listener);
     fake_reset();
 }
+
+static bool is_asleep(struct shard *s)
+{
+    nacre_mutex_lock(&s->wheel);
+    nacre_mutex_lock(&s->inbox_lock);
+    bool awake = s->awake || s->worker_waits || atomic_load(&s->wanted) != 0 || fake_sleepers(s->io) != 1;
+    nacre_mutex_unlock(&s->inbox_lock);
+    nacre_mutex_unlock(&s->wheel);
+    return !awake;
+}
+
+bool engine_wait_asleep(struct shard *s)
+{
+    for (int i = 0; i < MEMORY_WAIT_MS; i++) {
+        if (is_asleep(s))
+            return true;
+        (void)usleep(1000);
+    }
+    return false;
+}

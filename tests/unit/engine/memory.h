@@ -65,4 +65,7 @@ void engine_stop(struct engine *e);
 /* The application calls do_events no more, until `on` is false. */
 void engine_hold_events(bool on);
 
+/* Waits until the worker has nothing to do and sleeps, while nobody waits beside it. */
+bool engine_wait_asleep(struct shard *s);
+
 #endif

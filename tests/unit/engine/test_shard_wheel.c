@@ -97,23 +97,11 @@ static enum nacre_error count_sends(struct io *io, uint32_t slot, const struct s
     return fake_io_shared.send(io, slot, spans, count);
 }
 
-/* The worker has nothing to do and sleeps, and is not about to come back. */
-static bool sleeps(struct shard *s)
-{
-    nacre_mutex_lock(&s->wheel);
-    nacre_mutex_lock(&s->inbox_lock);
-    bool awake = s->awake || s->worker_waits || atomic_load(&s->wanted) != 0 || fake_is_told(s->io);
-    nacre_mutex_unlock(&s->inbox_lock);
-    nacre_mutex_unlock(&s->wheel);
-    return !awake;
-}
-
 static void send_pieces(nacre_server *n)
 {
     static const uint8_t piece[CONN_CHANNEL_PACKET];
     sender.thread = pthread_self();
-    for (int i = 0; i < MEMORY_WAIT_MS && !sleeps(sender.shard); i++)
-        (void)usleep(1000);
+    cr_assert(engine_wait_asleep(sender.shard));
     atomic_store(&sender.on, true);
     for (int i = 0; i < PACKETS; i++)
         cr_expect_eq(nacre_send_bytes(n, sender.channel_id, piece, sender.len), 0);
@@ -283,8 +271,7 @@ Test(shard_wheel, the_worker_hears_of_it_when_memory_runs_short_meanwhile, .time
     engine_start_on(&e, &fake_io_shared, "MemoryLimit=16777216");
     engine_hold_events(true);
     struct shard *s = &e.server->nacre->shards[0];
-    for (int i = 0; i < MEMORY_WAIT_MS && !sleeps(s); i++)
-        (void)usleep(1000);
+    cr_assert(engine_wait_asleep(s));
     size_t most = 15 * ((size_t)1 << 20);
     cr_assert(nacre_pool_charge(&s->pool, most));
     cr_expect_not(is_tight(s));
