@@ -71,10 +71,12 @@ static enum nacre_error notes_open(struct io *io)
     struct notes *n = (struct notes *)malloc(sizeof *n);
     if (n == NULL)
         return NACRE_E_NOBUFS;
-    *n = (struct notes){.epoll = -1, .event = -1};
-    nacre_tick_open(&n->tick);
+    *n = (struct notes){.epoll = -1, .event = -1, .tick.fd = -1};
     io->notes = n;
-    return open_descriptors(n) ? NACRE_OK : nacre_error_from_errno(errno);
+    if (!open_descriptors(n))
+        return nacre_error_from_errno(errno);
+    nacre_tick_open(&n->tick); /* last: it may be done without */
+    return NACRE_OK;
 }
 
 /* ---- sockets --------------------------------------------------------------------------------------------------- */
@@ -166,17 +168,16 @@ static int ask_resting(struct io *io, struct epoll_event *events, int64_t until_
 {
     struct notes *n = io->notes;
     bool no_pwait2 = n->no_pwait2, rests = until_ns > 0 && io->options.rest != NULL;
-    int64_t before = until_ns > 0 ? nacre_clock_ns() : 0;
-    if (until_ns > 0)
-        nacre_tick_keep(&n->tick, before);
     if (rests)
         io->options.rest(io->options.context, until_ns);
+    int64_t before = until_ns > 0 ? nacre_clock_ns() : 0;
     int count = ask_kernel(n->epoll, &no_pwait2, events, until_ns);
     int number = errno;
-    int64_t slept = until_ns > 0 ? nacre_clock_ns() - before : 0;
+    int64_t after = until_ns > 0 ? nacre_clock_ns() : 0;
     if (rests)
         io->options.resume(io->options.context);
-    nacre_tick_slept(&n->tick, slept);
+    if (until_ns > 0)
+        nacre_tick_slept(&n->tick, before, after);
     n->no_pwait2 = n->no_pwait2 || no_pwait2;
     return count >= 0 ? count : -number;
 }
@@ -210,12 +211,12 @@ static enum nacre_error epoll_open(struct io **out, const struct io_options *opt
 }
 
 /* epoll's own comes first: read() and write() refuse it. */
-static unsigned epoll_descriptors(const struct io *io, io_socket out[IO_DESCRIPTORS])
+static unsigned epoll_descriptors(const struct io *io, bool own, io_socket out[IO_DESCRIPTORS])
 {
     out[0] = io->notes->epoll;
     out[1] = io->notes->event;
     out[2] = io->notes->tick.fd;
-    return out[2] < 0 ? 2 : 3;
+    return own && out[2] >= 0 ? 3 : 2;
 }
 
 const struct io_backend nacre_io_epoll = {

@@ -89,7 +89,7 @@ static enum nacre_error uring_open(struct io **out, const struct io_options *opt
     memset(io, 0, sizeof *io);
     io->options = *options;
     io->event = -1;
-    nacre_tick_open(&io->tick);
+    io->tick.fd = -1;
     io->work.link = io->resting.link = offsetof(struct uring_slot, next);
     for (unsigned i = 0; i < STARVED_LISTS; i++)
         io->starved[i].link = offsetof(struct uring_slot, next_starved);
@@ -101,6 +101,7 @@ static enum nacre_error uring_open(struct io **out, const struct io_options *opt
         uring_close(io);
         return error;
     }
+    nacre_tick_open(&io->tick); /* last: it may be done without */
     *out = io;
     return NACRE_OK;
 }

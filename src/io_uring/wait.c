@@ -63,11 +63,10 @@ static int enter(struct io *io, int64_t until_ns)
         result = io_uring_submit_and_get_events(&io->ring);
     } else {
         left = left < look_ns ? left : look_ns;
-        nacre_tick_keep(&io->tick, now);
         struct __kernel_timespec t = {.tv_sec = left / second_ns, .tv_nsec = left % second_ns};
         struct io_uring_cqe *first;
         result = io_uring_submit_and_wait_timeout(&io->ring, &first, 1, &t, NULL);
-        nacre_tick_slept(&io->tick, nacre_clock_ns() - now);
+        nacre_tick_slept(&io->tick, now, nacre_clock_ns());
     }
     if (io_uring_sq_ready(&io->ring) == 0)
         io->arena_used = 0;

@@ -222,7 +222,7 @@ static void deafen_epoll(const struct io *io, bool on)
 {
     static int kept;
     io_socket own[IO_DESCRIPTORS];
-    (void)nacre_io_epoll.descriptors(io, own);
+    (void)nacre_io_epoll.descriptors(io, false, own);
     int other = on ? open("/dev/null", O_RDONLY | O_CLOEXEC) : kept;
     if (on)
         kept = fcntl(own[0], F_DUPFD_CLOEXEC, 0);

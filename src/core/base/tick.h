@@ -2,8 +2,8 @@
 /* Keeps a processor's tick going under a thread that sleeps often and briefly.
  *
  * A processor that goes idle with nothing due soon stops its tick, and starts it again when it is woken: its timer is
- * set twice, which under a hypervisor is dearer than all else that a short sleep takes. A timer that is due before the
- * next tick prevents that. Nobody waits for this one, so it wakes no thread; it costs a call and an interrupt a
+ * set twice, which under a hypervisor is dearer than all else that a short sleep takes. A timer that is due about
+ * when the tick is prevents that. Nobody waits for this one, so it wakes no thread; it costs a call and an interrupt a
  * millisecond, and is set only while there are enough sleeps to be worth that. */
 #ifndef BASE_TICK_H
 #define BASE_TICK_H
@@ -19,8 +19,7 @@ struct tick {
 void nacre_tick_open(struct tick *t);
 void nacre_tick_close(struct tick *t);
 
-/* Before a thread asks the kernel to wait, and after it has: for so long it was away. */
-void nacre_tick_keep(struct tick *t, int64_t now_ns);
-void nacre_tick_slept(struct tick *t, int64_t for_ns);
+/* A thread was in the kernel from then until now, to wait for something. */
+void nacre_tick_slept(struct tick *t, int64_t from_ns, int64_t now_ns);
 
 #endif

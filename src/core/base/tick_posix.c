@@ -22,19 +22,16 @@ void nacre_tick_close(struct tick *t)
     t->fd = -1;
 }
 
-void nacre_tick_keep(struct tick *t, int64_t now_ns)
+void nacre_tick_slept(struct tick *t, int64_t from_ns, int64_t now_ns)
 {
     static const struct itimerspec once = {.it_value.tv_nsec = TICK_NS};
+    int64_t for_ns = now_ns - from_ns;
+    if (for_ns >= SLEEP_LEAST_NS && for_ns < TICK_NS)
+        t->sleeps++;
     if (t->fd < 0 || now_ns < t->due_ns)
         return;
     if (t->sleeps >= SLEEPS_LEAST)
         (void)timerfd_settime(t->fd, 0, &once, NULL);
     t->sleeps = 0;
     t->due_ns = now_ns + TICK_NS;
-}
-
-void nacre_tick_slept(struct tick *t, int64_t for_ns)
-{
-    if (for_ns >= SLEEP_LEAST_NS && for_ns < TICK_NS)
-        t->sleeps++;
 }

@@ -10,7 +10,7 @@
 
 enum {
     BESIDES = 64,      /* in any table: listeners, polls, what the program itself has open, some tunnels */
-    OF_EACH_WORKER = 5 /* in any table: what wakes it and how sockets reach it */
+    OF_EACH_WORKER = 4 /* in any table: what wakes it and how sockets reach it */
 };
 
 /* Raises the soft limit to `need`, or to the hard limit where that is less. Gives the soft limit there is then. */

@@ -185,13 +185,14 @@ static enum nacre_error start_threads(struct nacre_server *server, unsigned coun
     return NACRE_E_PROCLIM;
 }
 
-/* What every worker lives on, by the numbers that it has in the process's table and keeps in the others. */
-static unsigned collect_descriptors(const struct nacre_server *server, io_socket *out)
+/* What a worker and those that wake and reach it live on, by the numbers that it has in the process's table and keeps
+ * in the others. */
+static unsigned collect_descriptors(const struct nacre_server *server, unsigned worker, io_socket *out)
 {
     unsigned count = 0;
     for (unsigned i = 0; i < server->plan.workers; i++) {
         const struct shard *s = &server->shards[i];
-        count += server->ops->descriptors(s->io, out + count);
+        count += server->ops->descriptors(s->io, i == worker, out + count);
         out[count++] = s->way[0];
         out[count++] = s->way[1];
     }
@@ -203,10 +204,10 @@ static enum nacre_error seclude_workers(struct nacre_server *server, char *why, 
 {
     unsigned most = server->plan.workers * (IO_DESCRIPTORS + 2);
     io_socket *keep = calloc(most, sizeof *keep);
-    unsigned count = keep == NULL ? 0 : collect_descriptors(server, keep);
     enum nacre_error e = keep == NULL ? NACRE_E_NOBUFS : NACRE_OK;
     for (unsigned i = 0; i < server->plan.workers && e == NACRE_OK; i++) {
         const char *refusal = NULL;
+        unsigned count = collect_descriptors(server, i, keep);
         struct command *k = nacre_command_new(COMMAND_SECLUDE, 0, NULL, keep, count * sizeof *keep);
         e = k == NULL ? NACRE_E_NOBUFS : nacre_inbox_ask_why(&server->shards[i], k, NULL, &refusal);
         if (refusal != NULL)

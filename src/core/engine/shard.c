@@ -235,7 +235,7 @@ void nacre_shard_short_turn(struct shard *s)
     s->now_ns = nacre_clock_ns();
     if (!nacre_inbox_run_light(s))
         return;
-    bool rests = s->ops->due(s->io) != 0; /* else others' input may wait there, which is no business of ours */
+    bool rests = s->ops->due(s->io) > s->now_ns; /* else others' input may wait there, which is no business of ours */
     flush(s);
     /* What was sent at once has ended. */
     unsigned count = rests ? s->ops->reap(s->io, done, SHORT_DONE_MAX) : 0;
@@ -252,10 +252,12 @@ static void run(void *argument)
     struct io_done done[TURN_MAX];
     nacre_wheel_take(s);
     while (!nacre_shard_has_ended(s)) {
-        if (!s->lends) /* else when it gives the wheel away */
-            nacre_wheel_yield(s);
         nacre_wheel_let_go(s);
         s->worker_asked = nacre_shard_sleep(s);
+        if (!s->lends && s->worker_asked != 0) { /* else when it gives the wheel away */
+            nacre_wheel_yield(s);
+            s->worker_asked = nacre_shard_sleep(s);
+        }
         unsigned count = s->ops->wait(s->io, s->worker_asked, done, TURN_MAX);
         nacre_shard_turn(s, done, count);
     }

@@ -6,33 +6,41 @@
 /* The wheel that this thread has, or will have again when it comes back from the kernel. */
 struct hold {
     struct keyed *before; /* what the thread lent to ciphers before */
-    uint64_t turn;        /* when it was given away */
     bool is_worker;
-    bool yielded_long;
 };
 
 static _Thread_local struct hold hold;
 
 /* Longer than that handlers take that hand over and send; and so long nobody waits for others. */
-static const int64_t patience_ns = 2 * 1000 * 1000;
+static const int64_t patience_ns = 1000 * 1000;
 static const int64_t impatience_ns = 50 * 1000 * 1000;
 
-/* Whether others took long. */
-static bool yield(const struct shard *s)
+/* A guest has had a turn since that one, or is about to: it did our work. */
+static bool has_moved(struct shard *s, uint64_t turn)
+{
+    if (!nacre_mutex_try(&s->wheel))
+        return true;
+    bool moved = s->turn != turn;
+    nacre_mutex_unlock(&s->wheel);
+    return moved;
+}
+
+static void yield(struct shard *s, uint64_t turn)
 {
     if (!nacre_server_is_behind(s->server))
-        return false;
+        return;
     int64_t before = nacre_clock_ns();
     if (before < s->patient_ns)
-        return false;
+        return;
     nacre_thread_yield();
-    return nacre_clock_ns() - before > patience_ns;
+    int64_t now = nacre_clock_ns();
+    if (now - before > patience_ns && !(s->lends && has_moved(s, turn)))
+        s->patient_ns = now + impatience_ns;
 }
 
 void nacre_wheel_yield(struct shard *s)
 {
-    if (yield(s))
-        s->patient_ns = nacre_clock_ns() + impatience_ns;
+    yield(s, s->turn);
 }
 
 /* The worker's contexts go with the wheel. */
@@ -51,10 +59,11 @@ static void rest(void *context, int64_t until_ns)
     struct shard *s = context;
     if (hold.is_worker)
         s->worker_until = until_ns;
-    hold.turn = s->turn;
+    uint64_t turn = s->turn;
     give(s);
     nacre_mutex_unlock(&s->wheel);
-    hold.yielded_long = hold.is_worker && yield(s);
+    if (hold.is_worker)
+        yield(s, turn);
 }
 
 /* Who is told something is not to wait for a handler that sends and sends: see nudge(). */
@@ -67,8 +76,6 @@ static void resume(void *context)
         atomic_fetch_sub_explicit(&s->wanted, 1, memory_order_relaxed);
     }
     have(s);
-    if (hold.yielded_long && s->turn == hold.turn) /* else a guest had the time, which did our work */
-        s->patient_ns = nacre_clock_ns() + impatience_ns;
 }
 
 void nacre_wheel_init(struct shard *s, struct io_options *options)

@@ -24,9 +24,9 @@ void nacre_wheel_take(struct shard *s);
 void nacre_wheel_drop(struct shard *s);
 void nacre_wheel_let_go(struct shard *s);
 
-/* The worker has had its turn. While the application is behind, a worker on the same processor would interrupt it for
- * each message that comes, at two switches between threads: it goes first, and more will have come. Not while handlers
- * that compute are what keeps it. */
+/* Where nothing is lent, too, a worker that is about to wait lets the application go first when that is behind: on the
+ * same processor it would interrupt it for each message that comes, at two switches between threads. So more will have
+ * come by then. Not while handlers that compute are what keeps it. */
 void nacre_wheel_yield(struct shard *s);
 
 /* A caller of do_events waits as a guest until an event is ready or `until_ns`; false: there is no place to be one.

@@ -139,8 +139,10 @@ static void have_sent(size_t len)
     for (int i = 0; i < MEMORY_WAIT_MS && !atomic_load(&sender.is_over); i++)
         (void)usleep(1000);
     cr_assert(atomic_load(&sender.is_over));
+    engine_hold_events(sender.is_outside);
     if (sender.is_outside)
         send_pieces(e.server->nacre);
+    engine_hold_events(false);
     for (int i = 0; i < MEMORY_WAIT_MS && c.echoed.len < PACKETS * len; i++)
         memory_carry(&c);
     cr_expect_eq(c.echoed.len, PACKETS * len);
@@ -202,15 +204,18 @@ Test(shard_wheel, who_carries_something_out_leaves_to_the_worker_what_was_waitin
     engine_start_on(&e, &ops, "MaxReadTime=50");
     engine_hold_events(true);
     struct shard *s = &e.server->nacre->shards[0];
+    cr_assert(engine_wait_asleep(s));
     nacre_wheel_nudge(s);
     cr_expect_eq(atomic_load(&reaped), 1);
     struct io_backend busy = ops;
     busy.due = due_at_once;
     nacre_mutex_lock(&s->wheel);
     s->ops = &busy;
+    int64_t before = s->now_ns;
     nacre_mutex_unlock(&s->wheel);
     nacre_wheel_nudge(s);
     nacre_mutex_lock(&s->wheel);
+    cr_expect_gt(s->now_ns, before, "there was a short turn");
     s->ops = &ops;
     nacre_mutex_unlock(&s->wheel);
     cr_expect_eq(atomic_load(&reaped), 1);

@@ -8,9 +8,10 @@
 
 enum {
     WAKES = 20,
-    MESSAGES = 40,
-    GAP_US = 2000,     /* between messages */
-    LONG_US = 5000,    /* that others take */
+    MESSAGES = 60,
+    GAP_US = 2000,  /* between messages */
+    LONG_US = 5000, /* that others take */
+    SAID_MAX = 100,
     PAUSE_MS = 50,     /* in which nobody waits for such */
     YIELDS_MAX = 1000, /* noted */
 };
@@ -116,12 +117,13 @@ Test(shard_yield, a_worker_lets_an_application_go_first_that_is_behind, .timeout
     atomic_store(&yields.on, true);
     for (int i = 0; i < WAKES; i++) {
         yields.shard->ops->wake(yields.shard->io);
-        (void)usleep(GAP_US);
+        cr_assert(engine_wait_asleep(yields.shard));
     }
     cr_expect_eq(atomic_load(&yields.count), 0, "nothing is ready");
-    say(&party, 1);
-    for (int i = 0; i < MEMORY_WAIT_MS && atomic_load(&yields.count) == 0; i++)
-        (void)usleep(1000);
+    for (int i = 0; i < SAID_MAX && atomic_load(&yields.count) == 0; i++) { /* handlers may have taken long before */
+        say(&party, 1);
+        (void)usleep(PAUSE_MS * 1000);
+    }
     cr_expect_neq(atomic_load(&yields.count), 0);
     end(&party);
 }
@@ -140,7 +142,7 @@ static int64_t shortest_pause(void)
     atomic_store(&yields.on, false);
     (void)usleep(10 * LONG_US); /* the last has ended */
     unsigned count = atomic_load(&yields.count);
-    cr_expect_neq(count, 0);
+    cr_expect_gt(count, 1);
     for (unsigned i = 1; i < count; i++)
         if (yields.before[i] - yields.after[i - 1] < shortest)
             shortest = yields.before[i] - yields.after[i - 1];
