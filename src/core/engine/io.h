@@ -129,8 +129,8 @@ struct io_backend {
 
     /* The descriptors that the instance itself lives on, which a descriptor table of a worker's own has to keep; the
      * first one must be harmless to read and write. `own`: with those that only its own worker uses. Returns how many.
-     * NULL: sockets of this back end
-     * take no place in the process's descriptor table; each instance has a table of its own, as long as the limit. */
+     * NULL: sockets of this back end take no place in the process's descriptor table; each instance has a table of its
+     * own, as long as the limit. */
     unsigned (*descriptors)(const struct io *io, bool own, io_socket out[IO_DESCRIPTORS]);
 
     /* Both NULL: an instance is one thread's, and rest and resume are not called. Else any thread may use it, one at a

@@ -117,6 +117,18 @@ static void answer_with_pieces(nacre_server *n, struct nacre_ssh_channel_data_in
     atomic_store(&sender.is_over, true);
 }
 
+/* A new client says something. */
+static void speak_up(struct memory_client *c, io_socket listener)
+{
+    memory_begin(c, listener);
+    cr_assert(memory_log_in(c));
+    uint32_t channel = memory_open_session(c);
+    struct block *b = nacre_chan_block(&c->pool, 1);
+    b->at[b->start] = 'g';
+    cr_assert_eq(nacre_chan_send(c->conn, channel, 0, b, nacre_clock_ns()), NACRE_OK);
+    memory_feed(c, SIZE_MAX);
+}
+
 /* A client says something and is answered with pieces of that length, which all arrive. */
 static void have_sent(size_t len)
 {
@@ -129,13 +141,7 @@ static void have_sent(size_t len)
     cr_assert_eq(nacre_set_handlers(e.server->nacre, &e.server->handlers, e.server), 0);
     sender.shard = &e.server->nacre->shards[0];
     sender.len = len;
-    memory_begin(&c, e.listener);
-    cr_assert(memory_log_in(&c));
-    uint32_t channel = memory_open_session(&c);
-    struct block *b = nacre_chan_block(&c.pool, 1);
-    b->at[b->start] = 'g';
-    cr_assert_eq(nacre_chan_send(c.conn, channel, 0, b, nacre_clock_ns()), NACRE_OK);
-    memory_feed(&c, SIZE_MAX);
+    speak_up(&c, e.listener);
     for (int i = 0; i < MEMORY_WAIT_MS && !atomic_load(&sender.is_over); i++)
         (void)usleep(1000);
     cr_assert(atomic_load(&sender.is_over));
@@ -245,13 +251,7 @@ Test(shard_wheel, a_handler_hands_out_to_other_workers_all_but_the_first, .timeo
     e.server->handlers.on_ssh_channel_data_in = ask_where_it_sends;
     cr_assert_eq(nacre_set_handlers(e.server->nacre, &e.server->handlers, e.server), 0);
     cr_expect_eq(nacre_deliver_sending(&e.server->nacre->shards[0]), SENDING_OUTSIDE);
-    memory_begin(&c, e.listener);
-    cr_assert(memory_log_in(&c));
-    uint32_t channel = memory_open_session(&c);
-    struct block *b = nacre_chan_block(&c.pool, 1);
-    b->at[b->start] = 'g';
-    cr_assert_eq(nacre_chan_send(c.conn, channel, 0, b, nacre_clock_ns()), NACRE_OK);
-    memory_feed(&c, SIZE_MAX);
+    speak_up(&c, e.listener);
     for (int i = 0; i < MEMORY_WAIT_MS && !atomic_load(&was_asked); i++)
         (void)usleep(1000);
     cr_expect(atomic_load(&was_asked));
