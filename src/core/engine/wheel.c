@@ -11,7 +11,7 @@ struct hold {
 
 static _Thread_local struct hold hold;
 
-/* Longer than that handlers take that hand over and send; and so long nobody waits for others. */
+/* Handlers that only hand over and send take no longer; those that do are not waited for again for so long. */
 static const int64_t patience_ns = 1000 * 1000;
 static const int64_t impatience_ns = 50 * 1000 * 1000;
 

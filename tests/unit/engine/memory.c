@@ -124,6 +124,14 @@ uint32_t memory_open_session(struct memory_client *c)
     return channel;
 }
 
+void memory_say(struct memory_client *c, uint32_t channel)
+{
+    struct block *b = nacre_chan_block(&c->pool, 1);
+    b->at[b->start] = 's';
+    cr_assert_eq(nacre_chan_send(c->conn, channel, 0, b, nacre_clock_ns()), NACRE_OK);
+    memory_feed(c, SIZE_MAX);
+}
+
 void memory_echo(struct memory_client *c, uint32_t channel, size_t len)
 {
     int64_t until = nacre_clock_ns() + MEMORY_WAIT_MS * INT64_C(1000000);

@@ -45,6 +45,9 @@ bool memory_carry_until(struct memory_client *c, const bool *flag);
 bool memory_log_in(struct memory_client *c);
 uint32_t memory_open_session(struct memory_client *c);
 
+/* Says one byte to the server. */
+void memory_say(struct memory_client *c, uint32_t channel);
+
 /* Sends so many bytes and has them back. */
 void memory_echo(struct memory_client *c, uint32_t channel, size_t len);
 

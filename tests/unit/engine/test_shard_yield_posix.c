@@ -70,11 +70,7 @@ struct party {
 
 static void say(struct party *t, int which)
 {
-    struct memory_client *c = &t->clients[which];
-    struct block *b = nacre_chan_block(&c->pool, 1);
-    b->at[b->start] = 's';
-    cr_assert_eq(nacre_chan_send(c->conn, t->channels[which], 0, b, nacre_clock_ns()), NACRE_OK);
-    memory_feed(c, SIZE_MAX);
+    memory_say(&t->clients[which], t->channels[which]);
 }
 
 /* The one caller of do_events is in a handler for the first client, and the second has nothing to say yet. */
