@@ -33,8 +33,8 @@ static void limit_to(rlim_t hard)
     cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0, "%s", strerror(errno));
 }
 
-/* A server whose workers have tables of their own. */
-static struct server *small_server(void)
+/* A server with so few descriptors that its workers have tables of their own. */
+static struct server *small_server(int connections)
 {
 #if defined(__SANITIZE_THREAD__)
     cr_skip_test("ThreadSanitizer takes a descriptor's number as one of the whole process");
@@ -42,7 +42,7 @@ static struct server *small_server(void)
     struct server *s = server_new();
     char setting[64];
     limit_to(HARD);
-    (void)snprintf(setting, sizeof setting, "MaxConnections=%d", MANY);
+    (void)snprintf(setting, sizeof setting, "MaxConnections=%d", connections);
     server_set(s, setting);
     server_set(s, "WorkerThreads=2");
     server_set(s, "LoginGraceTime=0");
@@ -178,7 +178,7 @@ Test(class_descriptors, four_times_the_hard_limit_of_connections_are_held_and_an
     if (!hard_limit_allows(MANY + 32))
         cr_skip_test("the clients need more descriptors than they may have");
     struct crowd crowd = crowd_new(MANY);
-    struct server *s = small_server();
+    struct server *s = small_server(MANY);
     server_start(s, 1);
     cr_expect_gt(atomic_load(&s->nacre->shard_count), 4U, "as many workers as the limit asks for");
     cr_assert_eq(write(crowd.to, &s->port, sizeof s->port), (ssize_t)sizeof s->port);
@@ -195,6 +195,26 @@ Test(class_descriptors, four_times_the_hard_limit_of_connections_are_held_and_an
     server_free(s);
 }
 
+/* What many workers live on counts as well: here they would leave too little of a table that they share. */
+Test(class_descriptors, many_workers_leave_room_for_every_connection, .timeout = 240)
+{
+    const int count = HARD - 64 - 8;
+    char byte;
+    int status = -1;
+    if (!hard_limit_allows(HARD))
+        cr_skip_test("the clients need more descriptors than they may have");
+    struct crowd crowd = crowd_new(count);
+    struct server *s = small_server(count);
+    server_set(s, "WorkerThreads=24");
+    server_start(s, 1);
+    cr_assert_eq(write(crowd.to, &s->port, sizeof s->port), (ssize_t)sizeof s->port);
+    cr_assert_eq(read(crowd.from, &byte, 1), 1, "not all were greeted");
+    cr_assert_eq(write(crowd.to, &byte, 1), 1);
+    cr_assert_eq(waitpid(crowd.pid, &status, 0), crowd.pid);
+    cr_expect_eq(status, 0, "not all were answered");
+    server_free(s);
+}
+
 /* io_uring's tables are the kernel's own: nothing of the process's is needed, and no worker leaves its table. */
 Test(class_descriptors, io_uring_holds_them_in_tables_of_its_own, .timeout = 240)
 {
@@ -204,7 +224,7 @@ Test(class_descriptors, io_uring_holds_them_in_tables_of_its_own, .timeout = 240
     if (!hard_limit_allows(MANY + 32) || !nacre_io_uring.usable(&why_not))
         cr_skip_test("%s", why_not);
     struct crowd crowd = crowd_new(MANY);
-    struct server *s = small_server();
+    struct server *s = small_server(MANY);
     server_set(s, "UseIOCP=True");
     server_start(s, 1);
     cr_expect_eq(atomic_load(&s->nacre->shard_count), 4U, "as many workers as the limit asks for");
@@ -263,7 +283,7 @@ Test(class_descriptors, what_the_application_closes_is_closed, .timeout = 240)
 {
     int before[2], after[2], before_listener = listen_as(0);
     cr_assert_eq(pipe2(before, O_NONBLOCK), 0);
-    struct server *s = small_server();
+    struct server *s = small_server(MANY);
     server_start(s, 1);
     int after_listener = listen_as(1);
     cr_assert_eq(pipe2(after, O_NONBLOCK), 0);
@@ -275,7 +295,7 @@ Test(class_descriptors, what_the_application_closes_is_closed, .timeout = 240)
 /* A child that the application forks holds no connection open. */
 Test(class_descriptors, a_forked_process_has_no_connection, .timeout = 240)
 {
-    struct server *s = small_server();
+    struct server *s = small_server(MANY);
     struct client c;
     server_start(s, 1);
     cr_assert(client_start(&c, s->port));
@@ -316,7 +336,7 @@ static bool still_listens(struct server *s)
 static void start_and_stop_many_times(bool exclusive)
 {
     unsigned largest, threads;
-    struct server *s = small_server();
+    struct server *s = small_server(MANY);
     struct client c;
     server_set(s, exclusive ? "BindExclusively=True" : "BindExclusively=False");
     server_start(s, 1);
@@ -352,7 +372,7 @@ Test(class_descriptors, sockets_of_each_worker_are_left_by_none_either, .timeout
 Test(class_descriptors, freeing_the_server_leaves_nothing, .timeout = 240)
 {
     unsigned before = entries("/proc/self/fd");
-    struct server *s = small_server();
+    struct server *s = small_server(MANY);
     server_start(s, 1);
     server_free(s);
     cr_expect_eq(entries("/proc/self/fd"), before);
@@ -364,6 +384,7 @@ Test(class_descriptors, connections_that_no_number_of_workers_can_hold_are_refus
 {
     struct server *s = server_new();
     limit_to(100);
+    server_set(s, "WorkerThreads=1");
     server_set(s, "MaxConnections=100000");
     cr_expect_eq(nacre_start_listening(s->nacre), NACRE_E_MFILE);
     const char *text = nacre_last_error(s->nacre);
@@ -378,7 +399,7 @@ Test(class_descriptors, connections_that_no_number_of_workers_can_hold_are_refus
 
 Test(class_descriptors, workers_that_stand_do_not_take_more_than_they_can_hold)
 {
-    struct server *s = small_server();
+    struct server *s = small_server(MANY);
     server_start(s, 1);
     cr_assert_eq(nacre_stop_listening(s->nacre), 0);
     server_set(s, "MaxConnections=2000");
@@ -493,7 +514,7 @@ Test(class_descriptors, connections_that_come_one_by_one_are_spread_over_the_wor
 
 Test(class_descriptors, they_are_spread_over_tables_too, .timeout = 240)
 {
-    struct server *s = small_server();
+    struct server *s = small_server(MANY);
     server_start(s, 1);
     expect_even(s, 96);
     server_free(s);

@@ -38,10 +38,15 @@ static enum nacre_error refuse(unsigned connections, rlim_t need, rlim_t hard, c
     return NACRE_E_MFILE;
 }
 
-/* Sockets that fit into one table beside those that `workers` workers live on. */
+/* What is in a table beside connections, where `workers` workers live on it. */
+static rlim_t taken_by(unsigned workers)
+{
+    return BESIDES + (rlim_t)OF_EACH_WORKER * workers;
+}
+
 static unsigned room_beside(rlim_t limit, unsigned workers)
 {
-    rlim_t taken = BESIDES + (rlim_t)OF_EACH_WORKER * workers;
+    rlim_t taken = taken_by(workers);
     return limit > taken ? (unsigned)(limit - taken) : 0;
 }
 
@@ -57,7 +62,7 @@ static enum nacre_error plan_instances(unsigned connections, rlim_t limit, struc
 enum nacre_error nacre_limit_plan(const struct io_backend *ops, unsigned connections, unsigned workers,
                                   struct limit_plan *plan, char *why, size_t why_size)
 {
-    rlim_t need = (rlim_t)connections + BESIDES, hard;
+    rlim_t need = connections + taken_by(workers), hard;
     *plan = (struct limit_plan){.workers = workers};
     rlim_t limit = raise_to(need, &hard);
     if (limit == RLIM_INFINITY || limit >= need)
@@ -75,7 +80,7 @@ enum nacre_error nacre_limit_plan(const struct io_backend *ops, unsigned connect
 
 enum nacre_error nacre_limit_fits(unsigned connections, const struct limit_plan *plan, char *why, size_t why_size)
 {
-    rlim_t need = (rlim_t)connections + BESIDES, hard;
+    rlim_t need = connections + taken_by(plan->workers), hard;
     if (plan->room != 0) {
         uint64_t room = (uint64_t)plan->room * plan->workers;
         if (room >= connections)
