@@ -61,11 +61,14 @@ enum nacre_error nacre_sock_listen_unix(const char *path, int backlog, io_socket
     enum nacre_error error = nacre_sock_open(&a, out);
     if (error != NACRE_OK)
         return error;
-    if (nacre_sock_protect(*out) && bind(*out, (const struct sockaddr *)(const void *)a.bytes, (sock_len)a.len) == 0 &&
-        listen(*out, backlog) == 0)
+    bool is_bound =
+        nacre_sock_protect(*out) && bind(*out, (const struct sockaddr *)(const void *)a.bytes, (sock_len)a.len) == 0;
+    if (is_bound && listen(*out, backlog) == 0)
         return NACRE_OK;
     error = nacre_sock_last_error();
     nacre_sock_close(*out);
     *out = IO_NO_SOCKET;
+    if (is_bound)
+        nacre_sock_unlink(path);
     return error;
 }

@@ -13,6 +13,17 @@
 #include "engine/sock.h"
 #include "support/client.h"
 
+static int listen_fails_with; /* 0: it does not */
+
+int __real_listen(int fd, int backlog);
+int __wrap_listen(int fd, int backlog);
+
+int __wrap_listen(int fd, int backlog)
+{
+    errno = listen_fails_with;
+    return errno != 0 ? -1 : __real_listen(fd, backlog);
+}
+
 static io_socket listen_on(const char *host, uint16_t port, bool exclusive, enum nacre_error *error)
 {
     io_socket s = IO_NO_SOCKET;
@@ -61,6 +72,25 @@ Test(engine_sock, whether_sending_is_paced_is_known)
     cr_assert_not_null(fgets(name, sizeof name, f));
     (void)fclose(f);
     cr_expect_eq(nacre_sock_paces(), strncmp(name, "bbr", 3) == 0, "%s", name);
+}
+
+/* What bind() has made would keep the name from the next who asks for it. */
+Test(engine_sock, a_unix_socket_that_cannot_listen_leaves_no_file)
+{
+    char path[64];
+    io_socket s = IO_NO_SOCKET;
+    (void)snprintf(path, sizeof path, "/tmp/nacre-test-%d.sock", (int)getpid());
+    listen_fails_with = ENOBUFS;
+    cr_expect_eq(nacre_sock_listen_unix(path, 5, &s), NACRE_E_NOBUFS);
+    cr_expect_eq(s, IO_NO_SOCKET);
+    cr_expect_eq(access(path, F_OK), -1);
+    listen_fails_with = 0;
+    cr_assert_eq(nacre_sock_listen_unix(path, 5, &s), NACRE_OK);
+    io_socket second = IO_NO_SOCKET;
+    cr_expect_eq(nacre_sock_listen_unix(path, 5, &second), NACRE_E_ADDRINUSE);
+    cr_expect_eq(access(path, F_OK), 0, "it is the first one's");
+    nacre_sock_close(s);
+    nacre_sock_unlink(path);
 }
 
 Test(engine_sock, both_ends_are_told_as_numbers)
