@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include "base/plat.h"
+#include "engine/server.h"
+#include "engine/shard.h"
 #include "support/client.h"
 #include "support/server.h"
 
@@ -51,6 +53,20 @@ Test(class_life, what_cannot_change_while_listening_has_its_own_code)
     cr_assert_eq(nacre_stop_listening(s->nacre), 0);
     cr_assert_eq(nacre_set_local_port(s->nacre, 0), 0, "after stopping it may change");
     server_free(s);
+}
+
+/* What different threads write is meant to lie on different lines of the cache. */
+Test(class_life, workers_lie_in_memory_as_their_type_asks)
+{
+    for (int count = 1; count <= 4; count++) {
+        char setting[32];
+        struct server *s = server_new();
+        (void)snprintf(setting, sizeof setting, "WorkerThreads=%d", count);
+        server_set(s, setting);
+        server_start(s, 0);
+        cr_expect_eq((uintptr_t)s->nacre->shards % _Alignof(struct shard), 0U, "%d workers", count);
+        server_free(s);
+    }
 }
 
 Test(class_life, an_address_in_use_is_10048)

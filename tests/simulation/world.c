@@ -89,7 +89,7 @@ static void start_workers(void)
     nacre_server *n = world.server;
     world.shard_count = 1 + sim_below(3);
     n->ops = sim_one_in(4) ? &fake_io : &fake_io_shared;
-    n->shards = calloc(world.shard_count, sizeof *n->shards);
+    n->shards = nacre_shards_new(world.shard_count);
     nacre_mutex_lock(&n->lock);
     struct profile *profile = nacre_server_profile(n);
     nacre_mutex_unlock(&n->lock);

@@ -131,7 +131,7 @@ static void stop_shards(struct nacre_server *server)
     atomic_store_explicit(&server->shard_count, 0, memory_order_release);
     for (unsigned i = 0; i < count; i++)
         nacre_shard_destroy(&server->shards[i]);
-    free(server->shards);
+    nacre_pages_free(server->shards);
     server->shards = NULL;
 }
 
@@ -147,7 +147,7 @@ static void destroy_unstarted(struct nacre_server *server, unsigned count)
 {
     for (unsigned i = 0; i < count; i++)
         nacre_shard_destroy(&server->shards[i]);
-    free(server->shards);
+    nacre_pages_free(server->shards);
     server->shards = NULL;
     stop_pools(server);
 }
@@ -223,11 +223,11 @@ static enum nacre_error seclude_workers(struct nacre_server *server, char *why, 
 static enum nacre_error make_shards(struct nacre_server *server, struct profile *profile, char *why, size_t why_size)
 {
     unsigned count = server->plan.workers;
-    server->shards = calloc(count, sizeof *server->shards);
+    server->shards = nacre_shards_new(count);
     if (server->shards == NULL)
         return NACRE_E_NOBUFS;
     if (!start_pools(server)) {
-        free(server->shards);
+        nacre_pages_free(server->shards);
         server->shards = NULL;
         return NACRE_E_PROCLIM;
     }

@@ -3,7 +3,7 @@
 #include "engine/shard.h"
 
 #include <stdio.h>
-#include <stdlib.h>
+#include <string.h>
 
 #include "engine/connection.h"
 #include "engine/descriptors.h"
@@ -354,6 +354,14 @@ enum nacre_error nacre_shard_init(struct shard *s, struct nacre_server *server, 
     nacre_table_init(&s->forwards, TABLE_CHANNELS, index, sizeof(struct forward), CHANNELS_MAX);
     nacre_table_init(&s->channels, TABLE_CHANNELS, index, sizeof(struct channel), CHANNELS_MAX);
     return NACRE_OK;
+}
+
+struct shard *nacre_shards_new(unsigned count)
+{
+    struct shard *shards = nacre_pages_alloc(count * sizeof *shards);
+    if (shards != NULL)
+        memset(shards, 0, count * sizeof *shards);
+    return shards;
 }
 
 bool nacre_shard_start(struct shard *s)

@@ -260,6 +260,9 @@ struct shard {
     struct event *own_first, **own_last; /* events that belong to no connection */
 };
 
+/* Zeroed ones, on lines as their locks want them, for nacre_pages_free(). NULL: no memory. */
+struct shard *nacre_shards_new(unsigned count);
+
 /* Sets up everything but the thread. On failure nothing is left. */
 enum nacre_error nacre_shard_init(struct shard *s, struct nacre_server *server, unsigned index,
                                   const struct limit_plan *plan, struct profile *profile);

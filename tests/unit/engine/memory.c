@@ -185,7 +185,7 @@ void engine_start_on(struct engine *e, const struct io_backend *ops, const char 
     cr_assert_eq(nacre_set_handlers(n, &e->server->handlers, e->server), 0);
     server_set(e->server, setting);
     n->ops = ops;
-    n->shards = calloc(1, sizeof *n->shards);
+    n->shards = nacre_shards_new(1);
     nacre_mutex_lock(&n->lock);
     struct profile *profile = nacre_server_profile(n);
     nacre_mutex_unlock(&n->lock);
