@@ -56,7 +56,7 @@ Test(class_life, what_cannot_change_while_listening_has_its_own_code)
 }
 
 /* What different threads write is meant to lie on different lines of the cache. */
-Test(class_life, workers_lie_in_memory_as_their_type_asks)
+Test(class_life, servers_and_workers_lie_in_memory_as_their_types_ask)
 {
     for (int count = 1; count <= 4; count++) {
         char setting[32];
@@ -64,6 +64,7 @@ Test(class_life, workers_lie_in_memory_as_their_type_asks)
         (void)snprintf(setting, sizeof setting, "WorkerThreads=%d", count);
         server_set(s, setting);
         server_start(s, 0);
+        cr_expect_eq((uintptr_t)s->nacre % _Alignof(struct nacre_server), 0U);
         cr_expect_eq((uintptr_t)s->nacre->shards % _Alignof(struct shard), 0U, "%d workers", count);
         server_free(s);
     }

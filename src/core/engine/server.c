@@ -39,16 +39,17 @@ int nacre_create(nacre_server **out)
     if (out == NULL)
         return nacre_fail(NACRE_E_INVAL, NULL);
     *out = NULL;
-    struct nacre_server *server = calloc(1, sizeof *server);
+    struct nacre_server *server = nacre_pages_alloc(sizeof *server);
     if (server == NULL)
         return nacre_fail(NACRE_E_NOBUFS, NULL);
+    memset(server, 0, sizeof *server);
     server->crypto = nacre_crypto_open(false);
     if (server->crypto == NULL || !nacre_settings_init(&server->settings, server->crypto)) {
         bool crypto = server->crypto != NULL;
         nacre_settings_free(&server->settings);
         if (crypto)
             nacre_crypto_unref(server->crypto);
-        free(server);
+        nacre_pages_free(server);
         return nacre_fail(crypto ? NACRE_E_NOBUFS : NACRE_E_CRYPTO, NULL);
     }
     memcpy(server->algorithm_profile, "compatible", sizeof "compatible");
@@ -514,5 +515,5 @@ void nacre_free(nacre_server *server)
     nacre_server_close_fd(server);
     nacre_mutex_destroy(&server->ready_lock);
     nacre_mutex_destroy(&server->lock);
-    free(server);
+    nacre_pages_free(server);
 }

@@ -63,30 +63,29 @@ struct nacre_server {
     struct limit_plan plan; /* what the shards go by */
     struct shard *shards;
     _Atomic unsigned shard_count; /* release when the shards stand, acquire to reach them */
-    struct offload offload, lookups;
+    _Atomic int select_wait_ms;   /* relaxed copies of settings that do_events and sends read */
+    _Atomic bool process_idle_events;
+    _Atomic int code_page;
 
+    /* Any thread, and written all the time: on other lines than what is above, which all threads read. */
+    _Alignas(64) struct offload offload, lookups;
     struct admission admission;
     struct budget memory; /* MemoryLimit */
-
-    /* Any thread. */
     _Atomic unsigned
         connection_count; /* relaxed: accepted and not yet gone; for MaxConnections and ssh_connection_count */
     _Atomic unsigned channel_count; /* relaxed: a figure */
-    _Atomic unsigned turn;          /* relaxed: where the next do_events starts, so that shards take turns */
-    _Atomic unsigned busy;          /* relaxed: the shard that last had an event; a hint */
 
-    /* do_events that wait. */
-    _Atomic unsigned ready;     /* seq_cst with `waiters`: who adds sees who waits, or who waits sees what was added */
-    _Atomic unsigned waiters;   /* seq_cst, see `ready`; how many `waiting` are */
-    plat_mutex ready_lock;      /* protects the next two, and the handle */
-    struct waiter *waiting;     /* who sleeps, the last to do so first: its memory is the warmest */
-    _Atomic unsigned woken;     /* of `waiters` no more, but on their way; seq_cst: who takes itself out sees what those
-                                   added that saw it */
-    _Atomic intptr_t event_fd;  /* -1 before it was asked for; written under ready_lock, seq_cst with `ready` */
-    bool event_fd_set;          /* readable; under ready_lock */
-    _Atomic int select_wait_ms; /* relaxed copies of settings that do_events and sends read */
-    _Atomic bool process_idle_events;
-    _Atomic int code_page;
+    /* do_events. */
+    _Alignas(64) _Atomic unsigned turn; /* relaxed: where the next one starts, so that shards take turns */
+    _Atomic unsigned busy;              /* relaxed: the shard that last had an event; a hint */
+    _Atomic unsigned ready;    /* seq_cst with `waiters`: who adds sees who waits, or who waits sees what was added */
+    _Atomic unsigned waiters;  /* seq_cst, see `ready`; how many `waiting` are */
+    plat_mutex ready_lock;     /* protects the next two, and the handle */
+    struct waiter *waiting;    /* who sleeps, the last to do so first: its memory is the warmest */
+    _Atomic unsigned woken;    /* of `waiters` no more, but on their way; seq_cst: who takes itself out sees what those
+                                  added that saw it */
+    _Atomic intptr_t event_fd; /* -1 before it was asked for; written under ready_lock, seq_cst with `ready` */
+    bool event_fd_set;         /* readable; under ready_lock */
 };
 
 /* `count` more connections of the shard have become ready: wakes callers that wait. Any thread. */
