@@ -5,15 +5,20 @@
  * nonce is the packet's sequence number. Block 0 of the main key stream gives the Poly1305 key, the text starts at
  * block 1; taking all 64 bytes of block 0 leaves the stream exactly there, which saves setting the nonce a second time.
  *
- * Whole blocks of the stream for up to SHORT_BLOCKS of them cost the library hardly more than one, and the end of a
- * text that is no whole block costs it another, so a short packet's stream is taken in one piece of whole blocks.
+ * A short packet is taken in one piece, by libsodium where it is there: it has no context to give a nonce to, which
+ * costs libcrypto more than such a packet does, but is slower for long ones. To libcrypto whole blocks of the stream
+ * for up to SHORT_BLOCKS of them cost hardly more than one, and the end of a text that is no whole block costs another.
  *
- * A connection keeps its keys and nothing else. The library's contexts, forty times as large, belong to threads: one
+ * A connection keeps its keys and nothing else. libcrypto's contexts, forty times as large, belong to threads: one
  * packet is done from beginning to end by one thread, and loading a key costs no more than loading a nonce. */
 #include "crypto/context.h"
 
 #include <limits.h>
 #include <stdlib.h>
+
+#ifdef NACRE_HAVE_SODIUM
+#include <sodium.h>
+#endif
 
 #include "base/secret.h"
 #include "wire/rd.h"
@@ -22,6 +27,7 @@
 enum {
     CHACHA_KEY = 32,
     CHACHA_BLOCK = 64,
+    CHACHA_NONCE = 8,
     CHACHA_IV = 16,
     POLY_KEY = 32,
     POLY_TAG = 16,
@@ -144,92 +150,139 @@ static bool stream_run(struct desk *d, uint8_t *out, const uint8_t *in, size_t l
     return len <= INT_MAX && EVP_EncryptUpdate(d->stream, out, &n, in, (int)len) == 1 && (size_t)n == len;
 }
 
-/* Starts on the text of a packet: the main stream stands at block 1 and Poly1305 has its key. */
-static bool text_start(struct desk *d, const struct cipher *x, uint32_t seq)
-{
-    static const uint8_t zeros[CHACHA_BLOCK];
-    uint8_t block[CHACHA_BLOCK];
-    bool ok = stream_start(d, x->body, seq) && stream_run(d, block, zeros, sizeof block) &&
-              EVP_MAC_init(d->poly, block, POLY_KEY, NULL) == 1;
-    nacre_wipe(block, sizeof block);
-    return ok;
-}
-
-/* The same for a short text: block 0 is used up, and `made` has the text behind it, worked through. It is a secret. */
-static bool short_text(struct desk *d, const struct cipher *x, uint32_t seq, const uint8_t *text, size_t len,
-                       uint8_t made[SHORT_BLOCKS * CHACHA_BLOCK])
-{
-    size_t whole = (len + 2 * CHACHA_BLOCK - 1) / CHACHA_BLOCK * CHACHA_BLOCK;
-    memset(made, 0, CHACHA_BLOCK);
-    memcpy(made + CHACHA_BLOCK, text, len);
-    memset(made + CHACHA_BLOCK + len, 0, whole - CHACHA_BLOCK - len);
-    return stream_start(d, x->body, seq) && stream_run(d, made, made, whole) &&
-           EVP_MAC_init(d->poly, made, POLY_KEY, NULL) == 1;
-}
-
-static bool poly_sum(struct desk *d, const uint8_t *packet, size_t len, uint8_t tag[POLY_TAG])
+static bool poly_sum(struct desk *d, const uint8_t key[POLY_KEY], const uint8_t *packet, size_t len, uint8_t *tag)
 {
     size_t n = 0;
-    return EVP_MAC_update(d->poly, packet, len) == 1 && EVP_MAC_final(d->poly, tag, &n, POLY_TAG) == 1 && n == POLY_TAG;
+    return EVP_MAC_init(d->poly, key, POLY_KEY, NULL) == 1 && EVP_MAC_update(d->poly, packet, len) == 1 &&
+           EVP_MAC_final(d->poly, tag, &n, POLY_TAG) == 1 && n == POLY_TAG;
+}
+
+/* ---- a length, or a short packet --------------------------------------------------------------------------- */
+
+#ifdef NACRE_HAVE_SODIUM
+
+_Static_assert(crypto_stream_chacha20_KEYBYTES == CHACHA_KEY && crypto_stream_chacha20_NONCEBYTES == CHACHA_NONCE,
+               "the first ChaCha20, with 64 bits of a nonce");
+_Static_assert(crypto_onetimeauth_poly1305_KEYBYTES == POLY_KEY && crypto_onetimeauth_poly1305_BYTES == POLY_TAG,
+               "Poly1305");
+
+static bool sodium_run(const uint8_t *key, uint32_t seq, uint8_t *out, const uint8_t *in, size_t len)
+{
+    uint8_t nonce[CHACHA_NONCE];
+    struct wr w = wr_over(nonce, sizeof nonce);
+    wr_u64(&w, seq);
+    return crypto_stream_chacha20_xor(out, in, len, nonce, key) == 0;
+}
+
+#endif
+
+/* A stream from block 0 on. */
+static bool short_run(struct cipher *x, const uint8_t *key, uint32_t seq, uint8_t *out, const uint8_t *in, size_t len)
+{
+#ifdef NACRE_HAVE_SODIUM
+    if (x->c->sodium)
+        return sodium_run(key, seq, out, in, len);
+#endif
+    struct desk *d = desk_of(x);
+    return d != NULL && stream_start(d, key, seq) && stream_run(d, out, in, len);
+}
+
+static bool short_sum(struct cipher *x, const uint8_t key[POLY_KEY], const uint8_t *packet, size_t len, uint8_t *tag)
+{
+#ifdef NACRE_HAVE_SODIUM
+    if (x->c->sodium)
+        return crypto_onetimeauth_poly1305(tag, packet, len, key) == 0;
+#endif
+    struct desk *d = desk_of(x);
+    return d != NULL && poly_sum(d, key, packet, len, tag);
 }
 
 static bool chapoly_length(struct cipher *x, uint32_t seq, const uint8_t *first4, uint32_t *length)
 {
     uint8_t plain[LENGTH_LEN];
-    struct desk *d = desk_of(x);
-    if (d == NULL || !stream_start(d, x->head, seq) || !stream_run(d, plain, first4, sizeof plain))
+    if (!short_run(x, x->head, seq, plain, first4, sizeof plain))
         return false;
     struct rd r = rd_over(span_of(plain, sizeof plain));
     *length = rd_u32(&r);
     return rd_end(&r);
 }
 
-static bool seal_text(struct desk *d, const struct cipher *x, uint32_t seq, uint8_t *text, size_t len)
+/* `made` begins with the Poly1305 key, and has the text, worked through, at block 1. It is a secret. */
+static bool short_text(struct cipher *x, uint32_t seq, const uint8_t *text, size_t len,
+                       uint8_t made[SHORT_BLOCKS * CHACHA_BLOCK])
+{
+    size_t whole = (len + 2 * CHACHA_BLOCK - 1) / CHACHA_BLOCK * CHACHA_BLOCK;
+    memset(made, 0, CHACHA_BLOCK);
+    memcpy(made + CHACHA_BLOCK, text, len);
+    memset(made + CHACHA_BLOCK + len, 0, whole - CHACHA_BLOCK - len);
+    return short_run(x, x->body, seq, made, made, whole);
+}
+
+static bool seal_short(struct cipher *x, uint32_t seq, uint8_t *packet, size_t len)
 {
     uint8_t made[SHORT_BLOCKS * CHACHA_BLOCK];
-    if (len > SHORT_TEXT)
-        return text_start(d, x, seq) && stream_run(d, text, text, len);
-    bool ok = short_text(d, x, seq, text, len, made);
+    uint8_t *text = packet + LENGTH_LEN;
+    bool ok = short_text(x, seq, text, len, made);
+    if (ok) {
+        memcpy(text, made + CHACHA_BLOCK, len);
+        ok = short_sum(x, made, packet, LENGTH_LEN + len, text + len);
+    }
+    nacre_wipe(made, sizeof made);
+    return ok;
+}
+
+static bool open_short(struct cipher *x, uint32_t seq, uint8_t *packet, size_t len)
+{
+    uint8_t made[SHORT_BLOCKS * CHACHA_BLOCK], tag[POLY_TAG];
+    uint8_t *text = packet + LENGTH_LEN;
+    bool ok = short_text(x, seq, text, len, made) && short_sum(x, made, packet, LENGTH_LEN + len, tag) &&
+              nacre_secret_eq(tag, text + len, POLY_TAG);
     if (ok)
         memcpy(text, made + CHACHA_BLOCK, len);
     nacre_wipe(made, sizeof made);
+    return ok;
+}
+
+/* ---- a long one -------------------------------------------------------------------------------------------- */
+
+/* Gives the Poly1305 key; the main stream then stands at block 1. */
+static bool text_start(struct desk *d, const struct cipher *x, uint32_t seq, uint8_t block[CHACHA_BLOCK])
+{
+    static const uint8_t zeros[CHACHA_BLOCK];
+    return stream_start(d, x->body, seq) && stream_run(d, block, zeros, CHACHA_BLOCK);
+}
+
+static bool seal_long(struct cipher *x, uint32_t seq, uint8_t *packet, size_t len)
+{
+    uint8_t block[CHACHA_BLOCK];
+    uint8_t *text = packet + LENGTH_LEN;
+    struct desk *d = desk_of(x);
+    bool ok = d != NULL && text_start(d, x, seq, block) && stream_run(d, text, text, len) &&
+              poly_sum(d, block, packet, LENGTH_LEN + len, text + len);
+    nacre_wipe(block, sizeof block);
+    return ok;
+}
+
+static bool open_long(struct cipher *x, uint32_t seq, uint8_t *packet, size_t len)
+{
+    uint8_t block[CHACHA_BLOCK], tag[POLY_TAG];
+    uint8_t *text = packet + LENGTH_LEN;
+    struct desk *d = desk_of(x);
+    bool ok = d != NULL && text_start(d, x, seq, block) && poly_sum(d, block, packet, LENGTH_LEN + len, tag) &&
+              nacre_secret_eq(tag, text + len, POLY_TAG) && stream_run(d, text, text, len);
+    nacre_wipe(block, sizeof block);
     return ok;
 }
 
 static bool chapoly_seal(struct cipher *x, uint32_t seq, uint8_t *packet, size_t len)
 {
-    uint8_t *text = packet + LENGTH_LEN;
-    struct desk *d = desk_of(x);
-    return d != NULL && stream_start(d, x->head, seq) && stream_run(d, packet, packet, LENGTH_LEN) &&
-           seal_text(d, x, seq, text, len) && poly_sum(d, packet, LENGTH_LEN + len, text + len);
-}
-
-/* Poly1305 has its key. */
-static bool is_genuine(struct desk *d, const uint8_t *packet, size_t len)
-{
-    uint8_t tag[POLY_TAG];
-    return poly_sum(d, packet, len, tag) && nacre_secret_eq(tag, packet + len, POLY_TAG);
-}
-
-static bool open_short(struct desk *d, const struct cipher *x, uint32_t seq, uint8_t *packet, size_t len)
-{
-    uint8_t made[SHORT_BLOCKS * CHACHA_BLOCK];
-    uint8_t *text = packet + LENGTH_LEN;
-    bool ok = short_text(d, x, seq, text, len, made) && is_genuine(d, packet, LENGTH_LEN + len);
-    if (ok)
-        memcpy(text, made + CHACHA_BLOCK, len);
-    nacre_wipe(made, sizeof made);
-    return ok;
+    return short_run(x, x->head, seq, packet, packet, LENGTH_LEN) &&
+           (len <= SHORT_TEXT ? seal_short(x, seq, packet, len) : seal_long(x, seq, packet, len));
 }
 
 static bool chapoly_open_packet(struct cipher *x, uint32_t seq, uint8_t *packet, size_t len)
 {
-    uint8_t *text = packet + LENGTH_LEN;
-    struct desk *d = desk_of(x);
-    if (d != NULL && len <= SHORT_TEXT)
-        return open_short(d, x, seq, packet, len);
-    return d != NULL && text_start(d, x, seq) && is_genuine(d, packet, LENGTH_LEN + len) &&
-           stream_run(d, text, text, len);
+    return len <= SHORT_TEXT ? open_short(x, seq, packet, len) : open_long(x, seq, packet, len);
 }
 
 const struct cipher_ops nacre_cipher_chapoly = {

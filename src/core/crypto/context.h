@@ -33,7 +33,7 @@ struct nacre_crypto {
     OSSL_LIB_CTX *legacy; /* with the legacy provider, the process's; NULL: not needed so far, or not there */
     bool legacy_tried;
     bool fips;   /* nothing from outside the library context */
-    bool sodium; /* libsodium is ready, for Ed25519 */
+    bool sodium; /* libsodium is ready, for Ed25519 and short packets of ChaCha20 */
     EVP_MD *md[HASH_COUNT];
     EVP_MAC *poly1305;
     EVP_CIPHER *cipher[CIPHER_ROWS];

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <criterion/criterion.h>
 
+#include "crypto/context.h"
 #include "unit/crypto/bytes.h"
 #include "unit/crypto/fixture.h"
 
@@ -91,6 +92,44 @@ Test(cipher, chacha20_poly1305_is_one_stream_at_every_length)
     }
     alg->ops->close(out);
     alg->ops->close(in);
+}
+
+/* libsodium takes the short ones where it is there. */
+Test(cipher, chacha20_poly1305_is_the_same_by_either_library)
+{
+    enum {
+        LONGEST = 640
+    };
+    uint8_t key[64] = {1, 2, 3}, first[4 + LONGEST + 16], second[sizeof first];
+    const struct cipher_alg *alg = find("chacha20-poly1305@openssh.com");
+    struct cipher *x = alg->ops->open(crypto, alg, key, NULL, true);
+    const bool sodium = crypto->sodium;
+    if (!sodium)
+        cr_skip_test("there is only one");
+    for (size_t len = 1; len <= LONGEST; len++) {
+        uint32_t length = 0, again = 0, seq = (uint32_t)len << 21 | 5;
+        memset(first, (int)len, sizeof first);
+        memset(second, (int)len, sizeof second);
+        cr_assert(alg->ops->seal(x, seq, first, len));
+        cr_assert(alg->ops->length(x, seq, first, &length));
+        crypto->sodium = false;
+        cr_assert(alg->ops->seal(x, seq, second, len));
+        cr_assert(memcmp(first, second, sizeof first) == 0, "%zu", len);
+        cr_assert(alg->ops->length(x, seq, first, &again));
+        cr_assert_eq(length, again);
+        first[len / 2] ^= 4;
+        cr_assert_not(alg->ops->open_packet(x, seq, first, len), "%zu", len);
+        first[len / 2] ^= 4;
+        cr_assert(alg->ops->open_packet(x, seq, first, len), "%zu", len);
+        crypto->sodium = sodium;
+        second[len / 2] ^= 4;
+        cr_assert_not(alg->ops->open_packet(x, seq, second, len), "%zu", len);
+        second[len / 2] ^= 4;
+        cr_assert(alg->ops->open_packet(x, seq, second, len), "%zu", len);
+        for (size_t i = 4; i < 4 + len; i++)
+            cr_assert(first[i] == (uint8_t)len && second[i] == (uint8_t)len, "%zu at %zu", len, i);
+    }
+    alg->ops->close(x);
 }
 
 /* GHASH bit by bit, NIST SP 800-38D algorithm 1. */
