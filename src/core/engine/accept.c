@@ -133,8 +133,7 @@ static bool ask_request(struct connection *c, bool preset)
     e->text[0] = nacre_event_keep(e, span_str(c->remote_host));
     e->port = c->remote_port;
     e->accept = preset;
-    e->serial = ++c->own_serial;
-    if (nacre_question_add(c, e)) {
+    if (nacre_question_add(c, e, 0)) {
         nacre_outbox_add(c, e);
         return true;
     }

@@ -12,19 +12,16 @@
 #include "engine/server.h"
 #include "engine/tunnel.h"
 
-/* Questions of the engine's own (before SSH starts) have serials that no conn uses. */
-static const uint64_t own_bit = UINT64_C(1) << 63;
-
-bool nacre_question_add(struct connection *c, struct event *e)
+bool nacre_question_add(struct connection *c, struct event *e, uint64_t asked_as)
 {
     struct question *q = calloc(1, sizeof *q);
     if (q == NULL)
         return false;
-    if (c->stage != STAGE_RUNNING)
-        e->serial |= own_bit;
+    e->serial = ++c->last_serial;
     int64_t timeout_ns = c->profile->settings.answer_timeout.number * INT64_C(1000000000);
     *q = (struct question){.next = c->questions,
                            .serial = e->serial,
+                           .asked_as = asked_as,
                            .type = e->type,
                            .channel = e->channel,
                            .channel_id = e->channel_id,
@@ -106,12 +103,12 @@ static void grant_request(struct connection *c, const struct question *q, struct
     struct event *e = is_live(q->channel, q->channel_id) ? *event : NULL;
     struct event **place = c->fresh_last;
     if (e == NULL || c->shard->server->handlers.on_ssh_channel_requested == NULL) {
-        (void)nacre_conn_answer(c->conn, q->serial, answer, c->shard->now_ns); /* no longer open: nothing to do */
+        (void)nacre_conn_answer(c->conn, q->asked_as, answer, c->shard->now_ns); /* no longer open: nothing to do */
         return;
     }
     send_again(c, e, EVENT_SSH_CHANNEL_REQUESTED);
     *event = NULL;
-    if (nacre_conn_answer(c->conn, q->serial, answer, c->shard->now_ns))
+    if (nacre_conn_answer(c->conn, q->asked_as, answer, c->shard->now_ns))
         return;
     *place = NULL;
     c->fresh_last = place;
@@ -152,7 +149,7 @@ static void resolve(struct connection *c, const struct question *q, struct event
         grant_request(c, q, e, &answer);
         return;
     }
-    (void)nacre_conn_answer(c->conn, q->serial, &answer, c->shard->now_ns); /* no longer open: nothing to do */
+    (void)nacre_conn_answer(c->conn, q->asked_as, &answer, c->shard->now_ns); /* no longer open: nothing to do */
     if (q->type == EVENT_SSH_CHANNEL_OPEN_REQUEST && !a->accept && has_number(c, q->channel, q->channel_id))
         nacre_channel_remove(q->channel);
 }

@@ -166,8 +166,7 @@ static bool ask_connected(struct connection *c)
         return false;
     struct event *e = nacre_event_new(s, EVENT_CONNECTED, 0);
     if (e != NULL) {
-        e->serial = ++c->own_serial;
-        if (nacre_question_add(c, e)) {
+        if (nacre_question_add(c, e, 0)) {
             c->announced = true;
             nacre_outbox_add(c, e);
             return true;

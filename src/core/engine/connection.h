@@ -117,8 +117,9 @@ void nacre_channel_drop_all(struct connection *c);
 
 /* answer.c: questions, and what comes back from handlers. */
 
-/* Records the question `e` before it goes out; its serial is set. False: out of memory. */
-bool nacre_question_add(struct connection *c, struct event *e);
+/* Records the question `e` before it goes out, with a serial of its own. `asked_as`: the conn's, 0 for one of the
+ * engine's own. False: out of memory. */
+bool nacre_question_add(struct connection *c, struct event *e, uint64_t asked_as);
 void nacre_question_expire(struct connection *c); /* refuses those whose time is over */
 void nacre_question_drop_all(struct connection *c);
 

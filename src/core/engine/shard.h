@@ -45,8 +45,10 @@ enum stage {
 /* A question that is with the application. */
 struct question {
     struct question *next;
-    uint64_t serial;
-    uint32_t number; /* a tunnel's: the conn's channel */
+    uint64_t serial;   /* the ticket's: no other question of this connection ever has it */
+    uint64_t asked_as; /* the conn's number of it, which a tunnel's has in common with the question that may follow;
+                          0: the engine's own, before SSH starts */
+    uint32_t number;   /* a tunnel's: the conn's channel */
     enum event_type type;
     struct channel *channel; /* the question is about it; NULL: about the connection */
     int64_t channel_id;
@@ -95,13 +97,13 @@ struct connection {
     struct list all_channels; /* those, and the closed ones whose last event is still out */
     struct list tunnels, forwards;
     struct question *questions;
-    uint64_t own_serial;
-    unsigned events_out; /* made and not come back */
-    size_t held;         /* bytes of those, and of what waits for its tunnels' far ends */
-    size_t charged;      /* of the pool's budget, for what is not in blocks */
-    unsigned plain_out;  /* of these, all but channel data, which windows bound */
-    unsigned lookups;    /* of names, under way */
-    unsigned drains;     /* tunnels of its closed channels that still send */
+    uint64_t last_serial; /* of a question */
+    unsigned events_out;  /* made and not come back */
+    size_t held;          /* bytes of those, and of what waits for its tunnels' far ends */
+    size_t charged;       /* of the pool's budget, for what is not in blocks */
+    unsigned plain_out;   /* of these, all but channel data, which windows bound */
+    unsigned lookups;     /* of names, under way */
+    unsigned drains;      /* tunnels of its closed channels that still send */
     struct event *fresh_first, **fresh_last;
     unsigned fresh_mark;           /* changes when short data may not be added to earlier events any more */
     struct connection *fresh_next; /* on the shard's list of connections with fresh events */

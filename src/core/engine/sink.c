@@ -53,9 +53,8 @@ bool nacre_sink_ask(struct connection *c, struct event *e, uint64_t serial, stru
     *answer = (struct conn_answer){.accept = false};
     if (e == NULL)
         return true;
-    e->serial = serial;
     e->connection_id = c->slot.id;
-    if (!nacre_question_add(c, e)) {
+    if (!nacre_question_add(c, e, serial)) {
         nacre_event_free(c->shard, e);
         return true;
     }

@@ -91,9 +91,8 @@ static bool ask_application(struct connection *c, const struct conn_event *v, co
     e->port = t->port;
     e->is_path = t->is_unix;
     e->number = v->channel;
-    e->serial = v->serial;
     e->connection_id = c->slot.id;
-    if (!nacre_question_add(c, e)) {
+    if (!nacre_question_add(c, e, v->serial)) {
         nacre_event_free(c->shard, e);
         return false;
     }
@@ -179,10 +178,10 @@ static void start_forward(struct connection *c, const struct question *q, const 
 {
     struct tunnel *t = nacre_tunnel_new(c, TUNNEL_FORWARD, IO_NO_SOCKET, target->address, target->port);
     if (t == NULL) {
-        refuse(c, q->serial, OPEN_RESOURCE_SHORTAGE, "out of memory");
+        refuse(c, q->asked_as, OPEN_RESOURCE_SHORTAGE, "out of memory");
         return;
     }
-    t->serial = q->serial;
+    t->serial = q->asked_as;
     t->number = q->number;
     t->stage = TUNNEL_RESOLVING;
     nacre_timer_arm(&t->shard->timers, &t->timer, t->shard->now_ns + connect_ns);
@@ -375,7 +374,7 @@ static void start_reverse(struct connection *c, const struct question *q, const 
     struct forward *f = count_forwards(c) >= FORWARDS_MAX ? NULL : open_forward(c, target, &error);
     if (f == NULL) {
         nacre_tunnel_error(c, NACRE_E_FORWARD_CONNECT, target->address, target->port, nacre_error_text((int)error));
-        refuse(c, q->serial, 0, NULL);
+        refuse(c, q->asked_as, 0, NULL);
         return;
     }
     /* Connections are announced with the port that the client asked for, wherever the application has put it. */
@@ -384,7 +383,7 @@ static void start_reverse(struct connection *c, const struct question *q, const 
     struct wr w = wr_over(reply, sizeof reply);
     wr_u32(&w, (uint32_t)f->port);
     const struct conn_answer yes = {.accept = true, .reply = want_port ? wr_span(&w) : span_of(NULL, 0)};
-    if (!nacre_conn_answer(c->conn, q->serial, &yes, c->shard->now_ns))
+    if (!nacre_conn_answer(c->conn, q->asked_as, &yes, c->shard->now_ns))
         (void)nacre_forward_cancel(c, f->is_unix, f->address, f->port);
     nacre_connection_touch(c);
 }
@@ -446,7 +445,7 @@ void nacre_tunnel_decided(struct connection *c, const struct question *q, const 
     struct target t;
     int kind = e == NULL ? -1 : kind_of(span_str(e->text[1]));
     if (kind < 0 || !read_target(span_of(e->data, e->data_len), kinds[kind].is_unix, &t)) {
-        refuse(c, q->serial, 0, NULL);
+        refuse(c, q->asked_as, 0, NULL);
         return;
     }
     if (kinds[kind].reverse) {
@@ -455,7 +454,7 @@ void nacre_tunnel_decided(struct connection *c, const struct question *q, const 
         if (accept)
             start_reverse(c, q, &t, asked);
         else
-            refuse(c, q->serial, 0, NULL);
+            refuse(c, q->asked_as, 0, NULL);
         return;
     }
     if (accept) {
@@ -464,13 +463,13 @@ void nacre_tunnel_decided(struct connection *c, const struct question *q, const 
     }
     /* The application may serve the channel itself. */
     struct conn_event v = {.type = CONN_CHANNEL_OPEN_REQUEST,
-                           .serial = q->serial,
+                           .serial = q->asked_as,
                            .channel = q->number,
                            .kind = span_str(e->text[1]),
                            .data = span_of(e->data, e->data_len)};
     struct conn_answer answer;
     if (nacre_sink_ask_open(c, &v, &answer)) {
-        (void)nacre_conn_answer(c->conn, q->serial, &answer,
+        (void)nacre_conn_answer(c->conn, q->asked_as, &answer,
                                 c->shard->now_ns); /* no longer open: then it was refused */
         nacre_connection_touch(c);
     }
