@@ -271,7 +271,7 @@ static enum nacre_error uring_connect(struct io *io, io_socket fd, const struct 
     return NACRE_OK;
 }
 
-/* Cancelled here and now: the caller may close the socket next and listen on its address anew. */
+/* Cancelled here and now, so that as a rule nothing holds the socket that the caller may close next. */
 static void stop_accepting(struct io *io, uint32_t slot)
 {
     struct uring_slot *s = uring_slot_at(io, slot);

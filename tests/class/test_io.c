@@ -80,6 +80,20 @@ Test(class_io, an_address_can_be_listened_on_again_at_once)
     server_free(s);
 }
 
+/* As when requests of a ring, or a child of the process, have the socket still. */
+Test(class_io, an_address_is_free_though_somebody_has_the_socket)
+{
+    struct server *s = server_new();
+    server_start(s, 0);
+    int held = dup(server_listener(s));
+    cr_assert_geq(held, 0);
+    cr_assert_eq(nacre_stop_listening(s->nacre), 0);
+    cr_assert_eq(nacre_set_local_port(s->nacre, s->port), 0);
+    cr_expect_eq(nacre_start_listening(s->nacre), 0, "%s", nacre_last_error(s->nacre));
+    close(held);
+    server_free(s);
+}
+
 /* ---- a worker whose back end fails ------------------------------------------------------------------------------ */
 
 static int64_t cpu_ns(clockid_t whose)

@@ -354,7 +354,7 @@ enum nacre_error nacre_server_changed(struct nacre_server *server)
 static void close_listeners(struct nacre_server *server)
 {
     for (unsigned i = 0; i < server->listener_count; i++)
-        nacre_sock_close(server->listeners[i]);
+        nacre_sock_close_listener(server->listeners[i]);
     free(server->listeners);
     server->listeners = NULL;
     server->listener_count = 0;

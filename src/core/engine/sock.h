@@ -96,6 +96,10 @@ enum nacre_error nacre_sock_set_keepalive(io_socket s, int time_ms, int interval
 /* IO_NO_SOCKET is allowed. */
 void nacre_sock_close(io_socket s);
 
+/* The same for one that listens, and its address is free at once: requests of a ring that are not over yet, other
+ * tables and children of the process may have the socket still. */
+void nacre_sock_close_listener(io_socket s);
+
 /* The class's code for an error number of the system; NACRE_OK for 0, NACRE_E_INTERNAL for one that has none. */
 enum nacre_error nacre_error_from_errno(int number);
 

@@ -65,6 +65,12 @@ void nacre_sock_close(io_socket s)
         (void)close(s);
 }
 
+void nacre_sock_close_listener(io_socket s)
+{
+    (void)shutdown(s, SHUT_RDWR);
+    nacre_sock_close(s);
+}
+
 void nacre_sock_unlink(const char *path)
 {
     (void)unlink(path);

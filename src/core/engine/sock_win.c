@@ -80,6 +80,12 @@ void nacre_sock_close(io_socket s)
         (void)closesocket(s);
 }
 
+/* Closing is enough here, whoever waits. */
+void nacre_sock_close_listener(io_socket s)
+{
+    nacre_sock_close(s);
+}
+
 /* Winsock takes it as UTF-8 whatever the code page of the process is. */
 void nacre_sock_unlink(const char *path)
 {

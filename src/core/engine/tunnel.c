@@ -474,7 +474,7 @@ void nacre_tunnel_opened(struct tunnel *t, bool opened)
 
 void nacre_forward_close(const struct forward *f)
 {
-    nacre_sock_close(f->socket);
+    nacre_sock_close_listener(f->socket);
     if (f->is_unix)
         nacre_sock_unlink(f->address);
 }
