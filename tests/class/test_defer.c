@@ -452,3 +452,68 @@ Test(class_defer, a_channel_that_waits_for_its_answer_holds_no_other)
     client_free(&c);
     server_free(s);
 }
+
+/* ---- the slot of a channel that was refused by time ------------------------------------------------------------- */
+
+struct strangers {
+    atomic_int opens;
+    atomic_llong first;
+    atomic_bool goes_on;
+    atomic_size_t misled; /* bytes that were said to be the first channel's */
+};
+
+static void open_slowly(nacre_server *n, struct nacre_ssh_channel_open_request *e, void *context)
+{
+    struct strangers *t = ((struct server *)context)->test;
+    server_on_ssh_channel_open_request(n, e, context);
+    e->accept = true;
+    if (atomic_fetch_add(&t->opens, 1) != 0) {
+        cr_assert_eq(nacre_set_record_length(n, e->channel_id, 1000), 0);
+        return;
+    }
+    atomic_store(&t->first, e->channel_id);
+    for (int i = 0; i < CLIENT_WAIT_MS && !atomic_load(&t->goes_on); i++)
+        usleep(1000);
+}
+
+static void note_misled(nacre_server *n, struct nacre_ssh_channel_data_in *e, void *context)
+{
+    struct server *s = context;
+    struct strangers *t = s->test;
+    if (e->channel_id == atomic_load(&t->first))
+        atomic_fetch_add(&t->misled, e->data_len);
+    server_on_ssh_channel_data_in(n, e, context);
+}
+
+/* Its end is told to whoever accepts it too late, and nothing of the channel that has its slot by then. */
+Test(class_defer, r37_a_channel_accepted_too_late_hears_nothing_of_its_successor, .timeout = 240)
+{
+    struct strangers t = {.opens = 0};
+    struct server *s = server_new();
+    struct client one, two;
+    char bytes[500];
+    s->test = &t;
+    s->handlers.on_ssh_channel_open_request = open_slowly;
+    s->handlers.on_ssh_channel_data_in = note_misled;
+    server_set(s, "WorkerThreads=1");
+    server_set(s, "AnswerTimeout=1");
+    server_start(s, 3);
+    cr_assert(client_start(&one, s->port));
+    cr_assert(client_start(&two, s->port));
+    cr_assert_eq(client_open(&one, "session"), -1, "it is refused by time");
+    int channel = client_open(&two, "session");
+    cr_assert_geq(channel, 0);
+    memset(bytes, 's', sizeof bytes);
+    cr_assert(client_send(&two, channel, bytes, sizeof bytes));
+    client_pump(&two, 100); /* it gathers half of a record */
+    atomic_store(&t.goes_on, true);
+    cr_assert(server_wait_turning(s, &two, EVENT_SSH_CHANNEL_CLOSED, 0, NULL));
+    cr_expect_eq(atomic_load(&t.misled), 0U, "a client's bytes came as another's");
+    cr_assert(client_send(&two, channel, bytes, sizeof bytes));
+    struct server_seen e;
+    cr_assert(server_wait_turning(s, &two, EVENT_SSH_CHANNEL_DATA_IN, 0, &e));
+    cr_expect_eq(e.len, 1000U, "the whole record came to whom it belongs");
+    client_free(&one);
+    client_free(&two);
+    server_free(s);
+}

@@ -186,8 +186,10 @@ static bool question_returned(struct connection *c, struct event *e)
     struct question *q = take_question(c, e->serial);
     if (q == NULL) {
         bool late = is_late_accept(c, e);
-        if (late)
+        if (late) {
+            e->channel = NULL; /* gone with the refusal, and its slot may be another's */
             send_again(c, e, EVENT_SSH_CHANNEL_CLOSED);
+        }
         return late;
     }
     if (e->deferred && q->early == NULL) {

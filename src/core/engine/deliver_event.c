@@ -132,10 +132,10 @@ static void data_in(struct nacre_server *server, const struct event *e, const ui
 }
 
 /* Bytes that wait for their record to fill go to the handler before anything else does, when there are no records any
- * more. */
+ * more. A channel that was refused before it was accepted has none. */
 static void flush_record(struct nacre_server *server, const struct event *e)
 {
-    struct block *record = e->channel->record;
+    struct block *record = e->channel == NULL ? NULL : e->channel->record;
     if (record == NULL)
         return;
     nacre_channel_gather(e->channel, NULL);
