@@ -16,9 +16,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "class/tunnels.h"
 #include "engine/server.h"
-#include "support/client.h"
-#include "support/server.h"
 
 enum {
     HARD = 256,
@@ -212,6 +211,44 @@ Test(class_descriptors, many_workers_leave_room_for_every_connection, .timeout =
     cr_assert_eq(write(crowd.to, &byte, 1), 1);
     cr_assert_eq(waitpid(crowd.pid, &status, 0), crowd.pid);
     cr_expect_eq(status, 0, "not all were answered");
+    server_free(s);
+}
+
+static void let_tunnels(nacre_server *n, struct nacre_ssh_tunnel_requested *e, void *context)
+{
+    (void)n;
+    (void)context;
+    e->accept = true;
+}
+
+/* However many tunnels one connection asks for: their sockets have what is left, and some of what is beside. */
+Test(class_descriptors, r29_tunnels_leave_to_connections_what_they_were_promised, .timeout = 240)
+{
+    enum {
+        CONNECTIONS = 20,
+        LEFT = 12,
+        ASKED = 60
+    };
+    struct client c, later;
+    int port, far = tunnels_listen_tcp(AF_INET, &port), opened = 0, channel;
+    cr_assert_eq(listen(far, ASKED), 0);
+    struct server *s = server_new();
+    limit_to(CONNECTIONS + 64 + 4 + LEFT);
+    s->handlers.on_ssh_tunnel_requested = let_tunnels;
+    server_set(s, "MaxConnections=20");
+    server_set(s, "WorkerThreads=1");
+    server_start(s, 1);
+    cr_assert(client_start(&c, s->port));
+    for (int i = 0; i < ASKED; i++)
+        opened += tunnels_open(&c, "direct-tcpip", "127.0.0.1", port, &channel) ? 1 : 0;
+    cr_expect_eq(opened, LEFT + 32);
+    cr_expect(client_start(&later, s->port), "a connection has what it was promised");
+    cr_assert_eq(nacre_chan_close(c.conn, 0, nacre_clock_ns()), NACRE_OK);
+    cr_assert(client_wait(&c, &c.channels[0].closed));
+    cr_expect(tunnels_open(&c, "direct-tcpip", "127.0.0.1", port, &channel), "there is room again");
+    client_free(&later);
+    client_free(&c);
+    close(far);
     server_free(s);
 }
 
@@ -410,17 +447,17 @@ Test(class_descriptors, workers_that_stand_do_not_take_more_than_they_can_hold)
     server_free(s);
 }
 
-/* The soft limit is raised for MaxConnections, and only as far. */
+/* The soft limit is raised for MaxConnections and as many tunnels, and only as far. */
 Test(class_descriptors, the_soft_limit_is_raised_as_far_as_max_connections_need)
 {
-    struct rlimit limit = {.rlim_cur = 128, .rlim_max = 2000};
+    struct rlimit limit = {.rlim_cur = 128, .rlim_max = 4000};
     struct server *s = server_new();
     server_set(s, "MaxConnections=500");
     cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
     cr_assert_eq(nacre_start_listening(s->nacre), 0, "%s", nacre_last_error(s->nacre));
     cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
-    cr_expect_geq(limit.rlim_cur, 500);
-    cr_expect_lt(limit.rlim_cur, 1000);
+    cr_expect_geq(limit.rlim_cur, 2 * 500, "as many tunnels beside them");
+    cr_expect_lt(limit.rlim_cur, 2 * 1000);
     unsigned cpus = nacre_cpu_count();
     cr_expect_eq(atomic_load(&s->nacre->shard_count), cpus, "no more workers than the processors ask for");
     server_free(s);

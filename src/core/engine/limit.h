@@ -11,10 +11,12 @@ struct limit_plan {
     bool own_tables;  /* each worker needs a descriptor table of its own */
     unsigned room; /* sockets that fit into the table of one worker, its own or its back end's; 0: as many as there are
                       connections */
+    unsigned tunnels; /* sockets that a worker may have for tunnels, so that MaxConnections has what it was promised */
 };
 
-/* Decides how `connections` fit into `workers` or more, raising the process's soft limit as far as needed and the hard
- * one allows. MFILE: they cannot; `why` then says what would help. */
+/* Decides how `connections` fit into `workers` or more, and what is left for tunnels, raising the process's soft limit
+ * as far as the hard one allows and it takes for those and as many tunnels. MFILE: they cannot; `why` then says what
+ * would help. */
 enum nacre_error nacre_limit_plan(const struct io_backend *ops, unsigned connections, unsigned workers,
                                   struct limit_plan *plan, char *why, size_t why_size);
 

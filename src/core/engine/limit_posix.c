@@ -3,14 +3,16 @@
  */
 #include "engine/limit.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <sys/resource.h>
 
 #include "engine/shard.h"
 
 enum {
-    BESIDES = 64,      /* in any table: listeners, polls, what the program itself has open, some tunnels */
-    OF_EACH_WORKER = 4 /* in any table: what wakes it and how sockets reach it */
+    TUNNELS_LEAST = 32,
+    BESIDES = 32 + TUNNELS_LEAST, /* in any table: also listeners, polls and what the program itself has open */
+    OF_EACH_WORKER = 4            /* in any table: what wakes it and how sockets reach it */
 };
 
 /* Raises the soft limit to `need`, or to the hard limit where that is less. Gives the soft limit there is then. */
@@ -50,32 +52,50 @@ static unsigned room_beside(rlim_t limit, unsigned workers)
     return limit > taken ? (unsigned)(limit - taken) : 0;
 }
 
+/* What `workers` workers have for tunnels, where there are places in their tables beside those of connections. */
+static unsigned share_of(uint64_t left, unsigned workers)
+{
+    uint64_t share = left / workers;
+    return share == 0 ? 1 : share < UINT_MAX ? (unsigned)share : UINT_MAX;
+}
+
 /* Each instance of the back end has a table of its own anyway, and it is as long as the limit. */
-static enum nacre_error plan_instances(unsigned connections, rlim_t limit, struct limit_plan *plan)
+static void plan_instances(unsigned connections, rlim_t limit, struct limit_plan *plan)
 {
     plan->room = (unsigned)limit;
     while (plan->workers < SHARDS_MAX && (uint64_t)plan->room * plan->workers < connections)
         plan->workers++;
-    return (uint64_t)plan->room * plan->workers >= connections ? NACRE_OK : NACRE_E_MFILE;
+}
+
+static void plan_tables(unsigned connections, rlim_t limit, struct limit_plan *plan)
+{
+    while (plan->workers < SHARDS_MAX && (uint64_t)room_beside(limit, plan->workers) * plan->workers < connections)
+        plan->workers++;
+    plan->room = room_beside(limit, plan->workers);
 }
 
 enum nacre_error nacre_limit_plan(const struct io_backend *ops, unsigned connections, unsigned workers,
                                   struct limit_plan *plan, char *why, size_t why_size)
 {
     rlim_t need = connections + taken_by(workers), hard;
-    *plan = (struct limit_plan){.workers = workers};
-    rlim_t limit = raise_to(need, &hard);
-    if (limit == RLIM_INFINITY || limit >= need)
+    *plan = (struct limit_plan){.workers = workers, .tunnels = UINT_MAX};
+    rlim_t limit = raise_to(need + connections, &hard);
+    if (limit == RLIM_INFINITY)
         return NACRE_OK;
-    if (ops->descriptors == NULL)
-        return plan_instances(connections, limit, plan) == NACRE_OK ? NACRE_OK
-                                                                    : refuse(connections, need, hard, why, why_size);
-    plan->own_tables = true;
-    while (plan->workers < SHARDS_MAX && (uint64_t)room_beside(limit, plan->workers) * plan->workers < connections)
-        plan->workers++;
-    plan->room = room_beside(limit, plan->workers);
-    return (uint64_t)plan->room * plan->workers >= connections ? NACRE_OK
-                                                               : refuse(connections, need, hard, why, why_size);
+    if (limit >= need) {
+        plan->tunnels = share_of(limit - need + TUNNELS_LEAST, workers);
+        return NACRE_OK;
+    }
+    plan->own_tables = ops->descriptors != NULL;
+    if (plan->own_tables)
+        plan_tables(connections, limit, plan);
+    else
+        plan_instances(connections, limit, plan);
+    uint64_t room = (uint64_t)plan->room * plan->workers;
+    if (room < connections)
+        return refuse(connections, need, hard, why, why_size);
+    plan->tunnels = TUNNELS_LEAST + share_of(room - connections, plan->workers);
+    return NACRE_OK;
 }
 
 enum nacre_error nacre_limit_fits(unsigned connections, const struct limit_plan *plan, char *why, size_t why_size)

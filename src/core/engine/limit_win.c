@@ -2,6 +2,8 @@
 /* Handles are bounded by memory alone here. */
 #include "engine/limit.h"
 
+#include <limits.h>
+
 enum nacre_error nacre_limit_plan(const struct io_backend *ops, unsigned connections, unsigned workers,
                                   struct limit_plan *plan, char *why, size_t why_size)
 {
@@ -9,7 +11,7 @@ enum nacre_error nacre_limit_plan(const struct io_backend *ops, unsigned connect
     (void)connections;
     (void)why;
     (void)why_size;
-    *plan = (struct limit_plan){.workers = workers};
+    *plan = (struct limit_plan){.workers = workers, .tunnels = UINT_MAX};
     return NACRE_OK;
 }
 

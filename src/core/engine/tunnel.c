@@ -72,6 +72,11 @@ static void on_timer(struct timer *timer, int64_t now_ns)
     nacre_tunnel_failed(t, NACRE_E_TIMEDOUT);
 }
 
+bool nacre_tunnel_may_open(const struct shard *s)
+{
+    return s->tunnels.used + s->forwards.used < s->server->plan.tunnels;
+}
+
 struct tunnel *nacre_tunnel_new(struct connection *c, enum tunnel_direction direction, io_socket socket,
                                 const char *address, int port)
 {

@@ -115,6 +115,9 @@ void nacre_tunnel_hurry(struct tunnel *t);
 /* Nothing refers to it any more: the slot goes back now, or with IO_GONE when it has a socket. */
 void nacre_tunnel_let_go(struct tunnel *t);
 
+/* Whether there may be another socket for tunnels: not when that would take what newcomers have been promised. */
+bool nacre_tunnel_may_open(const struct shard *s);
+
 /* A new tunnel of the connection; takes the socket (or IO_NO_SOCKET). NULL: out of memory, and the socket is the
  * caller's. */
 struct tunnel *nacre_tunnel_new(struct connection *c, enum tunnel_direction direction, io_socket socket,

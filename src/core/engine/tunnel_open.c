@@ -176,6 +176,11 @@ static bool start_resolving(struct tunnel *t)
 
 static void start_forward(struct connection *c, const struct question *q, const struct target *target)
 {
+    if (!nacre_tunnel_may_open(c->shard)) {
+        nacre_tunnel_error(c, NACRE_E_FORWARD_CONNECT, target->address, target->port, nacre_error_text(NACRE_E_MFILE));
+        refuse(c, q->asked_as, OPEN_RESOURCE_SHORTAGE, "too many tunnels");
+        return;
+    }
     struct tunnel *t = nacre_tunnel_new(c, TUNNEL_FORWARD, IO_NO_SOCKET, target->address, target->port);
     if (t == NULL) {
         refuse(c, q->asked_as, OPEN_RESOURCE_SHORTAGE, "out of memory");
@@ -333,6 +338,9 @@ static enum nacre_error listen_for(struct forward *f, const struct target *targe
 static struct forward *open_forward(struct connection *c, const struct target *target, enum nacre_error *error)
 {
     struct shard *s = c->shard;
+    *error = NACRE_E_MFILE;
+    if (!nacre_tunnel_may_open(s))
+        return NULL;
     struct forward *f = nacre_table_take(&s->forwards);
     char *copy = f == NULL ? NULL : strdup(target->address);
     *error = NACRE_E_NOBUFS;
@@ -414,7 +422,8 @@ void nacre_forward_accepted(struct forward *f, io_socket socket)
     const char *kind = f->is_unix ? "forwarded-streamlocal@openssh.com" : "forwarded-tcpip";
     struct tunnel *t = NULL;
     /* Strangers can connect at any rate, and each that is refused is an event. */
-    bool welcome = c != NULL && c->stage == STAGE_RUNNING && !nacre_pump_is_behind(c);
+    bool welcome =
+        c != NULL && c->stage == STAGE_RUNNING && !nacre_pump_is_behind(c) && nacre_tunnel_may_open(f->shard);
     if (welcome && write_origin(&w, f, socket))
         t = nacre_tunnel_new(c, TUNNEL_REVERSE, socket, f->address, f->port);
     if (t == NULL) {
