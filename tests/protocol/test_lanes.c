@@ -55,6 +55,42 @@ static void answer_all(struct pair *p)
     }
 }
 
+/* What waited behind a request is worked off in pieces, or it would hold up everybody else of the thread. */
+Test(lanes, r43_what_waited_is_worked_off_in_pieces_and_in_order)
+{
+    enum {
+        MANY = 4000
+    };
+    struct pair *p = pair_new();
+
+    p->server.leaves_open[CONN_CHANNEL_REQUEST] = true;
+    pair_login(p);
+    uint32_t channel = pair_open(p);
+    cr_assert_eq(nacre_chan_request(p->client.conn, channel, span_str("x@y"), true, span_of(NULL, 0), p->now_ns),
+                 NACRE_OK);
+    for (size_t i = 0; i < MANY; i++) {
+        uint8_t message[10] = {94, 0, 0, 0, 0, 0, 0, 0, 1, (uint8_t)i};
+        cr_assert_eq(nacre_conn_send_payload(p->client.conn, span_of(message, sizeof message), p->now_ns), NACRE_OK);
+        pair_carry(&p->client, &p->server);
+        pair_feed(&p->server);
+    }
+    cr_assert_eq(side_count(&p->server, CONN_CHANNEL_DATA), 0);
+    answer_all(p);
+    size_t first = side_count(&p->server, CONN_CHANNEL_DATA), before = first;
+    cr_expect_gt(first, 0U);
+    cr_expect_lt(first, MANY / 4, "%zu at once", first);
+    while (nacre_conn_has_rest(p->server.conn)) {
+        nacre_conn_go_on(p->server.conn, p->now_ns);
+        size_t now = side_count(&p->server, CONN_CHANNEL_DATA);
+        cr_assert(now > before && now - before < MANY / 4);
+        before = now;
+    }
+    cr_assert_eq(before, MANY);
+    for (size_t i = 0; i < MANY; i++)
+        cr_assert_eq(*(const uint8_t *)side_event(&p->server, CONN_CHANNEL_DATA, i)->data.at, (uint8_t)i, "%zu", i);
+    pair_free(p);
+}
+
 /* All channels together have one bound, and reaching it stops the reading instead of ending the connection. */
 Test(lanes, r30_too_much_behind_open_questions_stops_the_reading, .timeout = 240)
 {

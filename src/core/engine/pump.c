@@ -322,9 +322,16 @@ static void check_idle(struct connection *c)
     nacre_conn_close(c->conn, why, nacre_error_text((int)why), c->shard->now_ns);
 }
 
+static bool may_go_on(const struct connection *c)
+{
+    return nacre_conn_has_rest(c->conn) && !nacre_pump_is_behind(c);
+}
+
 /* What it had to wait for may be over. */
 static void go_on(struct connection *c)
 {
+    if (c->stage == STAGE_RUNNING && may_go_on(c))
+        nacre_conn_go_on(c->conn, c->shard->now_ns);
     if (c->stage != STAGE_RUNNING || c->input == NULL || !c->is_cut || !may_feed(c))
         return;
     if (!c->logged_in) {
@@ -340,7 +347,9 @@ static bool waits_for_turn(struct connection *c)
 {
     if (c->stage == STAGE_RUNNING && c->is_queued)
         return true;
-    bool waits = c->stage == STAGE_RUNNING && c->input != NULL && c->is_cut && may_feed(c);
+    if (c->stage != STAGE_RUNNING)
+        return false;
+    bool waits = (c->input != NULL && c->is_cut && may_feed(c)) || may_go_on(c);
     if (waits)
         nacre_connection_touch(c);
     return waits;
@@ -354,7 +363,7 @@ static void take_end(struct connection *c, bool waits)
         nacre_conn_close(c->conn, (enum nacre_error)c->status, nacre_error_text(c->status), now);
     if (c->stage != STAGE_RUNNING || !c->peer_eof || c->told_eof || waits)
         return;
-    if (c->input != NULL && c->is_cut && !waits_for_login(c))
+    if ((c->input != NULL && c->is_cut && !waits_for_login(c)) || nacre_conn_has_rest(c->conn))
         return;
     c->told_eof = true;
     nacre_conn_feed_eof(c->conn, now);

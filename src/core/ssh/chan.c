@@ -11,6 +11,8 @@ enum {
     OPEN_ADMINISTRATIVELY_PROHIBITED = 1,
     OPEN_RESOURCE_SHORTAGE = 4,
     FIRST_TABLE = 4,
+    LANE_PIECE = 32 * 1024, /* what is worked off of a lane before others have their turn */
+    LANE_MESSAGE = 64       /* what a message is of that beside its bytes */
 };
 
 /* ---- the table ---------------------------------------------------------------------------------------------- */
@@ -147,12 +149,14 @@ enum step nacre_chan_run_lane(struct conn *c, uint32_t number)
     struct chan *chan = nacre_chan_find(c, number);
     struct span payload;
     struct block *block = c->block;
+    size_t worked = 0;
 
     if (chan == NULL || chan->lane_running)
         return STEP_NEXT;
     c->block = NULL; /* what waited lies in no block of the caller */
     chan->lane_running = true;
-    while (chan != NULL && !chan->held && nacre_lane_peek(&chan->lane, &payload)) {
+    while (chan != NULL && !chan->held && worked < LANE_PIECE && nacre_lane_peek(&chan->lane, &payload)) {
+        worked += LANE_MESSAGE + payload.len;
         if (run_first(c, chan, payload) == STEP_CLOSE)
             return STEP_CLOSE;
         chan = nacre_chan_find(c, number);
@@ -163,7 +167,31 @@ enum step nacre_chan_run_lane(struct conn *c, uint32_t number)
     chan->lane_running = false;
     if (lane_len(&chan->lane) == 0)
         nacre_buf_free(&chan->lane.bytes);
+    else if (!chan->held)
+        c->lanes_rest = true;
     return STEP_NEXT;
+}
+
+void nacre_chans_run_lanes(struct conn *c)
+{
+    uint32_t first = c->lane_turn;
+    bool ran = false;
+
+    c->lanes_rest = false;
+    for (uint32_t i = 0; i < c->chan_room && !c->lanes_rest; i++) {
+        uint32_t number = (first + i) % c->chan_room;
+        struct chan *chan = c->chans[number];
+        if (chan == NULL || chan->held || lane_len(&chan->lane) == 0)
+            continue;
+        if (ran) {
+            c->lanes_rest = true;
+            return;
+        }
+        ran = true;
+        c->lane_turn = number + 1;
+        if (nacre_chan_run_lane(c, number) == STEP_CLOSE)
+            return;
+    }
 }
 
 /* ---- opening: theirs ---------------------------------------------------------------------------------------- */

@@ -69,8 +69,11 @@ struct chan *nacre_chan_of(struct conn *c, struct rd *r);
 /* True when a question holds the channel: the message was put into its lane, or the connection has failed. */
 bool nacre_chan_holds_back(struct conn *c, struct chan *chan, uint8_t type, struct span body);
 
-/* Handles what waited in the lane, until it is empty or a question is out again. */
+/* Handles a piece of what waited in the lane, or less when a question is out again. */
 enum step nacre_chan_run_lane(struct conn *c, uint32_t number);
+
+/* The next piece of one lane. */
+void nacre_chans_run_lanes(struct conn *c);
 
 /* ---- chan_data.c -------------------------------------------------------------------------------------------- */
 

@@ -308,6 +308,20 @@ void nacre_conn_tick(struct conn *c, int64_t now_ns)
     nacre_conn_settle(c);
 }
 
+bool nacre_conn_has_rest(const struct conn *c)
+{
+    return c->lanes_rest && !conn_is_closing(c);
+}
+
+void nacre_conn_go_on(struct conn *c, int64_t now_ns)
+{
+    c->now_ns = now_ns;
+    if (!nacre_conn_has_rest(c))
+        return;
+    nacre_chans_run_lanes(c);
+    nacre_conn_settle(c);
+}
+
 /* ---- the end ------------------------------------------------------------------------------------------------ */
 
 enum step nacre_conn_end(struct conn *c, enum nacre_error code, struct span text)
