@@ -2,6 +2,7 @@
 /* What waits behind questions that are not answered yet: how much, how fast, and that all of it is handled. */
 #include <criterion/criterion.h>
 
+#include "ssh/chan.h"
 #include "ssh/conn_priv.h"
 #include "support/pair.h"
 
@@ -103,6 +104,7 @@ Test(lanes, r30_too_much_behind_open_questions_stops_the_reading, .timeout = 240
     pair_login(p);
     for (size_t i = 0; i < CHANNELS; i++)
         channels[i] = pair_open(p);
+    size_t before = nacre_conn_memory(p->server.conn);
     for (size_t i = 0; i < (size_t)CHANNELS * ROUNDS; i++) {
         cr_assert_eq(nacre_chan_request(p->client.conn, channels[i % CHANNELS], span_str("x@y"), false,
                                         span_of(data, sizeof data), p->now_ns),
@@ -111,6 +113,10 @@ Test(lanes, r30_too_much_behind_open_questions_stops_the_reading, .timeout = 240
         pair_feed(&p->server);
     }
     cr_assert_not(nacre_conn_wants_input(p->server.conn));
+    size_t taken = 0;
+    for (size_t i = 0; i < CHANNELS; i++)
+        taken += nacre_chan_find(p->server.conn, (uint32_t)i)->lane.bytes.room;
+    cr_assert_geq(nacre_conn_memory(p->server.conn), before + taken, "memory is what was allocated");
     cr_assert_eq(side_count(&p->server, CONN_DISCONNECTED), 0);
     cr_assert_eq(side_count(&p->server, CONN_CHANNEL_REQUEST), CHANNELS);
     for (size_t i = 0; i < ROUNDS + 1; i++) {
@@ -119,5 +125,6 @@ Test(lanes, r30_too_much_behind_open_questions_stops_the_reading, .timeout = 240
     }
     cr_assert_eq(side_count(&p->server, CONN_CHANNEL_REQUEST), (size_t)CHANNELS * ROUNDS);
     cr_assert(nacre_conn_wants_input(p->server.conn));
+    cr_assert_leq(nacre_conn_memory(p->server.conn), before);
     pair_free(p);
 }

@@ -59,6 +59,12 @@ static struct chan *chan_new(struct conn *c, enum chan_state state)
     return chan;
 }
 
+static void free_lane(struct conn *c, struct chan *chan)
+{
+    c->lanes_room -= chan->lane.bytes.room;
+    nacre_buf_free(&chan->lane.bytes);
+}
+
 static void chan_free(struct conn *c, struct chan *chan)
 {
     nacre_asks_drop_channel(c, chan->number);
@@ -68,7 +74,7 @@ static void chan_free(struct conn *c, struct chan *chan)
     nacre_chan_drop_queue(chan);
     nacre_chan_drop_window(c, chan);
     c->lanes_bytes -= lane_len(&chan->lane);
-    nacre_buf_free(&chan->lane.bytes);
+    free_lane(c, chan);
     free(chan);
     if (c->chan_count == 0) {
         free(c->chans);
@@ -119,10 +125,13 @@ bool nacre_chan_holds_back(struct conn *c, struct chan *chan, uint8_t type, stru
     if (!chan->held && (lane_len(&chan->lane) == 0 || chan->lane_running))
         return false;
     /* Past the maximum nothing is read any more; one packet more may be at hand. */
-    if (nacre_lane_put(&chan->lane, conn_lanes_max(c) + CONN_PACKET_MAX, type, body))
-        c->lanes_bytes += 5 + body.len;
-    else
+    size_t room = chan->lane.bytes.room;
+    if (!nacre_lane_put(&chan->lane, conn_lanes_max(c) + CONN_PACKET_MAX, type, body)) {
         (void)nacre_conn_fail(c, NACRE_E_NOBUFS, "out of memory for what waits behind a channel request");
+        return true;
+    }
+    c->lanes_bytes += 5 + body.len;
+    c->lanes_room += chan->lane.bytes.room - room;
     return true;
 }
 
@@ -166,7 +175,7 @@ enum step nacre_chan_run_lane(struct conn *c, uint32_t number)
         return STEP_NEXT;
     chan->lane_running = false;
     if (lane_len(&chan->lane) == 0)
-        nacre_buf_free(&chan->lane.bytes);
+        free_lane(c, chan);
     else if (!chan->held)
         c->lanes_rest = true;
     return STEP_NEXT;

@@ -447,7 +447,7 @@ size_t nacre_conn_memory(const struct conn *c)
 {
     size_t bytes = sizeof *c + c->chan_count * (sizeof(struct chan) + sizeof(struct chan *));
 
-    bytes += c->lanes_bytes + lane_len(&c->waiting) + lane_len(&c->global_lane) + c->inflated.room;
+    bytes += c->lanes_room + lane_len(&c->waiting) + lane_len(&c->global_lane) + c->inflated.room;
     bytes += c->in.keys.comp == NULL ? 0 : INFLATE_BYTES;
     bytes += c->out.keys.comp == NULL ? 0 : DEFLATE_BYTES;
     bytes += c->kex == NULL ? 0 : KEX_BYTES;

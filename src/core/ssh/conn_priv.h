@@ -126,6 +126,7 @@ struct conn {
     struct list ready;  /* channels with something to send, in turn */
     uint64_t windows;   /* sizes of the receive windows of all channels */
     size_t lanes_bytes; /* in the lanes of all channels (rule R30) */
+    size_t lanes_room;  /* what those take of memory */
     uint32_t lane_turn; /* the channel whose lane is looked at first next time */
     bool lanes_rest;    /* some lane waits for nacre_conn_go_on() */
     bool flushing;
