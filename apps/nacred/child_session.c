@@ -206,6 +206,16 @@ void nacred_child_session_ready(struct session *session)
 
 /* ---- the end ---- */
 
+static void log_end(const struct peer *peer, const struct child_end *how)
+{
+    if (how->signal_name)
+        nacred_log(LOG_LEVEL_INFO, peer, "exit", "signal %s", how->signal_name);
+    else if (how->signal_number)
+        nacred_log(LOG_LEVEL_INFO, peer, "exit", "signal %u", how->signal_number);
+    else
+        nacred_log(LOG_LEVEL_INFO, peer, "exit", "status %u", how->code);
+}
+
 /* After the last byte: how the process ended (RFC 4254 section 6.10), eof, close. In this order, as a client that has
  * seen both directions end may close at once and would miss what comes then. */
 static void tell_end(struct session *session)
@@ -220,8 +230,7 @@ static void tell_end(struct session *session)
     nacre_send_eof(server, session->id);
     nacre_close_channel(server, session->id);
     if (session->peer)
-        nacred_log(LOG_LEVEL_INFO, session->peer, "exit", "%s %s%u", how->signal_name ? "signal" : "status",
-                   how->signal_name ? how->signal_name : "", how->signal_name ? how->signal_number : how->code);
+        log_end(session->peer, how);
 }
 
 static void forget_child(struct session *session)

@@ -57,6 +57,16 @@ early_end()
     [ $? -eq 3 ]
 }
 
+# The log has what the client is told: a signal by its name, or by its number when the protocol has none for it.
+logged()
+{
+    for _ in $(seq 100); do
+        grep -a " exit peer=.*: $1\$" "$T/server.log" && return
+        sleep 0.1
+    done
+    return 1
+}
+
 check "1 MiB through cat" through "$T/megabyte" ssh_key 127.0.0.1 cat
 check "1 MiB through cat, compressed" through "$T/megabyte" ssh_key -C 127.0.0.1 cat
 check "exit status 0" status_is 0 ssh_key 127.0.0.1 true
@@ -64,6 +74,10 @@ check "exit status 7" status_is 7 ssh_key 127.0.0.1 'exit 7'
 check "exit status 255" status_is 255 ssh_key 127.0.0.1 'exit 255'
 check "a command that is not there" status_is 127 ssh_key 127.0.0.1 /no/such/command
 check "killed by a signal" status_is 255 ssh_key 127.0.0.1 'kill -9 $$'
+check "its name in the log" logged "signal KILL"
+check "killed by a signal without a name" status_is 152 ssh_key 127.0.0.1 'kill -24 $$'
+check "its number in the log" logged "signal 24"
+check "an exit status in the log" logged "status 127"
 check "stdout and stderr apart" streams_apart
 check "1 MiB on stderr" big_stderr
 check "end of input reaches the command" eof_ends
