@@ -563,7 +563,9 @@ NACRE_API int nacre_send_ssh_packet(nacre_server *server, nacre_channel_id chann
                                     const void *payload, size_t payload_len);
 
 /* Stops listening, disconnects every client, and sets every property, setting and key to its default. Handlers stay.
- * on_disconnected follows for each client. */
+ * on_disconnected follows for each client. Workers stay as the first nacre_start_listening() has made them: IOBackend,
+ * UseIOCP and UseWindowsMessages go on reading as the back end that they are on, and WorkerThreads, which reads as its
+ * default again, does not change how many they are. */
 NACRE_API int nacre_reset(nacre_server *server);
 
 /* ---- questions answered later ------------------------------------------------------------------------------------ */

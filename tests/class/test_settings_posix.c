@@ -37,7 +37,8 @@ Test(class_settings, io_models_of_other_systems_are_refused)
     get(n, "UseWindowsMessages", value);
     cr_expect_str_eq(value, "False");
     cr_expect_eq(nacre_config(n, "UseWindowsMessages=perhaps", NULL, 0), NACRE_E_SETTING_VALUE);
-    cr_expect_eq(nacre_config(n, "IOBackend=carrier-pigeon", NULL, 0), NACRE_E_NOT_SUPPORTED);
+    cr_expect_eq(nacre_config(n, "IOBackend=wsapoll", NULL, 0), NACRE_E_NOT_SUPPORTED);
+    cr_expect_str_eq(nacre_last_error(n), "IOBackend: this system does not have that I/O model");
     nacre_free(n);
 }
 
@@ -47,6 +48,17 @@ static bool has_io_uring(nacre_server *n)
     char value[4096];
     get(n, "BuildInfo", value);
     return strstr(value, "io_uring") != NULL && strstr(value, "no io_uring") == NULL;
+}
+
+Test(class_settings, a_back_end_that_does_not_exist_is_no_value)
+{
+    nacre_server *n;
+    cr_assert_eq(nacre_create(&n), 0);
+    const char *text = has_io_uring(n) ? "IOBackend: the back ends are epoll, io_uring and auto"
+                                       : "IOBackend: the back ends are epoll and auto";
+    cr_expect_eq(nacre_config(n, "IOBackend=carrier-pigeon", NULL, 0), NACRE_E_SETTING_VALUE);
+    cr_expect_str_eq(nacre_last_error(n), text);
+    nacre_free(n);
 }
 
 Test(class_settings, the_completion_model_and_the_back_end_are_one_choice)
@@ -83,14 +95,46 @@ Test(class_settings, the_completion_model_and_the_back_end_are_one_choice)
     nacre_free(n);
 }
 
-/* Workers stay on the back end that they were started on. */
-Test(class_settings, the_back_end_is_chosen_before_the_first_start)
+/* Workers stay as the first start has made them: while the server listens, when it has stopped, and over a reset. */
+static void expect_fixed(nacre_server *n)
+{
+    char value[4096];
+    cr_expect_eq(nacre_config(n, "IOBackend=epoll", NULL, 0), 0);
+    cr_expect_eq(nacre_config(n, "WorkerThreads=3", NULL, 0), NACRE_E_SETTING_LATE);
+    cr_expect_str_eq(nacre_last_error(n), "WorkerThreads is fixed by the first start of listening");
+    if (has_io_uring(n)) {
+        cr_expect_eq(nacre_config(n, "IOBackend=io_uring", NULL, 0), NACRE_E_SETTING_LATE);
+        cr_expect_str_eq(nacre_last_error(n), "IOBackend is fixed by the first start of listening");
+        cr_expect_eq(nacre_config(n, "UseIOCP=True", NULL, 0), NACRE_E_SETTING_LATE);
+        cr_expect_str_eq(nacre_last_error(n), "UseIOCP is fixed by the first start of listening");
+    }
+    get(n, "IOBackend", value);
+    cr_expect_str_eq(value, "epoll");
+}
+
+Test(class_settings, workers_stay_as_the_first_start_has_made_them)
 {
     struct server *s = server_new();
     server_set(s, "IOBackend=epoll");
     server_start(s, 1);
-    cr_expect_eq(nacre_config(s->nacre, "IOBackend=epoll", NULL, 0), 0);
-    if (has_io_uring(s->nacre))
-        cr_expect_eq(nacre_config(s->nacre, "UseIOCP=True", NULL, 0), NACRE_E_SETTING_LATE);
+    expect_fixed(s->nacre);
+    cr_assert_eq(nacre_stop_listening(s->nacre), 0);
+    expect_fixed(s->nacre);
+    cr_assert_eq(nacre_reset(s->nacre), 0);
+    expect_fixed(s->nacre);
     server_free(s);
+}
+
+Test(class_settings, a_reset_before_the_first_start_takes_the_default_back_end)
+{
+    char value[4096];
+    nacre_server *n;
+    cr_assert_eq(nacre_create(&n), 0);
+    if (!has_io_uring(n))
+        cr_skip_test("built without io_uring");
+    cr_expect_eq(nacre_config(n, "IOBackend=io_uring", NULL, 0), 0);
+    cr_assert_eq(nacre_reset(n), 0);
+    get(n, "UseIOCP", value);
+    cr_expect_str_eq(value, "False");
+    nacre_free(n);
 }

@@ -48,6 +48,7 @@ Test(class_settings_win, the_settings_of_the_model_agree)
     cr_expect_eq(nacre_config(n, "UseWindowsMessages=perhaps", NULL, 0), NACRE_E_SETTING_VALUE);
     cr_expect_eq(nacre_config(n, "UseIOCP=perhaps", NULL, 0), NACRE_E_SETTING_VALUE);
     cr_expect_eq(nacre_config(n, "IOBackend=epoll", NULL, 0), NACRE_E_NOT_SUPPORTED);
+    cr_expect_eq(nacre_config(n, "IOBackend=carrier-pigeon", NULL, 0), NACRE_E_SETTING_VALUE);
     nacre_free(n);
 }
 

@@ -96,7 +96,19 @@ static const char *io_name(const nacre_server *server)
     return ops == NULL ? server->io_asked : ops->name;
 }
 
-/* Workers stay on their back end; asking for the one they have changes nothing. */
+/* Workers stay as the first start has made them. */
+static void tell_fixed(struct config_request *r)
+{
+    (void)snprintf(r->why, sizeof r->why, "%s is fixed by the first start of listening", r->name);
+}
+
+static int refuse_fixed(struct config_request *r)
+{
+    tell_fixed(r);
+    return nacre_fail(NACRE_E_SETTING_LATE, r->why);
+}
+
+/* Asking workers for the back end that they have changes nothing. */
 static enum nacre_error ask_io(nacre_server *server, const char *asked)
 {
     const char *why_not;
@@ -106,17 +118,28 @@ static enum nacre_error ask_io(nacre_server *server, const char *asked)
     return NACRE_OK;
 }
 
+/* A name that no back end of this build has. */
+static int refuse_io(struct config_request *r)
+{
+    char text[128];
+    const char *missing = nacre_io_missing(r->set);
+    if (missing != NULL)
+        return nacre_config_refuse(r, NACRE_E_NOT_SUPPORTED, missing);
+    (void)snprintf(text, sizeof text, "the back ends are %s", nacre_io_names());
+    return nacre_config_refuse(r, NACRE_E_SETTING_VALUE, text);
+}
+
 static int io_backend(struct config_request *r)
 {
     nacre_server *server = r->server;
     const char *asked = r->set == NULL ? NULL : nacre_io_name(r->set);
     if (r->set != NULL && asked == NULL)
-        return nacre_config_refuse(r, NACRE_E_NOT_SUPPORTED, nacre_io_features());
+        return refuse_io(r);
     nacre_mutex_lock(&server->lock);
     enum nacre_error e = r->set == NULL ? NACRE_OK : ask_io(server, asked);
     const char *name = io_name(server);
     nacre_mutex_unlock(&server->lock);
-    return e == NACRE_OK ? nacre_config_answer(r, name) : nacre_fail(e, NULL);
+    return e == NACRE_OK ? nacre_config_answer(r, name) : refuse_fixed(r);
 }
 
 /* 1: yes, 0: no, -1: neither. */
@@ -148,7 +171,7 @@ static int io_model(struct config_request *r, const char *name, const char *reme
         e = ask_io(server, NULL);
     is_on = name != NULL && strcmp(io_name(server), name) == 0;
     nacre_mutex_unlock(&server->lock);
-    return e == NACRE_OK ? nacre_config_answer(r, is_on ? "True" : "False") : nacre_fail(e, NULL);
+    return e == NACRE_OK ? nacre_config_answer(r, is_on ? "True" : "False") : refuse_fixed(r);
 }
 
 /* UseIOCP: the completion model of this system, whatever its name. */
@@ -160,7 +183,7 @@ static int completion_model(struct config_request *r)
 /* UseWindowsMessages */
 static int messages_model(struct config_request *r)
 {
-    return io_model(r, nacre_io_messages_name(), "this system does not have that I/O model");
+    return io_model(r, nacre_io_messages_name(), nacre_io_not_here);
 }
 
 static int algorithm_profile(struct config_request *r)
@@ -255,9 +278,11 @@ static bool is_row(const struct setting_row *row, enum setting_id id)
 static enum nacre_error set_plain(struct config_request *r, const struct setting_row *row)
 {
     nacre_server *server = r->server;
-    /* Workers stand from the first start on. */
-    bool late = server->listening || (is_row(row, SETTING_WorkerThreads) && server->shards != NULL);
+    bool fixed = is_row(row, SETTING_WorkerThreads) && server->shards != NULL;
+    bool late = server->listening || fixed;
     enum nacre_error e = nacre_setting_set(&server->settings, row, r->set, late, server->crypto, r->why, sizeof r->why);
+    if (e == NACRE_E_SETTING_LATE && fixed)
+        tell_fixed(r);
     return e == NACRE_OK ? nacre_server_changed(server) : e;
 }
 

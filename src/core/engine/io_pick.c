@@ -16,6 +16,7 @@ static const struct io_backend *const backends[] = {
 static const struct io_backend *const by_default = &nacre_io_wsapoll;
 static const struct io_backend *const completion = &nacre_io_iocp;
 static const struct io_backend *const messages = &nacre_io_wsaasyncselect;
+static const char *const elsewhere[] = {"epoll", "io_uring"};
 #else
 static const struct io_backend *const backends[] = {
     &nacre_io_uring,
@@ -25,9 +26,11 @@ static const struct io_backend *const backends[] = {
 static const struct io_backend *const by_default = &nacre_io_epoll;
 static const struct io_backend *const completion = &nacre_io_uring;
 static const struct io_backend *const messages = NULL;
+static const char *const elsewhere[] = {"wsapoll", "wsaasyncselect", "iocp"};
 #endif
 
 static const char automatic[] = "auto";
+const char nacre_io_not_here[] = "this system does not have that I/O model";
 
 static bool is_built(const struct io_backend *b)
 {
@@ -52,6 +55,27 @@ const char *nacre_io_name(const char *text)
         if (is_built(backends[i]) && strcasecmp(backends[i]->name, text) == 0)
             return backends[i]->name;
     return NULL;
+}
+
+const char *nacre_io_missing(const char *text)
+{
+    const char *why_not = NULL;
+    for (size_t i = 0; i < sizeof backends / sizeof *backends; i++)
+        if (!is_built(backends[i]) && strcasecmp(backends[i]->name, text) == 0 && !backends[i]->usable(&why_not))
+            return why_not;
+    for (size_t i = 0; i < sizeof elsewhere / sizeof *elsewhere; i++)
+        if (strcasecmp(elsewhere[i], text) == 0)
+            return nacre_io_not_here;
+    return NULL;
+}
+
+const char *nacre_io_names(void)
+{
+#ifdef _WIN32
+    return "wsapoll, wsaasyncselect, iocp and auto";
+#else
+    return is_built(&nacre_io_uring) ? "epoll, io_uring and auto" : "epoll and auto";
+#endif
 }
 
 const char *nacre_io_completion_name(void)

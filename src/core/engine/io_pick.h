@@ -12,6 +12,13 @@ const struct io_backend *nacre_io_pick(const char *asked, const char **why_not);
 /* Static text for "auto" or the name of a back end of this build, whatever the case; else NULL. */
 const char *nacre_io_name(const char *text);
 
+/* Why this build does not have the back end of that name; NULL: no build has such a one. */
+const char *nacre_io_missing(const char *text);
+extern const char nacre_io_not_here[]; /* of those that other systems have */
+
+/* The values of IOBackend, in words. */
+const char *nacre_io_names(void);
+
 /* The name of this system's completion model, which UseIOCP=True asks for; NULL when this build is without it. */
 const char *nacre_io_completion_name(void);
 

@@ -37,6 +37,7 @@ static enum nacre_error reset(struct nacre_server *server)
     nacre_settings_free(&server->settings);
     server->settings = fresh;
     memcpy(server->algorithm_profile, "compatible", sizeof "compatible");
+    server->io_asked = NULL; /* workers that stand stay on theirs */
     nacre_clients_take(server, false, NULL);
     nacre_clients_take(server, true, NULL);
     drop_certs(server);
