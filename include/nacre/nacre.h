@@ -500,7 +500,11 @@ NACRE_API int nacre_exchange_keys(nacre_server *server, nacre_connection_id conn
  * ProcessIdleEvents is True, until all is taken or nothing has moved for so many seconds (NACRE_E_TIMEDOUT; what was
  * taken before goes out). Errors: NOBUFS without memory or at MemoryLimit (what was taken before goes out, too; no
  * event tells when to try again); CHANNEL_ID; SOCKET_SHUTDOWN after nacre_send_eof() and nacre_close_channel(), when
- * the client has closed the channel, and before it has opened. */
+ * the client has closed the channel, and before it has opened.
+ *
+ * Threads that send on one channel should agree among themselves, by a lock of theirs around the send and
+ * nacre_get_bytes_sent(): the number is that of the channel's last send, whoever made it, and a send that waits for
+ * room, or has more than 32 KiB, is taken in pieces with others' bytes between them perhaps. */
 NACRE_API int nacre_send_bytes(nacre_server *server, nacre_channel_id channel_id, const void *data, size_t len);
 
 /* The same for text, which goes out in CodePage. INVAL also when it has characters that are not in it. */
@@ -584,7 +588,8 @@ NACRE_API int nacre_answer(nacre_server *server, nacre_ticket ticket, const stru
 /* A value out of bounds, or a name in a list that this build cannot do, is SETTING_VALUE. A change is for connections
  * accepted from then on. */
 
-/* The address to listen on; "", the default: every one. */
+/* The address to listen on; "", the default: every one. Which family is UseIPv6's to say: an IPv6 address needs 1 (IPv6
+ * alone) or 2 (both), an IPv4 one 0, the default, or 2; else nacre_start_listening() fails with NO_DATA (11004). */
 NACRE_API int nacre_get_local_host(nacre_server *server, char *value, size_t size);
 NACRE_API int nacre_set_local_host(nacre_server *server, const char *value); /* LISTENING_HOST */
 /* 0 to 65535, 22 by default; 0 takes a free one, with each start another. While listening it reads as the port in use.
@@ -627,7 +632,8 @@ NACRE_API int nacre_set_prompt(nacre_server *server, int prompt_index, const str
 
 /* The server's host key. Set store, type and password first, the subject last: setting the subject opens the container
  * and takes the certificate of that subject, else one whose subject contains it, "*" the first; "" drops the key. The
- * property then reads as the whole subject.
+ * property then reads as the whole subject. The only key of a file, without a certificate beside it, is taken whatever
+ * the subject, which then reads as the name that the file has for the key (a comment of OpenSSH's, say), often "".
  *
  * Types, where two stand together of a file by its name and of its bytes: 0 cstUser and 1 cstMachine, 2 and 3 PFX, 6
  * and 7 PEM (OpenSSH's among them), 8 and 9 public keys and certificates, 13 and 10 SSH's public keys, 11 and 12 P7B,
@@ -712,7 +718,7 @@ NACRE_API int nacre_get_connection(nacre_server *server, nacre_connection_id con
 NACRE_API int nacre_get_ssh_channel_count(nacre_server *server, int *value);
 /* As nacre_get_ssh_connection_ids(). */
 NACRE_API int nacre_get_ssh_channel_ids(nacre_server *server, nacre_channel_id *ids, size_t *count);
-/* Bytes the last send on the channel has taken. */
+/* Bytes the last send on the channel has taken, whichever thread made it: see nacre_send_bytes(). */
 NACRE_API int nacre_get_bytes_sent(nacre_server *server, nacre_channel_id channel_id, size_t *value);
 NACRE_API int nacre_get_channel_id(nacre_server *server, nacre_channel_id channel_id, char *value, size_t size);
 /* The same as nacre_send_bytes(), as the class's property. */
