@@ -610,7 +610,8 @@ NACRE_API int nacre_set_default_auth_methods(nacre_server *server, const char *v
 NACRE_API int nacre_get_default_idle_timeout(nacre_server *server, int *seconds);
 NACRE_API int nacre_set_default_idle_timeout(nacre_server *server, int seconds);
 /* What ssh_connection_timeout of a connection begins as: how many seconds a send waits, up to a year; 60 by default. 0:
- * sends do not wait. */
+ * sends do not wait. One that waits in a handler holds the thread that the handler runs on: where few threads are in
+ * nacre_do_events(), clients that do not read can hold all of them, and it should be 0. */
 NACRE_API int nacre_get_default_timeout(nacre_server *server, int *seconds);
 NACRE_API int nacre_set_default_timeout(nacre_server *server, int seconds);
 /* What clients are shown above the prompts, up to 4096 bytes; "" by default. */
