@@ -4,6 +4,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,28 +53,28 @@ static const struct option_row rows[] = {
     {"password",           SSH, TEXT, AT(password), 0, 0, "P", "with this password"},
     {"key",                SSH, TEXT, AT(key_file), 0, 0, "FILE", "or with the private key in FILE"},
     {"key-password",       SSH, TEXT, AT(key_password), 0, 0, "P", "what FILE is encrypted with"},
-    {"c",                  ALL, COUNT, AT(connections), 1, 1000000, "CONNECTIONS", "at once, over all processes (1)"},
+    {"c",                  ALL, COUNT, AT(connections), 1, 1000000, "CONNECTIONS", "at once, over all processes: 1 to 1000000 (1)"},
     {"n",                  HANDSHAKE | BULK | ATTACK, BYTES64, AT(total), 1, UINT64_MAX, "TOTAL", "handshakes or attacks, or bytes each way, over all connections"},
-    {"d",                  ALL, COUNT, AT(seconds), 1, 864000, "SECONDS", "how long (10, unless -n is given)"},
-    {"j",                  SSH, COUNT, AT(processes), 1, 1024, "PROCESSES", "that make the load, one thread each (1)"},
+    {"d",                  ALL, COUNT, AT(seconds), 1, 864000, "SECONDS", "how long: 1 to 864000 (10, unless -n is given)"},
+    {"j",                  SSH, COUNT, AT(processes), 1, 1024, "PROCESSES", "that make the load, one thread each: 1 to 1024 (1)"},
     {"kex",                SSH, TEXT, AT(kex), 0, 0, "LIST", "key exchange methods to offer"},
     {"cipher",             SSH, TEXT, AT(cipher), 0, 0, "LIST", "ciphers to offer"},
     {"mac",                SSH, TEXT, AT(mac), 0, 0, "LIST", "MACs to offer"},
     {"host-key-algorithm", SSH, TEXT, AT(host_key), 0, 0, "LIST", "host key algorithms to offer"},
     {"comp",               SSH, TEXT, AT(comp), 0, 0, "LIST", "compression methods to offer (none)"},
-    {"size",               ECHO | BULK | IDLE | STORM | LIMIT, BYTES, AT(size), 1, 16777216, "BYTES", "of one message or one write (64; bulk: 32768)"},
+    {"size",               ECHO | BULK | IDLE | STORM | LIMIT, BYTES, AT(size), 1, 16777216, "BYTES", "of one message or one write: up to 16M, limit 64K (64; bulk: 32768)"},
     {"direction",          BULK, DIRECTION, AT(direction), 0, 0, "in|out|both", "as the server sees it (in)"},
     {"command",            ECHO | BULK | IDLE | STORM | ATTACK, TEXT, AT(command), 0, 0, "TEXT", "to run (echo; bulk: sink, \"source {bytes}\", echo)"},
     {"exec-late",          IDLE, SET, AT(exec_late), 0, 0, NULL, "hold the channels without a command; run it for the check"},
     {"verify",             BULK, SET, AT(verify), 0, 0, NULL, "direction both: check every byte that comes back"},
-    {"source-addresses",   SSH, COUNT, AT(source_addresses), 1, 254, "N", "connect from 127.0.0.1 to 127.0.0.N in turn"},
+    {"source-addresses",   SSH, COUNT, AT(source_addresses), 1, 254, "N", "connect from 127.0.0.1 to 127.0.0.N in turn: 1 to 254"},
     {"server-pid",         SSH, PID, AT(server_pid), 1, INT32_MAX, "PID", "measure this process and its descendants"},
-    {"rekey",              SSH, BYTES64, AT(rekey_bytes), 4096, UINT64_MAX, "BYTES", "exchange keys anew after so many bytes (never)"},
-    {"logins",             ECHO | BULK | IDLE | STORM, COUNT, AT(logins), 1, 100000, "N", "logins under way at once in each process (32)"},
-    {"storm",              STORM, COUNT, AT(storm), 1, 100000, "N", "connections that log in at once during the second half (16)"},
+    {"rekey",              SSH, BYTES64, AT(rekey_bytes), 4096, UINT64_MAX, "BYTES", "exchange keys anew after so many bytes: from 4K (never)"},
+    {"logins",             ECHO | BULK | IDLE | STORM, COUNT, AT(logins), 1, 100000, "N", "logins under way at once in each process: 1 to 100000 (32)"},
+    {"storm",              STORM, COUNT, AT(storm), 1, 100000, "N", "connections that log in at once during the second half: 1 to 100000 (16)"},
     {"kind",               ATTACK, TEXT, AT(kind), 0, 0, "KIND", "of attack: see below"},
-    {"rate",               ECHO | STORM | ATTACK, COUNT, AT(rate), 1, 100000000, "N", "round trips or acts a second over all connections (no limit)"},
-    {"timeout",            SSH, COUNT, AT(timeout), 1, 86400, "SECONDS", "without progress until a connection has failed (30)"},
+    {"rate",               ECHO | STORM | ATTACK, COUNT, AT(rate), 1, 100000000, "N", "round trips or acts a second over all connections: up to 100000000 (no limit)"},
+    {"timeout",            SSH, COUNT, AT(timeout), 1, 86400, "SECONDS", "without progress until a connection has failed: 1 to 86400 (30)"},
     {"json",               ALL, TEXT, AT(json_file), 0, 0, "FILE", "write the report there as JSON; - is standard output"},
     {"progress",           SSH, SET, AT(progress), 0, 0, NULL, "show progress although standard error is no terminal"},
     {"no-progress",        SSH, CLEAR, AT(progress), 0, 0, NULL, "show none"},
@@ -121,6 +122,11 @@ const char *bench_direction_name(enum bench_direction direction)
     return direction_names[direction];
 }
 
+static const char *dashes(const struct option_row *row)
+{
+    return strlen(row->name) == 1 ? "-" : "--";
+}
+
 static void print_help(void)
 {
     printf("Usage: nacre-bench handshake|echo|bulk|idle|storm|attack --target HOST:PORT --user NAME (--password P | "
@@ -137,8 +143,8 @@ static void print_help(void)
            "  limit       no server: what TCP and the cryptographic operations alone cost here\n\n");
     for (size_t i = 0; i < ROWS; i++) {
         char left[64];
-        snprintf(left, sizeof left, "%s%s%s%s", strlen(rows[i].name) == 1 ? "-" : "--", rows[i].name,
-                 rows[i].value == NULL ? "" : " ", rows[i].value == NULL ? "" : rows[i].value);
+        snprintf(left, sizeof left, "%s%s%s%s", dashes(&rows[i]), rows[i].name, rows[i].value == NULL ? "" : " ",
+                 rows[i].value == NULL ? "" : rows[i].value);
         printf("  %-28s %s\n", left, rows[i].help);
     }
     printf("\nKIND is one of\n");
@@ -186,13 +192,17 @@ static bool read_direction(const char *text, enum bench_direction *out)
     return false;
 }
 
+static bool is_number(const struct option_row *row)
+{
+    return row->kind == COUNT || row->kind == PID || row->kind == BYTES || row->kind == BYTES64;
+}
+
 static bool store(struct options *o, const struct option_row *row, const char *value)
 {
     void *at = (char *)o + row->offset;
     uint64_t number = 0;
     bool in_bytes = row->kind == BYTES || row->kind == BYTES64;
-    bool is_number = in_bytes || row->kind == COUNT || row->kind == PID;
-    if (is_number && !read_number(value, in_bytes, row->min, row->max, &number))
+    if (is_number(row) && !read_number(value, in_bytes, row->min, row->max, &number))
         return false;
     switch (row->kind) {
     case TEXT:
@@ -223,6 +233,20 @@ static bool store(struct options *o, const struct option_row *row, const char *v
         return true;
     }
     return false;
+}
+
+/* A value that store() has not taken. */
+static enum options_result refuse_value(const struct option_row *row, const char *value)
+{
+    if (!is_number(row))
+        fprintf(stderr, "nacre-bench: %s%s needs %s, not %s\n", dashes(row), row->name, row->value, value);
+    else if (row->max == UINT64_MAX)
+        fprintf(stderr, "nacre-bench: %s%s needs a number from %" PRIu64 ", not %s\n", dashes(row), row->name, row->min,
+                value);
+    else
+        fprintf(stderr, "nacre-bench: %s%s needs a number from %" PRIu64 " to %" PRIu64 ", not %s\n", dashes(row),
+                row->name, row->min, row->max, value);
+    return OPTIONS_WRONG;
 }
 
 /* The row that `argument` names, and its value when it stands behind a '=' or, for one letter, behind the letter. */
@@ -256,7 +280,7 @@ static enum options_result read_option(struct options *o, char **argv, int argc,
         return OPTIONS_DONE;
     }
     if (have_mode && (row->modes & M(o->mode)) == 0) {
-        fprintf(stderr, "nacre-bench: %s does not take --%s\n", mode_names[o->mode], row->name);
+        fprintf(stderr, "nacre-bench: %s does not take %s%s\n", mode_names[o->mode], dashes(row), row->name);
         return OPTIONS_WRONG;
     }
     if (row->value == NULL && value != NULL)
@@ -268,8 +292,7 @@ static enum options_result read_option(struct options *o, char **argv, int argc,
     }
     if (store(o, row, value))
         return OPTIONS_RUN;
-    fprintf(stderr, "nacre-bench: %s does not fit %s%s\n", value, strlen(row->name) == 1 ? "-" : "--", row->name);
-    return OPTIONS_WRONG;
+    return refuse_value(row, value);
 }
 
 static bool read_target(struct options *o)
