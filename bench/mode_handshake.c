@@ -4,16 +4,15 @@
 #include "base/plat.h"
 #include "load.h"
 
-enum {
-    HOPELESS = 200
-}; /* failures without one success after which a run over time gives up */
-
 static bool may_begin(const struct load *l)
 {
     if (l->shared.options->total != 0)
         return l->begun < l->share;
-    const struct tally *t = l->shared.tally;
-    return nacre_clock_ns() < l->until_ns && (t->logins != 0 || bench_tally_failures(t) < HOPELESS);
+    struct tally *t = l->shared.tally;
+    if (nacre_clock_ns() >= l->until_ns)
+        return false;
+    t->gave_up = t->gave_up || (t->logins == 0 && bench_tally_failures(t) >= TALLY_HOPELESS);
+    return !t->gave_up;
 }
 
 static void begin(struct load *l, unsigned i)

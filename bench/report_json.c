@@ -228,6 +228,7 @@ static void put_figures(struct json *j, const struct result *r)
     number(j, "private_bytes_per_connection", f.private_per_connection);
     number(j, "rss_bytes_per_connection", f.rss_per_connection);
     count(j, "failures_total", bench_tally_failures(&r->total));
+    flag(j, "gave_up", r->total.gave_up);
     flag(j, "processes_well", r->processes_well);
 }
 

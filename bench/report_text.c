@@ -16,8 +16,10 @@ static void print_latency(const char *title, const struct histogram *h)
     printf(" max %.3f, mean %.3f ms (of %" PRIu64 ")\n", (double)h->max / 1e6, bench_histogram_mean(h) / 1e6, h->count);
 }
 
-static void print_failures(const struct tally *t)
+static void print_failures(const struct tally *t, unsigned processes)
 {
+    if (t->gave_up)
+        printf("stopped: %u failures and no success%s\n", TALLY_HOPELESS, processes > 1 ? " in one process" : "");
     printf("failures       %" PRIu64 "\n", bench_tally_failures(t));
     for (unsigned i = 0; i < FAILURES; i++) {
         if (t->failures[i] != 0)
@@ -100,5 +102,5 @@ void bench_report_text(const struct result *r)
         printf("rekeys         %" PRIu64 "\n", r->total.rekeys);
     print_server(r, &f);
     printf("load CPU       %.3f s\n", r->client_cpu_seconds);
-    print_failures(&r->total);
+    print_failures(&r->total, o->processes);
 }

@@ -52,6 +52,7 @@ void bench_tally_merge(struct tally *sum, const struct tally *one)
     sum->logins += one->logins;
     sum->rekeys += one->rekeys;
     sum->storm_logins += one->storm_logins;
+    sum->gave_up = sum->gave_up || one->gave_up;
     if (one->start_ns != 0 && (sum->start_ns == 0 || one->start_ns < sum->start_ns))
         sum->start_ns = one->start_ns;
     if (one->end_ns > sum->end_ns)

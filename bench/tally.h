@@ -5,6 +5,7 @@
 #define BENCH_TALLY_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "histogram.h"
@@ -23,6 +24,7 @@ enum failure {
 };
 
 enum {
+    TALLY_HOPELESS = 200, /* failures without one success after which a process gives up */
     REASON_MAX = 256,
     NAME_MAX_LEN = 80
 };
@@ -42,6 +44,7 @@ struct tally {
     uint64_t logins;
     uint64_t rekeys;
     int64_t start_ns, end_ns; /* of what is measured; nacre_clock_ns(), the same for all processes */
+    bool gave_up; /* handshake, over time: TALLY_HOPELESS failures and no login; of the sum: in some process */
     uint64_t failures[FAILURES];
     char reasons[FAILURES][REASON_MAX]; /* of the first of its kind */
     struct agreed agreed;
