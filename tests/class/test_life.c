@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -68,6 +69,22 @@ Test(class_life, servers_and_workers_lie_in_memory_as_their_types_ask)
         cr_expect_eq((uintptr_t)s->nacre->shards % _Alignof(struct shard), 0U, "%d workers", count);
         server_free(s);
     }
+}
+
+/* As the test class_own_tables runs this suite: else it would be the same once more. */
+Test(class_life, workers_have_tables_of_their_own_where_the_limit_asks_for_them)
+{
+    struct rlimit limit;
+    struct server *s = server_new();
+    server_start(s, 0);
+    unsigned connections = (unsigned)s->nacre->settings.max_connections.number;
+    cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    bool asks = limit.rlim_max < connections + 64;
+    bool own = s->nacre->plan.own_tables;
+    server_free(s);
+    if (!asks)
+        cr_skip_test("one table has room for all");
+    cr_expect(own);
 }
 
 Test(class_life, an_address_in_use_is_10048)
