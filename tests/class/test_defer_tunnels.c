@@ -4,7 +4,8 @@
  */
 #include <criterion/criterion.h>
 
-#include "class/tunnels.h"
+#include "support/client.h"
+#include "support/server.h"
 
 struct tickets {
     nacre_ticket tunnel, open;
@@ -42,12 +43,19 @@ static void wait_asked(struct client *c, struct tickets *t, int count)
 /* A client that has asked for a tunnel, about which the application has been asked. */
 static void ask(struct server *s, struct client *c, struct tickets *t)
 {
+    uint32_t number;
+    uint8_t bytes[64];
+    struct wr w = wr_over(bytes, sizeof bytes);
     s->test = t;
     s->handlers.on_ssh_tunnel_requested = put_off_tunnel;
     s->handlers.on_ssh_channel_open_request = put_off_open;
     server_start(s, 1);
     cr_assert(client_start(c, s->port));
-    cr_assert_eq(tunnels_begin_open(c, "direct-tcpip", "127.0.0.1", 1), 0);
+    wr_cstring(&w, "127.0.0.1");
+    wr_u32(&w, 1);
+    wr_cstring(&w, "127.0.0.1");
+    wr_u32(&w, 1);
+    cr_assert_eq(nacre_chan_open(c->conn, span_str("direct-tcpip"), wr_span(&w), &number, nacre_clock_ns()), NACRE_OK);
     wait_asked(c, t, 1);
 }
 
