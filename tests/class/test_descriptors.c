@@ -460,6 +460,12 @@ Test(class_descriptors, the_soft_limit_is_raised_as_far_as_max_connections_need)
     cr_expect_lt(limit.rlim_cur, 2 * 1000);
     unsigned cpus = nacre_cpu_count();
     cr_expect_eq(atomic_load(&s->nacre->shard_count), cpus, "no more workers than the processors ask for");
+    rlim_t tunnels = (rlim_t)s->nacre->plan.tunnels * cpus;
+    cr_assert_eq(nacre_stop_listening(s->nacre), 0);
+    server_set(s, "MaxConnections=1500");
+    cr_assert_eq(nacre_start_listening(s->nacre), 0, "%s", nacre_last_error(s->nacre));
+    cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    cr_expect_geq(limit.rlim_cur, 1500 + tunnels, "beside those that workers may have already");
     server_free(s);
 }
 

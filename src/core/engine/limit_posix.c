@@ -111,6 +111,7 @@ enum nacre_error nacre_limit_fits(unsigned connections, const struct limit_plan 
                        connections, plan->workers, plan->room);
         return NACRE_E_MFILE;
     }
-    rlim_t limit = raise_to(need, &hard);
+    rlim_t tunnels = plan->tunnels == UINT_MAX ? 0 : (rlim_t)plan->tunnels * plan->workers;
+    rlim_t limit = raise_to(need + tunnels, &hard);
     return limit == RLIM_INFINITY || limit >= need ? NACRE_OK : refuse(connections, need, hard, why, why_size);
 }
