@@ -94,6 +94,11 @@ Test(class_limits, an_address_of_the_other_family_is_11004)
     server_set(s, "UseIPv6=1");
     cr_assert_eq(nacre_set_local_host(s->nacre, "127.0.0.1"), 0);
     cr_expect_eq(nacre_start_listening(s->nacre), NACRE_E_NO_DATA, "%s", nacre_last_error(s->nacre));
+    cr_expect_neq(strstr(nacre_last_error(s->nacre), "UseIPv6 is 1"), NULL, "%s", nacre_last_error(s->nacre));
+    server_set(s, "UseIPv6=0");
+    cr_assert_eq(nacre_set_local_host(s->nacre, "::1"), 0);
+    cr_expect_eq(nacre_start_listening(s->nacre), NACRE_E_NO_DATA, "%s", nacre_last_error(s->nacre));
+    cr_expect_neq(strstr(nacre_last_error(s->nacre), "UseIPv6 is 0"), NULL, "%s", nacre_last_error(s->nacre));
     server_free(s);
 }
 

@@ -360,6 +360,13 @@ static void close_listeners(struct nacre_server *server)
     server->listener_count = 0;
 }
 
+/* What NO_DATA says of a host that has addresses, but none of the family that UseIPv6 is for. */
+static const char *const without_family[] = {
+    [SOCK_IPV4] = " UseIPv6 is 0, which is for IPv4 addresses alone.",
+    [SOCK_IPV6] = " UseIPv6 is 1, which is for IPv6 addresses alone.",
+    [SOCK_BOTH] = "",
+};
+
 /* BindExclusively: one socket for all workers. Else one a worker where that spreads connections, and other processes
  * may join. */
 static enum nacre_error open_listeners(struct nacre_server *server, unsigned shards, char *why, size_t why_size)
@@ -380,8 +387,8 @@ static enum nacre_error open_listeners(struct nacre_server *server, unsigned sha
         io_socket s;
         enum nacre_error e = nacre_sock_listen(&options, &s);
         if (e != NACRE_OK) {
-            (void)snprintf(why, why_size, "Cannot listen on \"%s\" port %d: %s", options.host, port,
-                           nacre_error_text((int)e));
+            (void)snprintf(why, why_size, "Cannot listen on \"%s\" port %d: %s%s", options.host, port,
+                           nacre_error_text((int)e), e == NACRE_E_NO_DATA ? without_family[options.family] : "");
             close_listeners(server);
             return e;
         }
