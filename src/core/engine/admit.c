@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "engine/connection.h"
+#include "engine/memory.h"
 #include "engine/outbox.h"
 #include "engine/server.h"
 #include "engine/sock.h"
@@ -165,9 +166,10 @@ bool nacre_admit(struct shard *s, io_socket socket, struct admitted *out)
     if (admission_needs_source(rules))
         source = source_of_socket(s, socket);
     *out = (struct admitted){.node = NULL};
-    enum refusal why = pool_is_tight(&s->pool) ? REFUSED_MEMORY
-                                               : nacre_admission_enter(&s->server->admission, rules, &source,
-                                                                       socket_is_exempt(s, socket), s->now_ns, out);
+    bool exempt = socket_is_exempt(s, socket);
+    enum refusal why = nacre_memory_keeps_out(s, exempt)
+                           ? REFUSED_MEMORY
+                           : nacre_admission_enter(&s->server->admission, rules, &source, exempt, s->now_ns, out);
     if (why == REFUSED_NOT)
         return true;
     if (source.size == 0)

@@ -12,6 +12,9 @@ enum {
 };
 
 static const int64_t look_ns = INT64_C(50000000);
+static const int64_t soon_ns = INT64_C(1000000);             /* for the others to have looked, too */
+static const int64_t patience_ns = INT64_C(10000000000);     /* with those who hold so much that others stay out */
+static const int64_t next_patience_ns = INT64_C(1000000000); /* with the next one of them */
 
 size_t nacre_memory_limit(int64_t setting)
 {
@@ -106,28 +109,53 @@ static struct connection *greediest(struct shard *s, size_t *bytes)
     return most;
 }
 
+bool nacre_memory_keeps_out(struct shard *s, bool is_exempt)
+{
+    bool keeps_out = is_exempt ? budget_is_out(s->pool.budget) : pool_is_tight(&s->pool);
+    if (keeps_out)
+        atomic_store_explicit(&s->server->kept_out_ns, s->now_ns, memory_order_relaxed);
+    return keeps_out;
+}
+
+/* Others have been refused since memory is short, and it was so for long enough. */
+static bool is_lasting(const struct shard *s)
+{
+    int64_t since = atomic_load_explicit(&s->server->patient_ns, memory_order_relaxed);
+    int64_t kept_out = atomic_load_explicit(&s->server->kept_out_ns, memory_order_relaxed);
+    return since != 0 && kept_out >= since && s->now_ns - since >= patience_ns;
+}
+
 /* The one that holds most goes, when it is this worker's. A worker that sleeps does not know yet what its connections
- * hold by now, so all are woken to look. */
-static void relieve(struct shard *s)
+ * hold by now, so all are woken to look. When to look again. */
+static int64_t relieve(struct shard *s, bool out)
 {
     struct nacre_server *server = s->server;
     size_t bytes, others = 0;
     struct connection *c = greediest(s, &bytes);
-    unsigned count = atomic_load_explicit(&server->shard_count, memory_order_acquire);
+    unsigned count = atomic_load_explicit(&server->shard_count, memory_order_acquire), unknown = 0;
     /* It stands until the next look, whoever goes: what was held takes a turn to free. */
-    atomic_store_explicit(&s->most_held, bytes, memory_order_relaxed);
+    atomic_store_explicit(&s->most_held, bytes + 1, memory_order_relaxed);
     for (unsigned i = 0; i < count; i++) {
         const struct shard *other = &server->shards[i];
+        if (other == s)
+            continue;
         size_t most = atomic_load_explicit(&other->most_held, memory_order_relaxed); /* may be old: it will be looked
                                                                                         at again */
-        if (other != s && most > others)
-            others = most;
-        if (other != s && !s->is_out)
+        others = most > others ? most : others;
+        unknown += most == 0;
+        if (!s->is_out)
             other->ops->wake(other->io);
     }
-    if (c == NULL || bytes < HELD_LITTLE || bytes < others)
-        return;
-    nacre_connection_close(c, NACRE_E_MEMORY_LIMIT, "MemoryLimit is reached, and this connection holds most.");
+    if (unknown != 0 && !s->is_out)
+        return s->now_ns + soon_ns;
+    if (c == NULL || bytes < HELD_LITTLE || bytes + 1 < others)
+        return s->now_ns + look_ns;
+    if (!out)
+        atomic_store_explicit(&server->patient_ns, s->now_ns - patience_ns + next_patience_ns, memory_order_relaxed);
+    nacre_connection_close(c, NACRE_E_MEMORY_LIMIT,
+                           out ? "MemoryLimit is reached, and this connection holds most."
+                               : "MemoryLimit keeps others out, and this connection holds most.");
+    return s->now_ns + look_ns;
 }
 
 /* Those that were held back for want of memory may go on. One whose input was looked at before memory came, and whether
@@ -149,16 +177,20 @@ void nacre_memory_turn(struct shard *s)
     if (!tight) {
         s->is_tight = s->is_out = s->holds_back = false;
         atomic_store_explicit(&s->most_held, 0, memory_order_relaxed);
+        atomic_store_explicit(&s->server->patient_ns, 0, memory_order_relaxed);
         let_go_on(s);
         return;
     }
-    bool out = budget_is_out(s->pool.budget);
+    int64_t enough = 0;
+    (void)atomic_compare_exchange_strong_explicit(&s->server->patient_ns, &enough, s->now_ns, memory_order_relaxed,
+                                                  memory_order_relaxed);
+    bool at_end = budget_is_out(s->pool.budget), out = at_end || is_lasting(s);
     if (!s->is_tight)
         nacre_pool_trim(&s->pool);
-    if (out && (!s->is_out || s->now_ns >= s->look_again_ns)) {
-        relieve(s);
-        s->look_again_ns = s->now_ns + look_ns;
-    }
+    if (out && (!s->is_out || s->now_ns >= s->look_again_ns))
+        s->look_again_ns = relieve(s, at_end);
+    if (!out)
+        atomic_store_explicit(&s->most_held, 0, memory_order_relaxed);
     s->is_tight = true;
     s->is_out = out;
 }
@@ -167,6 +199,6 @@ int64_t nacre_memory_sleep(const struct shard *s, int64_t until_ns)
 {
     if (!s->is_tight && pool_is_tight(&s->pool)) /* since the last turn */
         return 0;
-    int64_t look = s->now_ns + look_ns;
+    int64_t look = s->is_out ? s->look_again_ns : s->now_ns + look_ns;
     return (s->is_tight || s->holds_back) && look < until_ns ? look : until_ns;
 }

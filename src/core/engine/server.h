@@ -70,7 +70,9 @@ struct nacre_server {
     /* Any thread, and written all the time: on other lines than what is above, which all threads read. */
     _Alignas(64) struct offload offload, lookups;
     struct admission admission;
-    struct budget memory; /* MemoryLimit */
+    struct budget memory;        /* MemoryLimit */
+    _Atomic int64_t patient_ns;  /* relaxed: since when patience is had with those who hold much; 0: there is enough */
+    _Atomic int64_t kept_out_ns; /* relaxed: when somebody was last refused for want of memory */
     _Atomic unsigned
         connection_count; /* relaxed: accepted and not yet gone; for MaxConnections and ssh_connection_count */
     _Atomic unsigned channel_count; /* relaxed: a figure */

@@ -225,7 +225,8 @@ struct shard {
     int64_t untold_ns; /* since when there is something published that nobody was woken for; 0: nothing */
 
     /* Any thread. */
-    _Atomic size_t most_held; /* relaxed: of the connection that held most when memory was last at an end; a figure */
+    _Atomic size_t most_held; /* relaxed, a figure: of the connection that held most when memory was last at an end, and
+                                 one more; 0: the worker has not looked */
     _Atomic bool ended;       /* release/acquire: the thread touches nothing any more */
     _Atomic unsigned load; /* relaxed: connections, those on their way here and tunnels; to find the least busy one */
     struct pool pool;

@@ -203,6 +203,7 @@ static void told_data(struct connection *c, const struct conn_event *v)
         return;
     if (!copy) {
         e->block = block_ref(v->block);
+        e->used = 0; /* of a block that is not its own */
         e->data = v->data.at;
         e->data_len = v->data.len;
     }
