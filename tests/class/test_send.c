@@ -280,6 +280,61 @@ Test(class_send, r46_sending_after_eof_is_refused_at_once)
     server_free(s);
 }
 
+struct racer {
+    struct server *s;
+    nacre_channel_id channel;
+    size_t taken;
+    atomic_bool begun;
+};
+
+static void *send_until_refused(void *argument)
+{
+    static const uint8_t piece[CONN_CHANNEL_PACKET];
+    struct racer *x = argument;
+    while (nacre_send_bytes(x->s->nacre, x->channel, piece, sizeof piece) == 0) {
+        x->taken += sizeof piece;
+        atomic_store(&x->begun, true);
+    }
+    return NULL;
+}
+
+/* Fails when bytes are copied while another thread sends eof, and handed over behind it. */
+Test(class_send, r46_a_send_beside_an_eof_is_refused_or_arrives, .timeout = 240)
+{
+    struct server *s = server_new();
+    struct client c;
+    cr_assert_eq(nacre_set_default_timeout(s->nacre, 60), 0);
+    server_start(s, 1);
+    cr_assert(client_start(&c, s->port));
+    for (size_t i = 0; i < 100; i++) {
+        struct racer x = {.s = s};
+        struct server_seen e;
+        pthread_t t;
+        int n = client_open(&c, "session");
+        cr_assert_geq(n, 0);
+        cr_assert(server_wait(s, EVENT_SSH_CHANNEL_OPENED, i, &e));
+        struct client_channel *ch = &c.channels[n];
+        ch->received = 0;
+        ch->kept_nothing = true;
+        x.channel = e.channel;
+        cr_assert_eq(pthread_create(&t, NULL, send_until_refused, &x), 0);
+        while (!atomic_load(&x.begun))
+            client_turn(&c, 1);
+        for (size_t k = 0; k < i % 7; k++)
+            client_turn(&c, 0);
+        cr_assert_eq(nacre_send_eof(s->nacre, x.channel), 0);
+        cr_assert(client_wait(&c, &ch->eof));
+        pthread_join(t, NULL);
+        cr_assert_eq(ch->received, x.taken, "%zu of %zu", ch->received, x.taken);
+        cr_assert_eq(nacre_close_channel(s->nacre, x.channel), 0);
+        cr_assert_eq(nacre_chan_close(c.conn, (uint32_t)n, nacre_clock_ns()), NACRE_OK);
+        cr_assert(client_wait(&c, &ch->closed));
+        ch->opened = ch->eof = ch->closed = false;
+    }
+    client_free(&c);
+    server_free(s);
+}
+
 Test(class_send, nothing_is_sent_by_a_send_of_nothing)
 {
     struct server *s = server_new();

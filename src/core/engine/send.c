@@ -16,18 +16,22 @@ enum {
     WAIT_SLICE_MS = 20
 };
 
+/* Whether the channel, NULL when it is gone, takes data; the inbox lock is held. */
+static enum nacre_error is_open(const struct channel *ch)
+{
+    if (ch == NULL)
+        return NACRE_E_CHANNEL_ID;
+    return ch->writable ? NACRE_OK : NACRE_E_SOCKET_SHUTDOWN;
+}
+
 /* Reserves up to `len` bytes for a call that has sent `sent` so far. *took is 0 when the queue is full. */
 static enum nacre_error reserve(struct shard *s, int64_t id, size_t sent, size_t len, size_t *took, int *timeout)
 {
-    enum nacre_error e = NACRE_OK;
     nacre_mutex_lock(&s->inbox_lock);
     struct channel *ch = nacre_table_find(&s->channels, id);
+    enum nacre_error e = is_open(ch);
     *took = 0;
-    if (ch == NULL) {
-        e = NACRE_E_CHANNEL_ID;
-    } else if (!ch->writable) {
-        e = NACRE_E_SOCKET_SHUTDOWN;
-    } else {
+    if (e == NACRE_OK) {
         size_t room = ch->queued < SEND_QUEUE_MAX ? SEND_QUEUE_MAX - ch->queued : 0;
         *took = len < room ? len : room;
         ch->queued += *took;
@@ -40,8 +44,8 @@ static enum nacre_error reserve(struct shard *s, int64_t id, size_t sent, size_t
     return e;
 }
 
-/* A reservation is given back when memory ran out after it; `sent` as in reserve(). It may have been what another
- * thread found the queue full of. */
+/* A reservation is given back when what it was for cannot be handed over; `sent` as in reserve(). It may have been what
+ * another thread found the queue full of. */
 static void unreserve(struct shard *s, int64_t id, size_t sent, size_t len)
 {
     bool wake = false;
@@ -72,6 +76,7 @@ static void wake_for(struct shard *s, bool wake, size_t len)
         s->ops->wake(s->io);
 }
 
+/* Behind an eof that another thread has sent since the reservation, the bytes would be lost: they are not taken. */
 static enum nacre_error hand_over(struct shard *s, int64_t id, unsigned extended, const uint8_t *data, size_t sent,
                                   size_t len)
 {
@@ -86,10 +91,15 @@ static enum nacre_error hand_over(struct shard *s, int64_t id, unsigned extended
     k->block = b;
     k->number = extended;
     nacre_mutex_lock(&s->inbox_lock);
-    bool wake = nacre_inbox_put_locked(s, k);
+    enum nacre_error e = is_open(nacre_table_find(&s->channels, id));
+    bool wake = e == NACRE_OK && nacre_inbox_put_locked(s, k);
     nacre_mutex_unlock(&s->inbox_lock);
     wake_for(s, wake, len);
-    return NACRE_OK;
+    if (e == NACRE_OK)
+        return e;
+    nacre_command_free(k);
+    unreserve(s, id, sent, len);
+    return e;
 }
 
 /* Waits for room in the queue, for a slice of time; events go on meanwhile when the setting says so. */
