@@ -280,6 +280,74 @@ Test(class_send, r46_sending_after_eof_is_refused_at_once)
     server_free(s);
 }
 
+/* Sends single bytes, so many, in turns on both streams or all on stderr, until one is refused. */
+static size_t send_bytewise(struct server *s, nacre_channel_id channel, struct client *c, size_t count, bool in_turns)
+{
+    size_t taken = 0;
+    while (taken < count &&
+           (in_turns && taken % 2 == 0 ? nacre_send_bytes : nacre_send_stderr)(s->nacre, channel, "x", 1) == 0) {
+        if (++taken % 64 == 0)
+            client_turn(c, 1);
+    }
+    client_pump(c, 200);
+    return taken;
+}
+
+static nacre_channel_id open_stalled(struct server *s, struct client *c)
+{
+    struct server_seen e;
+    cr_assert_eq(nacre_set_default_timeout(s->nacre, 0), 0);
+    server_start(s, 1);
+    client_init(c);
+    c->config.window_bytes = c->config.window_max = 32768;
+    cr_assert(client_connect(c, s->port) && client_login(c, "user", "pw"));
+    cr_assert_eq(client_open(c, "session"), 0);
+    cr_assert(server_wait(s, EVENT_SSH_CHANNEL_OPENED, 0, &e));
+    c->channels[0].stalled = true;
+    return e.channel;
+}
+
+/* Fails when each has a block of its own. */
+Test(class_send, r30_single_bytes_for_stderr_share_their_blocks, .timeout = 240)
+{
+    enum {
+        COUNT = 60000
+    };
+    struct server *s = server_new();
+    struct client c;
+    nacre_channel_id ch = open_stalled(s, &c);
+    size_t before = server_pool_bytes(s);
+    cr_expect_eq(send_bytewise(s, ch, &c, COUNT, false), COUNT);
+    cr_expect_lt(server_pool_bytes(s) - before, 4 * COUNT + SEND_QUEUE_MAX, "%zu", server_pool_bytes(s) - before);
+    client_free(&c);
+    server_free(s);
+}
+
+/* They cannot share blocks where each follows one of the other stream: then memory is what has a bound. */
+Test(class_send, r30_single_bytes_in_turns_have_a_bound_of_memory, .timeout = 240)
+{
+    enum {
+        COUNT = 60000
+    };
+    struct server *s = server_new();
+    struct client c;
+    bool ready = true;
+    nacre_channel_id ch = open_stalled(s, &c);
+    size_t before = server_pool_bytes(s), readies = server_count(s, EVENT_SSH_CHANNEL_READY_TO_SEND);
+    size_t taken = send_bytewise(s, ch, &c, COUNT, true);
+    cr_expect_lt(taken, COUNT);
+    cr_expect_lt(server_pool_bytes(s) - before, 2 * SEND_ROOM_MAX, "%zu", server_pool_bytes(s) - before);
+    cr_assert_eq(nacre_get_ready_to_send(s->nacre, ch, &ready), 0);
+    cr_expect_not(ready);
+    c.channels[0].stalled = false;
+    nacre_chan_consumed(c.conn, 0, c.channels[0].received, 0);
+    cr_expect(client_wait_count(&c, &c.channels[0].received, taken), "and all of it arrives");
+    cr_expect(server_wait(s, EVENT_SSH_CHANNEL_READY_TO_SEND, readies, NULL), "and there is room again");
+    cr_expect_eq(nacre_send_bytes(s->nacre, ch, "y", 1), 0);
+    client_free(&c);
+    server_free(s);
+}
+
 struct racer {
     struct server *s;
     nacre_channel_id channel;

@@ -186,7 +186,7 @@ static void finish_work(struct rig_side *s)
 /* An application is held to a bound by the engine, which asks before it hands over. */
 static void send_some(struct rig_side *s, uint32_t channel, size_t len)
 {
-    if (nacre_chan_queued(s->conn, channel) > SEND_QUEUE_MAX)
+    if (nacre_chan_queued(s->conn, channel) > SEND_QUEUE_MAX || nacre_chan_queue_room(s->conn, channel) > SEND_ROOM_MAX)
         return;
     if (nacre_chan_find(s->conn, channel) == NULL)
         len = 0; /* it is refused at any length, and to allocate much would take longer than all else */

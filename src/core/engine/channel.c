@@ -89,12 +89,30 @@ void nacre_channel_opened(struct channel *ch)
         nacre_channel_emit(ch, EVENT_SSH_CHANNEL_READY_TO_SEND);
 }
 
+/* What waits to be sent takes of memory. */
+static size_t room_of(const struct channel *ch)
+{
+    const struct conn *conn = ch->connection->conn;
+    return conn == NULL ? 0 : nacre_chan_queue_room(conn, ch->number);
+}
+
+void nacre_channel_clog(struct channel *ch)
+{
+    struct shard *s = ch->connection->shard;
+    if (ch->clogged || room_of(ch) <= SEND_ROOM_MAX)
+        return;
+    nacre_mutex_lock(&s->inbox_lock);
+    ch->clogged = true;
+    nacre_mutex_unlock(&s->inbox_lock);
+}
+
 void nacre_channel_sent(struct channel *ch, size_t bytes)
 {
     struct shard *s = ch->connection->shard;
     nacre_mutex_lock(&s->inbox_lock);
     ch->queued -= bytes < ch->queued ? bytes : ch->queued;
-    bool drained = ch->queued <= SEND_QUEUE_LOW;
+    ch->clogged = ch->clogged && ch->queued != 0 && room_of(ch) > SEND_ROOM_MAX / 2;
+    bool drained = ch->queued <= SEND_QUEUE_LOW && !ch->clogged;
     bool tell = drained && ch->starved && ch->writable;
     if (tell)
         ch->starved = false;

@@ -235,6 +235,7 @@ static void run_send(struct shard *s, struct command *k)
     struct connection *c = ch->connection;
     struct block *b = k->block;
     k->block = NULL;
+    nacre_channel_clog(ch);
     enum nacre_error e = nacre_chan_send(c->conn, ch->number, k->number, b, s->now_ns);
     /* The caller was told that these bytes go out. Other failures are told by the events of a channel that closes. */
     if (e == NACRE_E_NOBUFS)

@@ -106,6 +106,8 @@ struct channel *nacre_channel_add(struct connection *c, uint32_t number,
                                   struct span service); /* NULL: out of memory or slots */
 void nacre_channel_opened(struct channel *ch);
 void nacre_channel_sent(struct channel *ch, size_t bytes);
+void nacre_channel_clog(
+    struct channel *ch); /* when what it has to send takes too much memory: no room till it is less */
 void nacre_channel_shut(struct channel *ch);                       /* no more can be sent; wakes who waits */
 void nacre_channel_closed(struct channel *ch);                     /* the conn is done with it */
 void nacre_channel_emit(struct channel *ch, enum event_type type); /* an event that says no more than which channel */

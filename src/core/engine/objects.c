@@ -190,7 +190,7 @@ static int see_channel(nacre_server *server, int64_t id, bool wanted, struct nac
         return nacre_fail(NACRE_E_CHANNEL_ID, NULL);
     *seen = (struct nacre_channel){
         .bytes_sent = ch->last_sent,
-        .ready_to_send = ch->writable && ch->queued < SEND_QUEUE_MAX,
+        .ready_to_send = ch->writable && !ch->clogged && ch->queued < SEND_QUEUE_MAX,
         .record_length = atomic_load_explicit(&ch->record_length, memory_order_relaxed), /* one value by itself */
     };
     memcpy(seen->service, ch->service, sizeof seen->service);

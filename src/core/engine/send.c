@@ -32,7 +32,7 @@ static enum nacre_error reserve(struct shard *s, int64_t id, size_t sent, size_t
     enum nacre_error e = is_open(ch);
     *took = 0;
     if (e == NACRE_OK) {
-        size_t room = ch->queued < SEND_QUEUE_MAX ? SEND_QUEUE_MAX - ch->queued : 0;
+        size_t room = ch->clogged || ch->queued >= SEND_QUEUE_MAX ? 0 : SEND_QUEUE_MAX - ch->queued;
         *took = len < room ? len : room;
         ch->queued += *took;
         ch->starved = ch->starved || *took == 0;
@@ -111,7 +111,7 @@ static void wait_for_room(nacre_server *server, struct shard *s, int64_t id)
         return;
     nacre_mutex_lock(&s->inbox_lock);
     struct channel *ch = nacre_table_find(&s->channels, id);
-    if (ch != NULL && ch->writable && ch->queued > SEND_QUEUE_LOW) {
+    if (ch != NULL && ch->writable && (ch->clogged || ch->queued > SEND_QUEUE_LOW)) {
         ch->waited = true;
         (void)nacre_cond_wait(&s->room, &s->inbox_lock, nacre_clock_ns() + WAIT_SLICE_MS * INT64_C(1000000));
     }

@@ -7,6 +7,7 @@ enum {
     SEND_QUEUE_MAX = 512 * 1024, /* bytes accepted and not yet sealed */
     /* on_ssh_channel_ready_to_send comes when no more is left: meanwhile the socket lives on what is sealed. */
     SEND_QUEUE_LOW = 64 * 1024,
+    SEND_ROOM_MAX = 4 * SEND_QUEUE_MAX, /* of memory that they take, which is more for small pieces */
     RECORD_LENGTH_MAX = 16 * 1024 * 1024,
 };
 

@@ -149,6 +149,7 @@ struct channel {
     size_t queued;    /* bytes accepted from the application, not yet sealed */
     size_t last_sent; /* bytes_sent: what the last send took */
     bool starved;     /* a send did not get all: on_ssh_channel_ready_to_send is due */
+    bool clogged;     /* what is queued takes so much memory that there is no room, few bytes as it may be */
     bool waited;      /* somebody waits on shard->room */
     bool writable;    /* opened, and neither eof nor close was asked for */
     bool finished;    /* eof or close was asked for */

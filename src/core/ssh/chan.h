@@ -48,6 +48,7 @@ struct chan {
     uint64_t pushed, popped; /* blocks */
     uint64_t eof_at;         /* EOF goes out when `popped` gets here */
     size_t queued;           /* bytes of data in the queue */
+    size_t queue_room;       /* what its blocks take of memory */
     unsigned requests;       /* in the queue */
     size_t sealed;           /* since CONN_CHANNEL_SENT */
     unsigned replies_due;    /* to requests of ours */

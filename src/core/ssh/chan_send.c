@@ -29,6 +29,7 @@ static void push(struct chan *chan, struct block *b)
         chan->last->next = b;
     chan->last = b;
     chan->pushed++;
+    chan->queue_room += b->size;
 }
 
 static bool mark_next(struct chan *chan, bool is_request)
@@ -61,6 +62,7 @@ static struct block *take(struct chan *chan)
         free(m);
     }
     chan->popped++;
+    chan->queue_room -= b->size;
     chan->first = b->next;
     if (chan->first == NULL)
         chan->last = NULL;
@@ -313,20 +315,43 @@ static enum nacre_error may_send(const struct conn *c, const struct chan *chan, 
     return extended > 1 ? NACRE_E_INVAL : NACRE_OK;
 }
 
-/* Adds short data to the last block of the queue, so that a program that sends single bytes does not queue a block
- * each. */
-static bool join(struct chan *chan, const struct block *b)
+/* The mark of the last block; NULL: it is normal data. */
+static const struct chan_mark *last_mark(const struct chan *chan)
+{
+    return chan->marks_last != NULL && chan->marks_last->position + 1 == chan->pushed ? chan->marks_last : NULL;
+}
+
+/* Adds short data to the last block of the queue when that is of its kind, so that a program that sends single bytes
+ * does not queue a block each. */
+static bool join(struct chan *chan, const struct block *b, bool is_extended)
 {
     struct block *last = chan->last;
-    bool is_marked = chan->marks_last != NULL && chan->marks_last->position + 1 == chan->pushed;
+    const struct chan_mark *mark = last_mark(chan);
 
-    if (last == NULL || is_marked || b->len > JOIN_MAX || !block_is_sole(last))
+    if (last == NULL || (mark != NULL) != is_extended || (mark != NULL && mark->is_request))
         return false;
-    if (last->size - last->start - last->len < b->len)
+    if (b->len > JOIN_MAX || !block_is_sole(last) || last->size - last->start - last->len < b->len)
         return false;
     memcpy(last->at + last->start + last->len, b->at + b->start, b->len);
     last->len += b->len;
     return true;
+}
+
+/* Takes the reference over. */
+static enum nacre_error enqueue(struct chan *chan, struct block *b, bool is_extended)
+{
+    size_t len = b->len;
+
+    if (join(chan, b, is_extended)) {
+        nacre_block_release(b);
+    } else if (is_extended && !mark_next(chan, false)) {
+        nacre_block_release(b);
+        return NACRE_E_NOBUFS;
+    } else {
+        push(chan, b);
+    }
+    chan->queued += len;
+    return NACRE_OK;
 }
 
 struct block *nacre_chan_block(struct pool *pool, size_t len)
@@ -346,20 +371,15 @@ enum nacre_error nacre_chan_send(struct conn *c, uint32_t channel, unsigned exte
     struct chan *chan = nacre_chan_find(c, channel);
     enum nacre_error error = may_send(c, chan, extended);
 
-    if (error == NACRE_OK && block->len != 0 && extended != 0 && !mark_next(chan, false))
-        error = NACRE_E_NOBUFS;
     if (error != NACRE_OK || block->len == 0) {
         nacre_block_release(block);
         return error;
     }
     c->now_ns = now_ns;
-    chan->queued += block->len;
-    if (extended == 0 && join(chan, block))
-        nacre_block_release(block);
-    else
-        push(chan, block);
-    nacre_chan_wake(c, chan);
-    return NACRE_OK;
+    error = enqueue(chan, block, extended != 0);
+    if (error == NACRE_OK)
+        nacre_chan_wake(c, chan);
+    return error;
 }
 
 size_t nacre_chan_queued(const struct conn *c, uint32_t channel)
@@ -367,6 +387,13 @@ size_t nacre_chan_queued(const struct conn *c, uint32_t channel)
     const struct chan *chan = nacre_chan_find(c, channel);
 
     return chan == NULL ? 0 : chan->queued;
+}
+
+size_t nacre_chan_queue_room(const struct conn *c, uint32_t channel)
+{
+    const struct chan *chan = nacre_chan_find(c, channel);
+
+    return chan == NULL ? 0 : chan->queue_room;
 }
 
 bool nacre_chan_queue_request(struct conn *c, struct chan *chan, struct block *b)

@@ -460,7 +460,7 @@ size_t nacre_conn_queued(const struct conn *c)
     size_t bytes = c->output.bytes;
 
     for (uint32_t i = 0; i < c->chan_room; i++)
-        bytes += c->chans[i] == NULL ? 0 : c->chans[i]->queued;
+        bytes += c->chans[i] == NULL ? 0 : c->chans[i]->queue_room;
     return bytes;
 }
 

@@ -327,6 +327,10 @@ enum nacre_error nacre_chan_send(struct conn *c, uint32_t channel, unsigned exte
 /* Bytes queued and not yet sealed. */
 size_t nacre_chan_queued(const struct conn *c, uint32_t channel);
 
+/* Bytes of memory that this takes, and requests that wait with it: small pieces that cannot share a block, as those of
+ * the one kind of data between the other, take a thousand times what they are. */
+size_t nacre_chan_queue_room(const struct conn *c, uint32_t channel);
+
 /* EOF, close: sent after what is queued. Closing twice is fine. */
 enum nacre_error nacre_chan_send_eof(struct conn *c, uint32_t channel, int64_t now_ns);
 enum nacre_error nacre_chan_close(struct conn *c, uint32_t channel, int64_t now_ns);
