@@ -92,6 +92,44 @@ Test(lanes, r43_what_waited_is_worked_off_in_pieces_and_in_order)
     pair_free(p);
 }
 
+/* So it is with global requests, and nothing more is read meanwhile: too many in their lane end the connection. */
+Test(lanes, r43_global_requests_that_waited_are_worked_off_in_pieces_and_in_order)
+{
+    enum {
+        MANY = 4000
+    };
+    static const struct conn_answer no = {.accept = false};
+    struct pair *p = pair_new();
+
+    p->server.leaves_open[CONN_GLOBAL_REQUEST] = true;
+    pair_login(p);
+    for (size_t i = 0; i < MANY; i++) {
+        uint8_t message[8] = {80, 0, 0, 0, 1, (uint8_t)('a' + i % 26), 0, 0};
+        cr_assert_eq(nacre_conn_send_payload(p->client.conn, span_of(message, 7), p->now_ns), NACRE_OK);
+        pair_carry(&p->client, &p->server);
+        pair_feed(&p->server);
+    }
+    cr_assert_eq(side_count(&p->server, CONN_GLOBAL_REQUEST), 1);
+    p->server.leaves_open[CONN_GLOBAL_REQUEST] = false;
+    cr_assert(
+        nacre_conn_answer(p->server.conn, side_event(&p->server, CONN_GLOBAL_REQUEST, 0)->serial, &no, p->now_ns));
+    size_t before = side_count(&p->server, CONN_GLOBAL_REQUEST);
+    cr_expect_lt(before, MANY / 4, "%zu at once", before);
+    cr_assert(nacre_conn_has_rest(p->server.conn));
+    cr_expect_not(nacre_conn_wants_input(p->server.conn), "what comes now would only wait");
+    while (nacre_conn_has_rest(p->server.conn)) {
+        nacre_conn_go_on(p->server.conn, p->now_ns);
+        size_t now = side_count(&p->server, CONN_GLOBAL_REQUEST);
+        cr_assert(now > before && now - before < MANY / 4);
+        before = now;
+    }
+    cr_assert_eq(before, MANY);
+    cr_expect(nacre_conn_wants_input(p->server.conn));
+    for (size_t i = 0; i < MANY; i++)
+        cr_assert_eq(*(const char *)side_event(&p->server, CONN_GLOBAL_REQUEST, i)->kind.at, (char)('a' + i % 26));
+    pair_free(p);
+}
+
 /* All channels together have one bound, and reaching it stops the reading instead of ending the connection. */
 Test(lanes, r30_too_much_behind_open_questions_stops_the_reading, .timeout = 240)
 {

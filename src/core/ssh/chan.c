@@ -10,9 +10,7 @@
 enum {
     OPEN_ADMINISTRATIVELY_PROHIBITED = 1,
     OPEN_RESOURCE_SHORTAGE = 4,
-    FIRST_TABLE = 4,
-    LANE_PIECE = 32 * 1024, /* what is worked off of a lane before others have their turn */
-    LANE_MESSAGE = 64       /* what a message is of that beside its bytes */
+    FIRST_TABLE = 4
 };
 
 /* ---- the table ---------------------------------------------------------------------------------------------- */

@@ -115,8 +115,9 @@ bool nacre_conn_is_closing(const struct conn *c)
 
 bool nacre_conn_wants_input(const struct conn *c)
 {
-    return c->phase != PHASE_NEW && !conn_is_closing(c) && c->holds == 0 && c->lanes_bytes < conn_lanes_max(c) &&
-           c->output.bytes < c->config->send_high + CONTROL_SLACK;
+    /* More global requests would wait behind the rest, which has a bound that is the peer's fault to pass. */
+    return c->phase != PHASE_NEW && !conn_is_closing(c) && c->holds == 0 && !c->global_rest &&
+           c->lanes_bytes < conn_lanes_max(c) && c->output.bytes < c->config->send_high + CONTROL_SLACK;
 }
 
 /* ---- bytes in ----------------------------------------------------------------------------------------------- */
@@ -310,7 +311,7 @@ void nacre_conn_tick(struct conn *c, int64_t now_ns)
 
 bool nacre_conn_has_rest(const struct conn *c)
 {
-    return c->lanes_rest && !conn_is_closing(c);
+    return (c->lanes_rest || c->global_rest) && !conn_is_closing(c);
 }
 
 void nacre_conn_go_on(struct conn *c, int64_t now_ns)
@@ -318,7 +319,10 @@ void nacre_conn_go_on(struct conn *c, int64_t now_ns)
     c->now_ns = now_ns;
     if (!nacre_conn_has_rest(c))
         return;
-    nacre_chans_run_lanes(c);
+    if (c->global_rest)
+        (void)nacre_globals_run(c);
+    if (c->lanes_rest && !conn_is_closing(c))
+        nacre_chans_run_lanes(c);
     nacre_conn_settle(c);
 }
 

@@ -32,6 +32,8 @@ enum {
     CONTROL_SLACK = 128 * 1024,         /* output above send_high that replies may add before reading stops */
     WAITING_MAX = 256 * 1024,           /* packets that wait for a key exchange (rule R14) */
     LANE_MAX = 256 * 1024,              /* messages that wait behind a question, channel data apart */
+    LANE_PIECE = 32 * 1024,             /* what is worked off of a lane before others have their turn */
+    LANE_MESSAGE = 64,                  /* what a message is of that beside its bytes */
     WINDOW_LEAST = CONN_CHANNEL_PACKET, /* every channel's; what makes it more has to be within the limits */
     EXT_INFO_ALLOWED = 2,               /* rule R18 */
     GLOBALS_MAX = 64,                   /* requests of the owner's without an answer, and as many keep-alives */
@@ -128,12 +130,13 @@ struct conn {
     size_t lanes_bytes; /* in the lanes of all channels (rule R30) */
     size_t lanes_room;  /* what those take of memory */
     uint32_t lane_turn; /* the channel whose lane is looked at first next time */
-    bool lanes_rest;    /* some lane waits for nacre_conn_go_on() */
+    bool lanes_rest;    /* some of them waits for nacre_conn_go_on() */
     bool flushing;
 
     /* Global requests: global_request.c. */
     struct lane global_lane; /* requests that wait behind a question */
     bool global_held, global_running;
+    bool global_rest;                   /* what waits there waits for nacre_conn_go_on() */
     uint8_t globals_out, globals_asked; /* requests of ours without an answer; those of them that are no keep-alives */
     uint64_t globals_silent[2];         /* bit per such request, oldest lowest: a keep-alive, not the owner's */
 

@@ -29,11 +29,14 @@ enum step nacre_on_global_request(struct conn *c, struct span body)
 enum step nacre_globals_run(struct conn *c)
 {
     struct span payload;
+    size_t worked = 0;
 
     if (c->global_running)
         return STEP_NEXT;
     c->global_running = true;
-    while (!c->global_held && !conn_is_closing(c) && nacre_lane_peek(&c->global_lane, &payload)) {
+    while (!c->global_held && !conn_is_closing(c) && worked < LANE_PIECE &&
+           nacre_lane_peek(&c->global_lane, &payload)) {
+        worked += LANE_MESSAGE + payload.len;
         struct buf copy;
         nacre_buf_init(&copy, payload.len);
         if (!nacre_buf_append(&copy, payload.at, payload.len))
@@ -43,6 +46,7 @@ enum step nacre_globals_run(struct conn *c)
         nacre_buf_free(&copy);
     }
     c->global_running = false;
+    c->global_rest = !c->global_held && lane_len(&c->global_lane) != 0;
     if (lane_len(&c->global_lane) == 0)
         nacre_buf_free(&c->global_lane.bytes);
     return conn_is_closing(c) ? STEP_CLOSE : STEP_NEXT;
