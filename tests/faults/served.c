@@ -19,7 +19,7 @@ static void *turn_events(void *argument)
     return NULL;
 }
 
-void served_start(struct served *s, const struct nacre_handlers *handlers, const char *setting)
+void served_create(struct served *s, const struct nacre_handlers *handlers, const char *setting)
 {
     char pem[16384];
     nacre_server *n;
@@ -28,9 +28,15 @@ void served_start(struct served *s, const struct nacre_handlers *handlers, const
                nacre_set_ssh_cert_subject(n, "*") == 0 && nacre_set_local_host(n, "127.0.0.1") == 0 &&
                nacre_set_local_port(n, 0) == 0 && nacre_config(n, setting, NULL, 0) == 0 &&
                nacre_set_handlers(n, handlers, NULL) == 0;
-    check(set && nacre_start_listening(n) == 0 && nacre_get_local_port(n, &s->port) == 0, "start");
+    check(set, nacre_last_error(n));
     s->nacre = n;
     atomic_store(&s->stopping, false);
+}
+
+void served_start(struct served *s, const struct nacre_handlers *handlers, const char *setting)
+{
+    served_create(s, handlers, setting);
+    check(nacre_start_listening(s->nacre) == 0 && nacre_get_local_port(s->nacre, &s->port) == 0, "start");
 }
 
 void served_turn_events(struct served *s)

@@ -15,7 +15,10 @@ struct served {
     atomic_bool stopping;
 };
 
-/* Listens; one setting ("name=value") is made before. No thread of the test's turns events yet, so that it may fork. */
+/* Ready to listen; with one setting ("name=value") made. */
+void served_create(struct served *s, const struct nacre_handlers *handlers, const char *setting);
+
+/* The same, and listens. No thread of the test's turns events yet, so that it may fork. */
 void served_start(struct served *s, const struct nacre_handlers *handlers, const char *setting);
 
 void served_turn_events(struct served *s);

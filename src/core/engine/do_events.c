@@ -217,7 +217,7 @@ intptr_t nacre_event_fd(nacre_server *server)
     nacre_mutex_lock(&server->ready_lock);
     intptr_t fd = atomic_load_explicit(&server->event_fd, memory_order_relaxed); /* written under this lock */
     if (fd == -1) {
-        fd = nacre_event_fd_open();
+        fd = server->event_fd_spare != -1 ? server->event_fd_spare : nacre_event_fd_open();
         atomic_store(&server->event_fd, fd);
     }
     nacre_mutex_unlock(&server->ready_lock);
@@ -225,9 +225,23 @@ intptr_t nacre_event_fd(nacre_server *server)
     return fd;
 }
 
+intptr_t nacre_server_prepare_fd(struct nacre_server *server)
+{
+    nacre_mutex_lock(&server->ready_lock);
+    intptr_t fd = atomic_load_explicit(&server->event_fd, memory_order_relaxed); /* written under this lock */
+    if (fd == -1 && server->event_fd_spare == -1)
+        server->event_fd_spare = nacre_event_fd_open();
+    if (fd == -1)
+        fd = server->event_fd_spare;
+    nacre_mutex_unlock(&server->ready_lock);
+    return fd;
+}
+
 void nacre_server_close_fd(struct nacre_server *server)
 {
     intptr_t fd = atomic_load_explicit(&server->event_fd, memory_order_acquire);
+    if (fd == -1)
+        fd = server->event_fd_spare;
     if (fd != -1)
         nacre_event_fd_close(fd);
 }

@@ -60,6 +60,7 @@ int nacre_create(nacre_server **out)
     nacre_admission_init(&server->admission);
     nacre_budget_init(&server->memory, nacre_memory_limit(server->settings.memory_limit.number));
     atomic_init(&server->event_fd, -1);
+    server->event_fd_spare = -1;
     atomic_init(&server->select_wait_ms, (int)server->settings.select_wait_ms.number);
     atomic_init(&server->code_page, (int)server->settings.code_page.number);
     atomic_init(&server->process_idle_events, server->settings.process_idle_events.number != 0);
@@ -110,10 +111,9 @@ static void stop_pools(struct nacre_server *server)
     nacre_offload_stop(&server->lookups);
 }
 
-/* Ends the workers. Their last events are dropped here, since nobody else may be taking them any more. */
-static void stop_shards(struct nacre_server *server)
+/* Ends so many workers. Their last events are dropped here, since nobody else may be taking them any more. */
+static void stop_shards(struct nacre_server *server, unsigned count)
 {
-    unsigned count = atomic_load_explicit(&server->shard_count, memory_order_acquire);
     if (count == 0)
         return;
     for (unsigned i = 0; i < count; i++)
@@ -171,26 +171,24 @@ static enum nacre_error start_threads(struct nacre_server *server, unsigned coun
     unsigned started = 0;
     while (started < count && nacre_shard_start(&server->shards[started]))
         started++;
-    if (started == count) {
-        atomic_store_explicit(&server->shard_count, count, memory_order_release); /* all of it can be seen */
+    if (started == count)
         return NACRE_OK;
-    }
     for (unsigned i = started; i < count; i++)
         nacre_shard_destroy(&server->shards[i]);
-    if (started == 0) {
+    if (started == 0)
         destroy_unstarted(server, 0);
-    } else {
-        atomic_store_explicit(&server->shard_count, started, memory_order_release);
-        stop_shards(server);
-    }
+    else
+        stop_shards(server, started);
     return NACRE_E_PROCLIM;
 }
 
 /* What a worker and those that wake and reach it live on, by the numbers that it has in the process's table and keeps
- * in the others. */
-static unsigned collect_descriptors(const struct nacre_server *server, unsigned worker, io_socket *out)
+ * in the others, and the handle that it makes readable. */
+static unsigned collect_descriptors(const struct nacre_server *server, unsigned worker, intptr_t event_fd,
+                                    io_socket *out)
 {
     unsigned count = 0;
+    out[count++] = (io_socket)event_fd;
     for (unsigned i = 0; i < server->plan.workers; i++) {
         const struct shard *s = &server->shards[i];
         count += server->ops->descriptors(s->io, i == worker, out + count);
@@ -203,12 +201,13 @@ static unsigned collect_descriptors(const struct nacre_server *server, unsigned 
 /* Gives every worker its own descriptor table, before it has any socket. */
 static enum nacre_error seclude_workers(struct nacre_server *server, char *why, size_t why_size)
 {
-    unsigned most = server->plan.workers * (IO_DESCRIPTORS + 2);
+    unsigned most = server->plan.workers * (IO_DESCRIPTORS + 2) + 1;
     io_socket *keep = calloc(most, sizeof *keep);
-    enum nacre_error e = keep == NULL ? NACRE_E_NOBUFS : NACRE_OK;
+    intptr_t event_fd = nacre_server_prepare_fd(server);
+    enum nacre_error e = keep == NULL ? NACRE_E_NOBUFS : event_fd == -1 ? NACRE_E_MFILE : NACRE_OK;
     for (unsigned i = 0; i < server->plan.workers && e == NACRE_OK; i++) {
         const char *refusal = NULL;
-        unsigned count = collect_descriptors(server, i, keep);
+        unsigned count = collect_descriptors(server, i, event_fd, keep);
         struct command *k = nacre_command_new(COMMAND_SECLUDE, 0, NULL, keep, count * sizeof *keep);
         e = k == NULL ? NACRE_E_NOBUFS : nacre_inbox_ask_why(&server->shards[i], k, NULL, &refusal);
         if (refusal != NULL)
@@ -235,11 +234,15 @@ static enum nacre_error make_shards(struct nacre_server *server, struct profile 
     enum nacre_error e = init_shards(server, profile, count);
     if (e == NACRE_OK)
         e = start_threads(server, count);
-    if (e != NACRE_OK || !server->plan.own_tables)
-        return e;
-    e = seclude_workers(server, why, why_size);
     if (e != NACRE_OK)
-        stop_shards(server);
+        return e;
+    if (server->plan.own_tables)
+        e = seclude_workers(server, why, why_size);
+    /* Other threads may be in do_events, and reach what they can see: nothing that may yet be taken down. */
+    if (e == NACRE_OK)
+        atomic_store_explicit(&server->shard_count, count, memory_order_release); /* all of it can be seen */
+    else
+        stop_shards(server, count);
     return e;
 }
 
@@ -507,7 +510,7 @@ void nacre_free(nacre_server *server)
     if (server == NULL)
         return;
     (void)nacre_stop_listening(server);
-    stop_shards(server);
+    stop_shards(server, atomic_load_explicit(&server->shard_count, memory_order_acquire));
     for (int i = 0; i < 1 + ALT_CERTS_MAX; i++)
         nacre_cert_free(&server->certs[i]);
     nacre_buf_free(&server->user_authorities);

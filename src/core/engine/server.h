@@ -88,6 +88,7 @@ struct nacre_server {
                                   added that saw it */
     _Atomic intptr_t event_fd; /* -1 before it was asked for; written under ready_lock, seq_cst with `ready` */
     bool event_fd_set;         /* readable; under ready_lock */
+    intptr_t event_fd_spare;   /* open already for when it is asked for; -1: it is not */
 };
 
 /* `count` more connections of the shard have become ready: wakes callers that wait. Any thread. */
@@ -129,6 +130,10 @@ bool nacre_waiter_ended(struct nacre_server *server);
 
 /* Waits until an event is ready or `until_ns`. Any thread. */
 void nacre_server_wait(struct nacre_server *server, int64_t until_ns);
+
+/* The handle, opened if need be: a worker that gets a descriptor table of its own has it there only when it is in the
+ * process's before. -1: the system has none left. */
+intptr_t nacre_server_prepare_fd(struct nacre_server *server);
 
 void nacre_server_close_fd(struct nacre_server *server);
 
