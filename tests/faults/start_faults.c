@@ -1,9 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A start that fails for want of threads, whichever it is, while another thread is in do_events: it touches nothing
- * that is taken down again, and the next start works. */
+ * that is taken down again, and the next start works. And one beside which a list of clients is set: the new one holds.
+ */
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "check.h"
 #include "served.h"
@@ -24,7 +32,9 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *how, void *(*
     return left-- <= 0 ? EAGAIN : __real_pthread_create(thread, how, run, argument);
 }
 
-int main(void)
+/* ---- threads --------------------------------------------------------------------------------------------------- */
+
+static void run_out_of_threads(void)
 {
     static const struct nacre_handlers handlers = {.on_connected = NULL};
     struct served s;
@@ -38,5 +48,75 @@ int main(void)
     left = 1000;
     check(nacre_start_listening(s.nacre) == 0, nacre_last_error(s.nacre));
     served_end(&s);
+}
+
+/* ---- a list ---------------------------------------------------------------------------------------------------- */
+
+/* Of the name "office.invalid", when the test is ready; others are the system's to know. */
+int __real_getaddrinfo(const char *host, const char *port, const struct addrinfo *hints, struct addrinfo **out);
+int __wrap_getaddrinfo(const char *host, const char *port, const struct addrinfo *hints, struct addrinfo **out);
+
+static atomic_bool is_slow, looking, answers;
+static atomic_int accepted = -1;
+
+int __wrap_getaddrinfo(const char *host, const char *port, const struct addrinfo *hints, struct addrinfo **out)
+{
+    bool is_office = host != NULL && strcmp(host, "office.invalid") == 0;
+    if (is_office && atomic_load(&is_slow)) {
+        atomic_store(&looking, true);
+        while (!atomic_load(&answers))
+            usleep(1000);
+    }
+    return __real_getaddrinfo(is_office ? "127.0.0.1" : host, port, hints, out);
+}
+
+static void on_request(nacre_server *n, struct nacre_connection_request *e, void *context)
+{
+    (void)n;
+    (void)context;
+    atomic_store(&accepted, e->accept ? 1 : 0);
+}
+
+static void *start(void *nacre)
+{
+    check(nacre_start_listening(nacre) == 0, "start");
+    return NULL;
+}
+
+static void dial(nacre_server *n)
+{
+    int port, fd = socket(AF_INET, SOCK_STREAM, 0);
+    check(nacre_get_local_port(n, &port) == 0 && fd >= 0, "port");
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    check(connect(fd, (struct sockaddr *)&to, sizeof to) == 0, "connect");
+    while (atomic_load(&accepted) < 0)
+        usleep(1000);
+    close(fd);
+}
+
+static void change_a_list(void)
+{
+    static const struct nacre_handlers handlers = {.on_connection_request = on_request};
+    struct served s;
+    pthread_t thread;
+    served_create(&s, &handlers, "AllowedClients=office.invalid");
+    served_turn_events(&s);
+    atomic_store(&is_slow, true);
+    check(__real_pthread_create(&thread, NULL, start, s.nacre) == 0, "thread");
+    while (!atomic_load(&looking))
+        usleep(1000);
+    check(nacre_config(s.nacre, "AllowedClients=10.9.9.9", NULL, 0) == 0, nacre_last_error(s.nacre));
+    atomic_store(&answers, true);
+    pthread_join(thread, NULL);
+    dial(s.nacre);
+    check(atomic_load(&accepted) == 0, "the list of before holds");
+    served_end(&s);
+}
+
+int main(void)
+{
+    run_out_of_threads();
+    change_a_list();
     return EXIT_SUCCESS;
 }

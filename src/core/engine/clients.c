@@ -15,28 +15,37 @@ void nacre_clients_take(struct nacre_server *server, bool blocked, char *address
     *at = addresses;
 }
 
+/* As it is set; the server's lock is held. */
+static const char *list_of(const struct nacre_server *server, bool blocked)
+{
+    return blocked ? server->settings.blocked.text : server->settings.allowed.text;
+}
+
 static char *copy_list(struct nacre_server *server, bool blocked)
 {
-    const struct settings *set = &server->settings;
     nacre_mutex_lock(&server->lock);
-    char *copy = strdup(blocked ? set->blocked.text : set->allowed.text);
+    char *copy = strdup(list_of(server, blocked));
     nacre_mutex_unlock(&server->lock);
     return copy;
 }
 
+/* A list that was set while names were looked up has addresses of its own, which stay. */
 static enum nacre_error refresh(struct nacre_server *server, bool blocked, char *why, size_t why_size)
 {
     char *list = copy_list(server, blocked), *addresses;
     if (list == NULL)
         return NACRE_E_NOBUFS;
     enum nacre_error e = nacre_access_resolve(list, &addresses, why, why_size);
+    if (e == NACRE_OK) {
+        nacre_mutex_lock(&server->lock);
+        if (strcmp(list, list_of(server, blocked)) == 0)
+            nacre_clients_take(server, blocked, addresses);
+        else
+            free(addresses);
+        nacre_mutex_unlock(&server->lock);
+    }
     free(list);
-    if (e != NACRE_OK)
-        return e;
-    nacre_mutex_lock(&server->lock);
-    nacre_clients_take(server, blocked, addresses);
-    nacre_mutex_unlock(&server->lock);
-    return NACRE_OK;
+    return e;
 }
 
 enum nacre_error nacre_clients_refresh(struct nacre_server *server, char *why, size_t why_size)

@@ -80,17 +80,18 @@ static void complete_connection(struct connection *c, const struct io_done *d)
     }
 }
 
-/* Completions of a listener: the server's has owner 0, the others are reverse tunnels'. */
+/* Completions of a listener: the server's has owner 0, the others are reverse tunnels'. Who was accepted in the turn
+ * that ends listening comes too late: nacre_stop_listening has returned. */
 static void complete_listener(struct shard *s, const struct io_done *d)
 {
     struct forward *f = d->owner == 0 ? NULL : nacre_forward_by_owner(s, d->owner);
-    if (d->kind == IO_ACCEPTED && d->owner == 0)
+    if (d->kind == IO_ACCEPTED && d->owner == 0 && s->listening)
         nacre_accept(s, d->accepted);
     else if (d->kind == IO_ACCEPTED && f != NULL)
         nacre_forward_accepted(f, d->accepted);
     else if (d->kind == IO_ACCEPTED)
         nacre_sock_close(d->accepted);
-    else if (d->kind == IO_LISTEN_FAILED)
+    else if (d->kind == IO_LISTEN_FAILED && (d->owner != 0 || s->listening))
         nacre_accept_failed(s, d->error);
     else if (d->kind == IO_GONE && f != NULL)
         nacre_forward_gone(f);

@@ -502,3 +502,28 @@ Test(shard_fake, a_connection_that_cannot_be_attached_is_dropped)
     memory_end(&c);
     engine_stop(&e);
 }
+
+/* Fails when the worker ends listening first and then lets in whom it had accepted in that same turn. */
+Test(shard_fake, who_is_accepted_as_listening_ends_is_not_let_in)
+{
+    struct engine e;
+    engine_start_on(&e, &fake_io_shared, "WorkerThreads=1");
+    struct shard *s = &e.server->nacre->shards[0];
+    struct command unlisten = {.type = COMMAND_UNLISTEN, .lent = true};
+    engine_hold_events(true);
+    cr_assert(engine_wait_asleep(s));
+    nacre_mutex_lock(&s->inbox_lock);
+    (void)nacre_inbox_put_locked(s, &unlisten); /* and nobody is woken for it */
+    nacre_mutex_unlock(&s->inbox_lock);
+    struct fake_peer *comer = fake_dial(e.listener);
+    for (bool waits = true; waits; (void)usleep(1000)) {
+        nacre_mutex_lock(&s->inbox_lock);
+        waits = s->commands_first != NULL;
+        nacre_mutex_unlock(&s->inbox_lock);
+    }
+    cr_assert(engine_wait_asleep(s));
+    cr_expect_eq(atomic_load(&e.server->nacre->connection_count), 0);
+    engine_hold_events(false);
+    fake_drop(comer);
+    engine_stop(&e);
+}
