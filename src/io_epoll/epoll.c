@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -90,7 +91,15 @@ static enum nacre_error watch(struct io *io, uint32_t slot, int op, uint32_t eve
     return epoll_ctl(io->notes->epoll, op, s->socket, &e) == 0 ? NACRE_OK : nacre_error_from_errno(errno);
 }
 
-static const uint32_t stream_events = EPOLLIN | EPOLLRDHUP | (uint32_t)EPOLLET;
+static const uint32_t stream_events = EPOLLIN | EPOLLPRI | EPOLLRDHUP | (uint32_t)EPOLLET;
+
+/* Whose receive ends behind a message that brought descriptors, and nothing tells so. */
+static bool is_unix(const struct ready_slot *s)
+{
+    int domain = 0;
+    socklen_t len = sizeof domain;
+    return getsockopt(s->socket, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 && domain == AF_UNIX;
+}
 
 /* EPOLLOUT from the start tells how connecting ends. Else it is added when a send finds the socket full for the first
  * time: most connections never do. */
@@ -100,6 +109,7 @@ static enum nacre_error notes_add(struct io *io, uint32_t slot)
     s->mark++;
     if (s->kind == READY_LISTENER)
         return watch(io, slot, EPOLL_CTL_ADD, EPOLLIN | (uint32_t)EPOLLEXCLUSIVE);
+    s->ends_early = is_unix(s);
     if (!ready_has(s, SLOT_CONNECTING))
         return watch(io, slot, EPOLL_CTL_ADD, stream_events);
     ready_set(s, SLOT_WATCH_WRITE);
@@ -143,10 +153,16 @@ static unsigned news_of(uint32_t events)
 static void note(struct io *io, const struct epoll_event *e)
 {
     uint32_t slot = (uint32_t)e->data.u64;
-    if (e->data.u64 == TOKEN_WAKE)
+    if (e->data.u64 == TOKEN_WAKE) {
         ready_woken(io);
-    else if (ready_slot_at(io, slot)->mark == (uint32_t)(e->data.u64 >> 32))
-        ready_note(io, slot, news_of(e->events));
+        return;
+    }
+    struct ready_slot *s = ready_slot_at(io, slot);
+    if (s->mark != (uint32_t)(e->data.u64 >> 32))
+        return;
+    if ((e->events & EPOLLPRI) != 0)
+        s->ends_early = true; /* TCP's receive does before an urgent byte */
+    ready_note(io, slot, news_of(e->events));
 }
 
 /* Other threads may be here at the same time. */

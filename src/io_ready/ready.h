@@ -67,6 +67,7 @@ struct ready_slot {
     enum nacre_error error;
     uint16_t flags;
     uint8_t kind;
+    bool ends_early; /* a receive, before the socket is empty: the notifier's, which tells once */
 };
 
 struct notes; /* a notifier's own state */

@@ -204,8 +204,9 @@ static void receive_once(struct io *io, struct ready_slot *s, uint8_t *at, struc
     d->len = (size_t)n;
     d->full = d->len == room;
     s->next_portion = s->portion;
-    /* A short read has emptied the socket, and what comes later is told anew, unless FIN or an error follows. */
-    if (!d->full && !ready_has(s, SLOT_HUNG_UP))
+    /* A short read has emptied the socket, and what comes later is told anew, unless FIN or an error follows or it ends
+     * early. */
+    if (!d->full && !ready_has(s, SLOT_HUNG_UP) && !s->ends_early)
         ready_clear(s, SLOT_READABLE);
 }
 
