@@ -421,8 +421,8 @@ Test(security, r30_small_data_held_does_not_hold_big_blocks, .timeout = 240)
 Test(security, r30_data_that_shares_a_block_counts_by_its_length, .timeout = 240)
 {
     enum {
-        SIZE = 3000,
-        COUNT = 300
+        SIZE = 14000, /* less would be copied */
+        COUNT = 100
     };
     struct server *s = server_new();
     struct client c;
@@ -444,6 +444,43 @@ Test(security, r30_data_that_shares_a_block_counts_by_its_length, .timeout = 240
     nacre_mutex_unlock(&shard->inbox_lock);
     cr_expect_geq(held, (size_t)SIZE * COUNT);
     cr_expect_lt(held, 2 * (size_t)SIZE * COUNT, "%zu", held);
+    client_free(&c);
+    server_free(s);
+}
+
+static void pause_first_channel(nacre_server *n, struct nacre_ssh_channel_opened *e, void *context)
+{
+    struct server *s = context;
+    if (server_count(s, EVENT_SSH_CHANNEL_OPENED) == 0)
+        cr_assert_eq(nacre_pause_channel(n, e->channel_id), 0);
+    server_note(s, (struct server_seen){.type = EVENT_SSH_CHANNEL_OPENED, .channel = e->channel_id});
+}
+
+/* Nor what comes in the same block with much that is taken at once. */
+Test(security, r30_small_data_held_beside_much_does_not_hold_big_blocks, .timeout = 240)
+{
+    enum {
+        SIZE = 2100,
+        COUNT = 300,
+        MUCH = 30000
+    };
+    static uint8_t junk[MUCH];
+    struct server *s = server_new();
+    struct client c;
+    s->handlers.on_ssh_channel_opened = pause_first_channel;
+    s->records_data = false;
+    server_set(s, "WorkerThreads=1");
+    server_start(s, 1);
+    cr_assert(client_start(&c, s->port));
+    int held = client_open(&c, "session"), taken = client_open(&c, "session");
+    cr_assert(server_wait(s, EVENT_SSH_CHANNEL_OPENED, 1, NULL));
+    for (int i = 0; i < COUNT; i++) {
+        cr_assert(client_send(&c, held, junk, SIZE) && client_send(&c, taken, junk, MUCH));
+        cr_assert(client_send(&c, taken, junk, MUCH));
+        client_pump(&c, 3);
+    }
+    client_pump(&c, 500);
+    shortage_expect_fit(s, (size_t)SIZE * COUNT);
     client_free(&c);
     server_free(s);
 }

@@ -86,7 +86,7 @@ void nacre_block_release(struct block *b);
 /* Holding `len` bytes of it would hold a big block that little was received into. */
 static inline bool block_is_waste(const struct block *b, size_t len)
 {
-    return len < b->size / 8 && b->len < b->size / 4;
+    return len < b->size / 8;
 }
 
 /* What is in `b` in a block of its own that fits it, for the caller's reference to `b`; without memory for that, or
