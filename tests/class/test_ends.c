@@ -276,6 +276,30 @@ Test(class_ends, an_open_handler_may_disconnect)
     check_ended(s, &c, NACRE_E_BY_APPLICATION);
 }
 
+static void end_and_accept(nacre_server *n, struct nacre_ssh_channel_open_request *e, void *context)
+{
+    (void)context;
+    cr_expect_eq(nacre_send_exit_status(n, e->channel_id, 3), 0);
+    cr_expect_eq(nacre_close_channel(n, e->channel_id), 0);
+    e->accept = true;
+}
+
+/* Fails when what is said on a channel before it is open is forgotten. */
+Test(class_ends, an_open_handler_may_close_the_channel_that_it_accepts)
+{
+    struct server *s = server_new();
+    struct client c;
+    s->handlers.on_ssh_channel_open_request = end_and_accept;
+    server_start(s, 1);
+    cr_assert(client_start(&c, s->port));
+    int ch = client_open(&c, "session");
+    cr_assert_geq(ch, 0);
+    cr_expect(client_wait(&c, &c.channels[ch].closed));
+    cr_expect_eq(c.channels[ch].exit_status, 3);
+    client_free(&c);
+    server_free(s);
+}
+
 Test(class_ends, a_data_handler_may_shut_the_server_down)
 {
     struct server *s = server_new();

@@ -400,7 +400,7 @@ enum nacre_error nacre_chan_send_eof(struct conn *c, uint32_t channel, int64_t n
 {
     struct chan *chan = conn_is_closing(c) ? NULL : nacre_chan_find(c, channel);
 
-    if (chan == NULL || chan->state == CHAN_ASKED)
+    if (chan == NULL)
         return NACRE_E_CHANNEL_ID;
     if (chan->eof_wanted || chan->close_wanted)
         return NACRE_OK;
@@ -415,7 +415,7 @@ enum nacre_error nacre_chan_close(struct conn *c, uint32_t channel, int64_t now_
 {
     struct chan *chan = conn_is_closing(c) ? NULL : nacre_chan_find(c, channel);
 
-    if (chan == NULL || chan->state == CHAN_ASKED)
+    if (chan == NULL)
         return NACRE_E_CHANNEL_ID;
     if (chan->close_wanted)
         return NACRE_OK;

@@ -7,8 +7,8 @@
 #include "ssh/conn_priv.h"
 
 enum chan_state {
-    CHAN_ASKED,   /* theirs, not decided yet: the number is taken, nothing may be said on it */
-    CHAN_OPENING, /* ours, not confirmed yet: what we say on it waits                        */
+    CHAN_ASKED,   /* theirs, not decided yet: the number is taken, and what we say on it waits */
+    CHAN_OPENING, /* ours, not confirmed yet: the same */
     CHAN_OPEN,
 };
 

@@ -75,7 +75,7 @@ enum step nacre_on_channel_failure(struct conn *c, struct span body)
 
 static enum nacre_error may_request(const struct conn *c, const struct chan *chan, struct span kind, struct span data)
 {
-    if (conn_is_closing(c) || chan == NULL || chan->state == CHAN_ASKED)
+    if (conn_is_closing(c) || chan == NULL)
         return NACRE_E_CHANNEL_ID;
     if (chan->close_wanted || chan->close_in)
         return NACRE_E_SOCKET_SHUTDOWN;

@@ -308,7 +308,7 @@ void nacre_chan_wake(struct conn *c, struct chan *chan)
 
 static enum nacre_error may_send(const struct conn *c, const struct chan *chan, unsigned extended)
 {
-    if (conn_is_closing(c) || chan == NULL || chan->state == CHAN_ASKED)
+    if (conn_is_closing(c) || chan == NULL)
         return NACRE_E_CHANNEL_ID;
     if (chan->eof_wanted || chan->close_wanted || chan->close_in)
         return NACRE_E_SOCKET_SHUTDOWN;
