@@ -442,6 +442,56 @@ Test(pair, windows_grow_where_a_long_path_needs_it)
     cr_expect_leq(window_after(5000), 1U << 20, "who sends slowly needs no more");
 }
 
+/* Fails when a key exchange, which has a timer of its own, counts as a keep-alive that was not answered. */
+Test(pair, keepalives_that_were_not_sent_are_not_missed)
+{
+    struct pair *p = pair_new();
+
+    p->server.config.keepalive_ns = INT64_C(10) * 1000000000;
+    p->server.config.keepalive_max = 1;
+    p->server.config.rekey_timeout_ns = INT64_C(60) * 1000000000;
+    pair_login(p);
+    cr_assert_eq(nacre_conn_rekey(p->server.conn, p->now_ns), NACRE_OK);
+    for (int i = 0; i < 5; i++) {
+        p->now_ns += INT64_C(10) * 1000000000;
+        nacre_conn_tick(p->server.conn, p->now_ns);
+        cr_assert_eq(side_count(&p->server, CONN_DISCONNECTED), 0, "after %d", i);
+    }
+    p->now_ns += INT64_C(10) * 1000000000;
+    nacre_conn_tick(p->server.conn, p->now_ns);
+    cr_assert_eq(side_count(&p->server, CONN_DISCONNECTED), 1);
+    cr_expect_eq(side_event(&p->server, CONN_DISCONNECTED, 0)->error, NACRE_E_TIMEOUT_REKEY);
+    pair_free(p);
+}
+
+/* Nor are those whose answers wait to be read, because the application decides what came before them. */
+Test(pair, a_peer_that_is_not_read_is_not_dead, .timeout = 60)
+{
+    static const uint8_t data[30000];
+    struct pair *p = pair_new();
+
+    p->server.config.window_bytes = p->server.config.window_max = WINDOW_LEAST;
+    p->server.config.keepalive_ns = INT64_C(10) * 1000000000;
+    p->server.config.keepalive_max = 2;
+    p->server.leaves_open[CONN_CHANNEL_REQUEST] = true;
+    pair_login(p);
+    uint32_t channel = pair_open(p);
+    while (nacre_conn_wants_input(p->server.conn)) {
+        cr_assert_eq(
+            nacre_chan_request(p->client.conn, channel, span_str("x@y"), false, span_of(data, sizeof data), p->now_ns),
+            NACRE_OK);
+        pair_carry(&p->client, &p->server);
+        pair_feed(&p->server);
+    }
+    for (int i = 0; i < 9; i++) {
+        p->now_ns += INT64_C(10) * 1000000000;
+        nacre_conn_tick(p->server.conn, p->now_ns);
+        cr_assert_eq(side_count(&p->server, CONN_DISCONNECTED), 0, "after %d", i);
+        cr_assert_gt(nacre_conn_deadline(p->server.conn), p->now_ns, "the next look is later");
+    }
+    pair_free(p);
+}
+
 Test(pair, keepalives_and_pings_are_answered)
 {
     struct pair *p = pair_new();

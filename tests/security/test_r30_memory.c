@@ -85,6 +85,33 @@ Test(security, r30_paused_channels_hold_no_more_than_the_budget, .timeout = 240)
     server_free(s);
 }
 
+/* Its answers to keep-alives wait in the socket. */
+Test(security, r30_who_is_not_read_for_want_of_memory_is_not_dead, .timeout = 240)
+{
+    struct server *s = server_new();
+    struct client c;
+    int channels[CHANNELS];
+    char setting[40];
+    s->handlers.on_ssh_channel_opened = pause_all;
+    s->records_data = false;
+    (void)snprintf(setting, sizeof setting, "MemoryLimit=%d", LIMIT);
+    server_set(s, setting);
+    server_set(s, "WorkerThreads=1");
+    server_set(s, "SSHKeepAliveInterval=1");
+    server_set(s, "SSHKeepAliveCountMax=1");
+    server_start(s, 2);
+    cr_assert(client_start(&c, s->port));
+    for (int i = 0; i < CHANNELS; i++)
+        cr_assert_geq(channels[i] = client_open(&c, "session"), 0);
+    shortage_fill(&c, channels, CHANNELS);
+    cr_assert(budget_is_tight(&s->nacre->memory));
+    client_pump(&c, 4000);
+    cr_expect_eq(server_count(s, EVENT_DISCONNECTED), 0);
+    client_reset(&c);
+    client_free(&c);
+    server_free(s);
+}
+
 /* Fails when those who hold much need only stay below the end of memory to keep everybody out. Of patience all but the
  * last bit is taken here. */
 Test(security, r30_who_holds_much_does_not_keep_others_out, .timeout = 240)

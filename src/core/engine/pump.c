@@ -372,8 +372,11 @@ static void take_end(struct connection *c, bool waits)
 static void flush_running(struct connection *c)
 {
     int64_t now = c->shard->now_ns;
-    if (nacre_conn_deadline(c->conn) <= now)
+    if (nacre_conn_deadline(c->conn) <= now) {
+        if (nacre_pump_is_behind(c) || nacre_memory_holds_back(c))
+            nacre_conn_excuse(c->conn, now);
         nacre_conn_tick(c->conn, now);
+    }
     go_on(c);
     bool waits = waits_for_turn(c);
     take_end(c, waits);

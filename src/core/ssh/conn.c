@@ -113,11 +113,17 @@ bool nacre_conn_is_closing(const struct conn *c)
     return conn_is_closing(c);
 }
 
+/* False: it is not for the peer to change that nothing is read. More global requests would wait behind the rest of
+ * them, which has a bound that ends the connection. */
+static bool hears(const struct conn *c)
+{
+    return c->holds == 0 && !c->global_rest && c->lanes_bytes < conn_lanes_max(c);
+}
+
 bool nacre_conn_wants_input(const struct conn *c)
 {
-    /* More global requests would wait behind the rest, which has a bound that is the peer's fault to pass. */
-    return c->phase != PHASE_NEW && !conn_is_closing(c) && c->holds == 0 && !c->global_rest &&
-           c->lanes_bytes < conn_lanes_max(c) && c->output.bytes < c->config->send_high + CONTROL_SLACK;
+    return c->phase != PHASE_NEW && !conn_is_closing(c) && hears(c) &&
+           c->output.bytes < c->config->send_high + CONTROL_SLACK;
 }
 
 /* ---- bytes in ----------------------------------------------------------------------------------------------- */
@@ -148,10 +154,8 @@ size_t nacre_conn_feed_some(struct conn *c, uint8_t *bytes, size_t len, size_t m
     c->now_ns = now_ns;
     if (conn_is_closing(c))
         return len;
-    if (len != 0) {
-        c->heard_ns = now_ns;
-        c->keepalives_out = 0;
-    }
+    if (len != 0)
+        nacre_conn_excuse(c, now_ns);
     c->block = block;
     while (used < len && counted < most && nacre_conn_wants_input(c)) {
         size_t n = take_one(c, bytes + used, len - used);
@@ -253,12 +257,18 @@ static int64_t earlier(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* Silence is measured from the peer's last byte and our last keep-alive. */
+void nacre_conn_excuse(struct conn *c, int64_t now_ns)
+{
+    c->heard_ns = now_ns;
+    c->keepalives_out = 0;
+}
+
+/* Silence is measured from the peer's last byte and our last keep-alive. A key exchange has a timer of its own. */
 static int64_t keepalive_due(const struct conn *c)
 {
     int64_t since_heard = due_after(c->heard_ns, c->config->keepalive_ns);
 
-    if (c->phase != PHASE_OPEN || c->config->keepalive_ns <= 0)
+    if (c->phase != PHASE_OPEN || c->config->keepalive_ns <= 0 || c->kex != NULL)
         return INT64_MAX;
     return c->keepalives_out == 0 || c->keepalive_due_ns < since_heard ? since_heard : c->keepalive_due_ns;
 }
@@ -280,12 +290,15 @@ static void tick_keepalive(struct conn *c)
 {
     unsigned max = c->config->keepalive_max;
 
+    if (!hears(c)) {
+        nacre_conn_excuse(c, c->now_ns);
+        return;
+    }
     if (max != 0 && c->keepalives_out >= max) {
         (void)nacre_conn_fail(c, NACRE_E_TIMEOUT_KEEPALIVE, "keep-alive requests were not answered");
         return;
     }
-    /* A key exchange has a timer of its own. */
-    c->keepalives_out += c->kex == NULL || c->keepalives_out == 0 ? 1 : 0;
+    c->keepalives_out++;
     c->keepalive_due_ns = due_after(c->now_ns, c->config->keepalive_ns);
     (void)nacre_send_keepalive(c);
 }

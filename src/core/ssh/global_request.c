@@ -100,10 +100,9 @@ enum nacre_error nacre_conn_global_request(struct conn *c, struct span kind, boo
     return send_global_request(c, kind, want_reply, data, false) == STEP_CLOSE ? NACRE_E_NOTCONN : NACRE_OK;
 }
 
-/* During a key exchange its own timer watches the peer. */
 enum step nacre_send_keepalive(struct conn *c)
 {
-    if (c->kex != NULL || c->globals_out - c->globals_asked >= GLOBALS_MAX)
+    if (c->globals_out - c->globals_asked >= GLOBALS_MAX)
         return STEP_NEXT;
     return send_global_request(c, span_str("keepalive@openssh.com"), true, span_of(NULL, 0), true);
 }
