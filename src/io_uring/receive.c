@@ -191,6 +191,20 @@ static struct block *unpark(struct io *io, struct uring_slot *s)
     return b;
 }
 
+void nacre_uring_keep_parked(struct io *io, uint32_t slot)
+{
+    struct uring_slot *s = uring_slot_at(io, slot);
+    while (s->parked_first != 0 && s->next_starved == 0) {
+        struct block *b = unpark(io, s);
+        if (b == NULL) {
+            go_hungry(io);
+            starve(io, slot, PARKED);
+        } else {
+            keep(s, b);
+        }
+    }
+}
+
 bool nacre_uring_report_kept(struct io *io, uint32_t slot, struct uring_out *out)
 {
     struct uring_slot *s = uring_slot_at(io, slot);

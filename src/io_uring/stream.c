@@ -160,6 +160,8 @@ static bool report(struct io *io, uint32_t slot, struct uring_out *out)
     bool wanted = uring_has(s, SLOT_WANTED);
     if (wanted && !nacre_uring_report_kept(io, slot, out))
         return false;
+    if (!wanted)
+        nacre_uring_keep_parked(io, slot);
     bool kept = wanted && (s->kept_first != NULL || s->parked_first != 0);
     if (wanted && !kept && uring_has(s, SLOT_FIN) && !uring_has(s, SLOT_FIN_TOLD)) {
         if (uring_out_is_full(out))

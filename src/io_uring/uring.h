@@ -228,6 +228,9 @@ bool nacre_uring_adjust_receive(struct io *io, uint32_t slot);
 void nacre_uring_received(struct io *io, uint32_t slot, const struct io_uring_cqe *cqe, struct uring_out *out);
 /* Reports what was received and kept. True when nothing more can be reported of it now. */
 bool nacre_uring_report_kept(struct io *io, uint32_t slot, struct uring_out *out);
+/* Of a stream that is not received from: its landing buffers are given back, as far as there is memory for what is in
+ * them. */
+void nacre_uring_keep_parked(struct io *io, uint32_t slot);
 /* Forgets what was received, and the slot's part in the lists. */
 void nacre_uring_stop_receiving(struct io *io, uint32_t slot);
 /* Lets the starved try again as far as there are buffers. */

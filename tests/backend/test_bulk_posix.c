@@ -130,6 +130,47 @@ CASE(backend_bulk, an_error_met_while_out_of_memory_is_told_when_there_is_some)
     rig_close(&r);
 }
 
+/* What came while memory was out lies where others receive, too, and must not stay there when its streams are turned
+ * off: whoever is received from later needs the place. */
+CASE(backend_bulk, who_is_turned_off_while_out_of_memory_holds_up_nobody)
+{
+    enum {
+        CROWD = 300 /* more than there are such places */
+    };
+    struct rig r;
+    static struct far f[CROWD + 1];
+    static uint32_t slot[CROWD + 1];
+    uint8_t got;
+    rig_open(&r, *row);
+    for (uint64_t i = 0; i <= CROWD; i++) {
+        f[i] = rig_attach(&r, OWNER + i, &slot[i]);
+        r.ops->receive(r.io, slot[i], true);
+    }
+    rig_quiet(&r);
+    struct block *all = nacre_pool_alloc(&r.pool, 1);
+    r.pool.max_bytes = atomic_load(&r.pool.used);
+    for (unsigned i = 0; i < CROWD; i++)
+        cr_assert(r.d->feed(f[i], &i, 1));
+    rig_quiet(&r);
+    for (unsigned i = 0; i < CROWD; i++)
+        r.ops->receive(r.io, slot[i], false);
+    rig_quiet(&r);
+    r.pool.max_bytes = 0;
+    cr_assert(r.d->feed(f[CROWD], "!", 1));
+    rig_receive(&r, OWNER + CROWD, &got, 1);
+    for (unsigned i = 0; i < CROWD; i++) {
+        r.ops->receive(r.io, slot[i], true);
+        rig_receive(&r, OWNER + i, &got, 1);
+        cr_expect_eq(got, (uint8_t)i, "%u, not %u", got, i);
+    }
+    nacre_block_release(all);
+    for (unsigned i = 0; i <= CROWD; i++) {
+        rig_detach(&r, OWNER + i, slot[i]);
+        r.d->let_go(f[i]);
+    }
+    rig_close(&r);
+}
+
 struct held {
     struct io_done at[MUCH / RIG_RECEIVE * 8];
     unsigned count;
