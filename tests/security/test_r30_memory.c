@@ -85,6 +85,39 @@ Test(security, r30_paused_channels_hold_no_more_than_the_budget, .timeout = 240)
     server_free(s);
 }
 
+/* Fails when closing a channel makes room for the next one to bring as much, and so on. */
+Test(security, r30_closed_channels_hold_no_more_than_open_ones_could, .timeout = 240)
+{
+    enum {
+        A_CHANNEL = 24 * 1024, /* less than any window, so that its close does not wait */
+        MANY = 60
+    };
+    struct server *s = server_new();
+    struct client c;
+    static uint8_t junk[A_CHANNEL];
+    int channels = 0, opened = 0;
+    s->handlers.on_ssh_channel_opened = pause_all;
+    s->records_data = false;
+    server_set(s, "WorkerThreads=1");
+    server_set(s, "MaxChannels=2");
+    server_set(s, "ConnectionWindowMax=262144");
+    server_start(s, 1);
+    cr_assert(client_start(&c, s->port));
+    for (int ch; opened < MANY && (ch = client_open(&c, "session")) >= 0; opened++) {
+        cr_assert(client_send(&c, ch, junk, sizeof junk));
+        client_pump(&c, 50);
+        cr_assert_eq(nacre_chan_close(c.conn, (uint32_t)ch, nacre_clock_ns()), NACRE_OK);
+        cr_assert(client_wait(&c, &c.channels[ch].closed));
+        c.channels[ch].opened = c.channels[ch].closed = false;
+    }
+    cr_assert_eq(nacre_get_ssh_channel_count(s->nacre, &channels), 0);
+    cr_expect_lt(opened, MANY, "%d channels hold %zu bytes", channels, server_pool_bytes(s));
+    cr_expect_not(c.ended);
+    client_reset(&c);
+    client_free(&c);
+    server_free(s);
+}
+
 /* Its answers to keep-alives wait in the socket. */
 Test(security, r30_who_is_not_read_for_want_of_memory_is_not_dead, .timeout = 240)
 {

@@ -14,6 +14,7 @@
 /* Channel data up to this size is copied into the event; more is referenced where it was decrypted. */
 enum {
     COPY_MAX = 2048,
+    OPEN_RESOURCE_SHORTAGE = 4, /* RFC 4254 section 5.1 */
     LOGS_OUT_MAX = 1024
 };
 
@@ -282,7 +283,7 @@ bool nacre_sink_ask_open(struct connection *c, const struct conn_event *v, struc
     struct channel *ch = nacre_channel_add(c, v->channel, v->kind);
     if (ch == NULL) {
         nacre_event_free(c->shard, e);
-        answer->reason = 4; /* SSH_OPEN_RESOURCE_SHORTAGE, RFC 4254 section 5.1 */
+        answer->reason = OPEN_RESOURCE_SHORTAGE;
         return true;
     }
     set_channel(e, ch);
@@ -292,9 +293,19 @@ bool nacre_sink_ask_open(struct connection *c, const struct conn_event *v, struc
     return refused;
 }
 
+/* Channels that have closed have no window any more, but what they brought is held until the application takes it:
+ * twice what all windows may be together is more than those that are open can have filled. */
+static bool holds_too_much(const struct connection *c)
+{
+    return (int64_t)(c->held / 2) > c->profile->settings.windows_max.number;
+}
+
 /* Tunnels first; what is not accepted as one comes back to nacre_sink_ask_open(). */
 static bool ask_channel_open(struct connection *c, const struct conn_event *v, struct conn_answer *answer)
 {
+    *answer = (struct conn_answer){.accept = false, .reason = OPEN_RESOURCE_SHORTAGE};
+    if (holds_too_much(c))
+        return true;
     if (nacre_tunnel_is_kind(v->kind) && sink_handlers(c)->on_ssh_tunnel_requested != NULL)
         return nacre_tunnel_ask(c, v, answer);
     return nacre_sink_ask_open(c, v, answer);
