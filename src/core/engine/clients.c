@@ -8,11 +8,12 @@
 
 #include "engine/server.h"
 
-void nacre_clients_take(struct nacre_server *server, bool blocked, char *addresses)
+char *nacre_clients_exchange(struct nacre_server *server, bool blocked, char *addresses)
 {
     char **at = blocked ? &server->blocked : &server->allowed;
-    free(*at);
+    char *before = *at;
     *at = addresses;
+    return before;
 }
 
 /* As it is set; the server's lock is held. */
@@ -39,10 +40,9 @@ static enum nacre_error refresh(struct nacre_server *server, bool blocked, char 
     if (e == NACRE_OK) {
         nacre_mutex_lock(&server->lock);
         if (strcmp(list, list_of(server, blocked)) == 0)
-            nacre_clients_take(server, blocked, addresses);
-        else
-            free(addresses);
+            addresses = nacre_clients_exchange(server, blocked, addresses);
         nacre_mutex_unlock(&server->lock);
+        free(addresses);
     }
     free(list);
     return e;

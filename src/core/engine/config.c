@@ -193,11 +193,15 @@ static int algorithm_profile(struct config_request *r)
     enum nacre_error e = NACRE_OK;
     nacre_mutex_lock(&server->lock);
     if (r->set != NULL) {
-        e = nacre_settings_profile(&server->settings, r->set, server->crypto);
-        if (e == NACRE_OK) {
+        struct settings next;
+        e = NACRE_E_NOBUFS;
+        if (nacre_settings_copy(&next, &server->settings))
+            e = nacre_settings_profile(&next, r->set, server->crypto);
+        if (e == NACRE_OK)
+            e = nacre_server_exchange(server, &next);
+        if (e == NACRE_OK)
             (void)snprintf(server->algorithm_profile, sizeof server->algorithm_profile, "%s", r->set);
-            e = nacre_server_changed(server);
-        }
+        nacre_settings_free(&next);
     }
     (void)snprintf(text, sizeof text, "%s", server->algorithm_profile);
     nacre_mutex_unlock(&server->lock);
@@ -280,10 +284,10 @@ static enum nacre_error set_plain(struct config_request *r, const struct setting
     nacre_server *server = r->server;
     bool fixed = is_row(row, SETTING_WorkerThreads) && server->shards != NULL;
     bool late = server->listening || fixed;
-    enum nacre_error e = nacre_setting_set(&server->settings, row, r->set, late, server->crypto, r->why, sizeof r->why);
+    enum nacre_error e = nacre_server_set(server, row, r->set, late, r->why, sizeof r->why);
     if (e == NACRE_E_SETTING_LATE && fixed)
         tell_fixed(r);
-    return e == NACRE_OK ? nacre_server_changed(server) : e;
+    return e;
 }
 
 /* Names are looked up before the lock is taken. */
@@ -294,13 +298,12 @@ static int clients(struct config_request *r, const struct setting_row *row)
     enum nacre_error e = nacre_access_resolve(r->set, &addresses, r->why, sizeof r->why);
     if (e != NACRE_OK)
         return nacre_fail(e, r->why);
+    bool blocked = is_row(row, SETTING_BlockedClients);
     nacre_mutex_lock(&server->lock);
-    e = nacre_setting_set(&server->settings, row, r->set, false, server->crypto, r->why, sizeof r->why);
-    if (e == NACRE_OK) {
-        nacre_clients_take(server, is_row(row, SETTING_BlockedClients), addresses);
-        e = nacre_server_changed(server);
-        addresses = NULL;
-    }
+    addresses = nacre_clients_exchange(server, blocked, addresses);
+    e = nacre_server_set(server, row, r->set, false, r->why, sizeof r->why);
+    if (e != NACRE_OK)
+        addresses = nacre_clients_exchange(server, blocked, addresses);
     nacre_mutex_unlock(&server->lock);
     free(addresses);
     return e == NACRE_OK ? nacre_config_answer(r, r->set) : nacre_fail(e, r->why);

@@ -57,6 +57,18 @@ static enum nacre_error read_value(const struct nacre_crypto *crypto, const char
     return e;
 }
 
+/* Consumes `made`. */
+static enum nacre_error put(struct nacre_server *server, struct cert *c, struct key *made)
+{
+    struct key *before = c->host_certificate;
+    c->host_certificate = made;
+    enum nacre_error e = nacre_server_changed(server);
+    if (e != NACRE_OK)
+        c->host_certificate = before;
+    nacre_key_unref(e == NACRE_OK ? before : made);
+    return e;
+}
+
 /* Puts the certificate around the key of slot `index`, or of whichever it is for. */
 static enum nacre_error attach(struct nacre_server *server, int index, const struct key *public, char *why,
                                size_t why_size)
@@ -67,11 +79,8 @@ static enum nacre_error attach(struct nacre_server *server, int index, const str
         struct key *made = c->key == NULL || !nacre_key_is_private(c->key)
                                ? NULL
                                : nacre_cert_attach(server->crypto, c->key, nacre_key_blob(public));
-        if (made == NULL)
-            continue;
-        nacre_key_unref(c->host_certificate);
-        c->host_certificate = made;
-        return nacre_server_changed(server);
+        if (made != NULL)
+            return put(server, c, made);
     }
     return refuse(why, why_size, index < 0 ? "is for none of the server's keys." : "is for another key.");
 }
@@ -80,11 +89,8 @@ enum nacre_error nacre_host_certificate_set(struct nacre_server *server, int ind
                                             size_t why_size)
 {
     struct key *public = NULL;
-    if (value[0] == '\0' && index >= 0) {
-        nacre_key_unref(server->certs[index].host_certificate);
-        server->certs[index].host_certificate = NULL;
-        return nacre_server_changed(server);
-    }
+    if (value[0] == '\0' && index >= 0)
+        return put(server, &server->certs[index], NULL);
     enum nacre_error e = read_value(server->crypto, value, &public, why, why_size);
     if (e == NACRE_OK)
         e = check_time(public, why, why_size);

@@ -13,21 +13,6 @@ enum {
 static const int64_t second_ns = INT64_C(1000000000);
 static const int64_t rekey_timeout_s = 60;
 
-static bool copy_settings(struct settings *to, const struct settings *from)
-{
-    *to = *from;
-    bool whole = true;
-    for (size_t i = 0; i < SETTING_COUNT; i++) {
-        const struct setting_row *row = &nacre_setting_rows[i];
-        if (row->type < SET_TEXT)
-            continue;
-        union setting_value *v = (union setting_value *)(void *)((char *)to + row->offset);
-        v->text = strdup(v->text);
-        whole = whole && v->text != NULL;
-    }
-    return whole;
-}
-
 static bool copy_prompts(struct profile *p, const struct prompt *prompts, int count)
 {
     for (int i = 0; i < count; i++) {
@@ -110,7 +95,7 @@ struct profile *nacre_profile_new(const struct settings *settings, struct nacre_
     p->crypto = nacre_crypto_ref(crypto);
     for (size_t i = 0; i < key_count && i < PROFILE_KEYS_MAX; i++)
         p->keys[p->key_count++] = nacre_key_ref(keys[i]);
-    if (!copy_settings(&p->settings, settings) || !copy_prompts(p, prompts, prompt_count)) {
+    if (!nacre_settings_copy(&p->settings, settings) || !copy_prompts(p, prompts, prompt_count)) {
         nacre_profile_unref(p);
         return NULL;
     }

@@ -16,10 +16,7 @@ static int property_set(nacre_server *server, enum setting_id id, const char *va
     if (server == NULL || value == NULL)
         return nacre_fail(NACRE_E_INVAL, NULL);
     nacre_mutex_lock(&server->lock);
-    enum nacre_error e = nacre_setting_set(&server->settings, &nacre_setting_rows[id], value, server->listening,
-                                           server->crypto, why, sizeof why);
-    if (e == NACRE_OK)
-        e = nacre_server_changed(server);
+    enum nacre_error e = nacre_server_set(server, &nacre_setting_rows[id], value, server->listening, why, sizeof why);
     nacre_mutex_unlock(&server->lock);
     return e == NACRE_OK ? nacre_succeed() : nacre_fail(e, why);
 }
@@ -123,22 +120,25 @@ int nacre_get_keyboard_interactive_prompt_count(nacre_server *server, int *value
     return nacre_succeed();
 }
 
-/* Prompts that come in are empty ones, those that go are forgotten. */
+/* Prompts that come in are empty ones, those that go are forgotten; or all stays as it was. */
 static enum nacre_error resize_prompts(struct nacre_server *server, int count)
 {
-    for (int i = server->prompt_count; i < count; i++) {
-        char *text = strdup("");
-        if (text == NULL)
-            return NACRE_E_NOBUFS;
-        free(server->prompts[i].text);
-        server->prompts[i] = (struct prompt){text, false};
+    int before = server->prompt_count;
+    enum nacre_error e = NACRE_OK;
+    for (int i = before; i < count && e == NACRE_OK; i++) {
+        server->prompts[i] = (struct prompt){strdup(""), false};
+        e = server->prompts[i].text == NULL ? NACRE_E_NOBUFS : NACRE_OK;
     }
-    for (int i = count; i < server->prompt_count; i++) {
+    server->prompt_count = count;
+    if (e == NACRE_OK)
+        e = nacre_server_changed(server);
+    if (e != NACRE_OK)
+        server->prompt_count = before;
+    for (int i = server->prompt_count; i < PROMPTS_MAX; i++) {
         free(server->prompts[i].text);
         server->prompts[i] = (struct prompt){NULL, false};
     }
-    server->prompt_count = count;
-    return nacre_server_changed(server);
+    return e;
 }
 
 int nacre_set_keyboard_interactive_prompt_count(nacre_server *server, int value)
@@ -180,15 +180,34 @@ int nacre_get_keyboard_interactive_prompt_echo(nacre_server *server, int prompt_
     return nacre_succeed();
 }
 
+/* NULL leaves the text or the echo alone; on failure both are as they were. */
+static int change_prompt(nacre_server *server, int index, const char *text, const bool *echo)
+{
+    char *copy = text == NULL ? NULL : strdup(text);
+    if (text != NULL && copy == NULL)
+        return nacre_fail(NACRE_E_NOBUFS, NULL);
+    struct prompt *p = lock_prompt(server, index);
+    if (p == NULL) {
+        free(copy);
+        return no_prompt();
+    }
+    struct prompt before = *p;
+    if (copy != NULL)
+        p->text = copy;
+    if (echo != NULL)
+        p->echo = *echo;
+    enum nacre_error e = nacre_server_changed(server);
+    if (e != NACRE_OK)
+        *p = before;
+    nacre_mutex_unlock(&server->lock);
+    if (copy != NULL)
+        free(e == NACRE_OK ? before.text : copy);
+    return e == NACRE_OK ? nacre_succeed() : nacre_fail(e, NULL);
+}
+
 int nacre_set_keyboard_interactive_prompt_echo(nacre_server *server, int prompt_index, bool value)
 {
-    struct prompt *p = lock_prompt(server, prompt_index);
-    if (p == NULL)
-        return no_prompt();
-    p->echo = value;
-    enum nacre_error e = nacre_server_changed(server);
-    nacre_mutex_unlock(&server->lock);
-    return e == NACRE_OK ? nacre_succeed() : nacre_fail(e, NULL);
+    return change_prompt(server, prompt_index, NULL, &value);
 }
 
 int nacre_get_keyboard_interactive_prompt_prompt(nacre_server *server, int prompt_index, char *value, size_t size)
@@ -203,19 +222,7 @@ int nacre_get_keyboard_interactive_prompt_prompt(nacre_server *server, int promp
 
 int nacre_set_keyboard_interactive_prompt_prompt(nacre_server *server, int prompt_index, const char *value)
 {
-    char *copy = value == NULL ? NULL : strdup(value);
-    if (copy == NULL)
-        return nacre_fail(value == NULL ? NACRE_E_INVAL : NACRE_E_NOBUFS, NULL);
-    struct prompt *p = lock_prompt(server, prompt_index);
-    if (p == NULL) {
-        free(copy);
-        return no_prompt();
-    }
-    free(p->text);
-    p->text = copy;
-    enum nacre_error e = nacre_server_changed(server);
-    nacre_mutex_unlock(&server->lock);
-    return e == NACRE_OK ? nacre_succeed() : nacre_fail(e, NULL);
+    return value == NULL ? nacre_fail(NACRE_E_INVAL, NULL) : change_prompt(server, prompt_index, value, NULL);
 }
 
 int nacre_get_prompt(nacre_server *server, int prompt_index, struct nacre_prompt *value)
@@ -238,6 +245,5 @@ int nacre_set_prompt(nacre_server *server, int prompt_index, const struct nacre_
 {
     if (value == NULL || memchr(value->prompt, '\0', sizeof value->prompt) == NULL)
         return nacre_fail(NACRE_E_INVAL, NULL);
-    int e = nacre_set_keyboard_interactive_prompt_prompt(server, prompt_index, value->prompt);
-    return e != NACRE_OK ? e : nacre_set_keyboard_interactive_prompt_echo(server, prompt_index, value->echo);
+    return change_prompt(server, prompt_index, value->prompt, &value->echo);
 }

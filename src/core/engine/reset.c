@@ -38,8 +38,8 @@ static enum nacre_error reset(struct nacre_server *server)
     server->settings = fresh;
     memcpy(server->algorithm_profile, "compatible", sizeof "compatible");
     server->io_asked = NULL; /* workers that stand stay on theirs */
-    nacre_clients_take(server, false, NULL);
-    nacre_clients_take(server, true, NULL);
+    free(nacre_clients_exchange(server, false, NULL));
+    free(nacre_clients_exchange(server, true, NULL));
     drop_certs(server);
     drop_prompts(server);
     nacre_buf_free(&server->user_authorities);

@@ -34,17 +34,9 @@ static enum nacre_error read_all(struct nacre_server *server, const struct nacre
                                  char *why, size_t why_size)
 {
     enum nacre_error e = NACRE_OK;
-    for (int i = 0; i < 1 + ALT_CERTS_MAX; i++)
-        nacre_cert_init(&certs[i]);
     for (int i = 0; i < 1 + ALT_CERTS_MAX && e == NACRE_OK; i++)
         e = read_again(&server->certs[i], crypto, &certs[i], why, why_size);
     return e;
-}
-
-static void free_all(struct cert *certs)
-{
-    for (int i = 0; i < 1 + ALT_CERTS_MAX; i++)
-        nacre_cert_free(&certs[i]);
 }
 
 static enum nacre_error refuse(bool fips, char *why, size_t why_size)
@@ -59,27 +51,55 @@ static enum nacre_error refuse(bool fips, char *why, size_t why_size)
     return NACRE_E_NOT_SUPPORTED;
 }
 
+/* What goes by a library context, and the context. */
+struct library {
+    struct nacre_crypto *crypto;
+    struct cert certs[1 + ALT_CERTS_MAX];
+};
+
+static void exchange(struct nacre_server *server, struct library *with)
+{
+    const struct library kept = *with;
+    with->crypto = server->crypto;
+    memcpy(with->certs, server->certs, sizeof with->certs);
+    server->crypto = kept.crypto;
+    memcpy(server->certs, kept.certs, sizeof kept.certs);
+}
+
+/* Everything by that library, or nothing. */
+static enum nacre_error change(struct nacre_server *server, struct library *next, struct settings *settings)
+{
+    enum nacre_error e = nacre_settings_profile(settings, server->algorithm_profile, next->crypto);
+    if (e != NACRE_OK)
+        return e;
+    exchange(server, next);
+    e = nacre_server_exchange(server, settings);
+    if (e != NACRE_OK)
+        exchange(server, next);
+    return e;
+}
+
 enum nacre_error nacre_security_set(struct nacre_server *server, bool internal, bool fips, char *why, size_t why_size)
 {
-    struct cert certs[1 + ALT_CERTS_MAX];
+    struct library next;
+    struct settings settings;
     if (server->listening)
         return NACRE_E_SETTING_LATE;
-    struct nacre_crypto *crypto = fips ? nacre_crypto_open_fips() : nacre_crypto_open(internal);
-    if (crypto == NULL)
+    next.crypto = fips ? nacre_crypto_open_fips() : nacre_crypto_open(internal);
+    if (next.crypto == NULL)
         return refuse(fips, why, why_size);
-    enum nacre_error e = read_all(server, crypto, certs, why, why_size);
+    for (int i = 0; i < 1 + ALT_CERTS_MAX; i++)
+        nacre_cert_init(&next.certs[i]);
+    enum nacre_error e = NACRE_E_NOBUFS;
+    if (nacre_settings_copy(&settings, &server->settings))
+        e = read_all(server, next.crypto, next.certs, why, why_size);
+    settings.internal_security.number = internal;
+    settings.fips.number = fips;
     if (e == NACRE_OK)
-        e = nacre_settings_profile(&server->settings, server->algorithm_profile, crypto);
-    if (e != NACRE_OK) {
-        free_all(certs);
-        nacre_crypto_unref(crypto);
-        return e;
-    }
-    free_all(server->certs);
-    memcpy(server->certs, certs, sizeof certs);
-    nacre_crypto_unref(server->crypto);
-    server->crypto = crypto;
-    server->settings.internal_security.number = internal;
-    server->settings.fips.number = fips;
-    return nacre_server_changed(server);
+        e = change(server, &next, &settings);
+    for (int i = 0; i < 1 + ALT_CERTS_MAX; i++)
+        nacre_cert_free(&next.certs[i]);
+    nacre_crypto_unref(next.crypto);
+    nacre_settings_free(&settings);
+    return e;
 }

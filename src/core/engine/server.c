@@ -325,8 +325,8 @@ static struct command *profile_commands(struct profile *profile, unsigned count)
     return first;
 }
 
-/* All workers are told or none, so that what they go by does not depend on who accepts a client. */
-enum nacre_error nacre_server_changed(struct nacre_server *server)
+/* What is read where it is needed. */
+static void publish(struct nacre_server *server)
 {
     atomic_store_explicit(&server->select_wait_ms, (int)server->settings.select_wait_ms.number, memory_order_relaxed);
     atomic_store_explicit(&server->code_page, (int)server->settings.code_page.number, memory_order_relaxed);
@@ -334,9 +334,16 @@ enum nacre_error nacre_server_changed(struct nacre_server *server)
                           memory_order_relaxed);
     atomic_store_explicit(&server->memory.limit, nacre_memory_limit(server->settings.memory_limit.number),
                           memory_order_relaxed);
+}
+
+/* All workers are told or none, so that what they go by does not depend on who accepts a client. */
+enum nacre_error nacre_server_changed(struct nacre_server *server)
+{
     unsigned count = atomic_load_explicit(&server->shard_count, memory_order_acquire);
-    if (count == 0)
+    if (count == 0) {
+        publish(server);
         return NACRE_OK;
+    }
     struct profile *profile = nacre_server_profile(server);
     if (profile == NULL)
         return NACRE_E_NOBUFS;
@@ -344,12 +351,42 @@ enum nacre_error nacre_server_changed(struct nacre_server *server)
     nacre_profile_unref(profile);
     if (first == NULL)
         return NACRE_E_NOBUFS;
+    publish(server);
     for (unsigned i = 0; i < count; i++) {
         struct command *k = first;
         first = k->next;
         nacre_inbox_put(&server->shards[i], k);
     }
     return NACRE_OK;
+}
+
+static void swap_settings(struct settings *a, struct settings *b)
+{
+    struct settings kept = *a;
+    *a = *b;
+    *b = kept;
+}
+
+enum nacre_error nacre_server_exchange(struct nacre_server *server, struct settings *next)
+{
+    swap_settings(&server->settings, next);
+    enum nacre_error e = nacre_server_changed(server);
+    if (e != NACRE_OK)
+        swap_settings(&server->settings, next);
+    return e;
+}
+
+enum nacre_error nacre_server_set(struct nacre_server *server, const struct setting_row *row, const char *value,
+                                  bool late, char *why, size_t why_size)
+{
+    struct settings next;
+    enum nacre_error e = NACRE_E_NOBUFS;
+    if (nacre_settings_copy(&next, &server->settings))
+        e = nacre_setting_set(&next, row, value, late, server->crypto, why, why_size);
+    if (e == NACRE_OK)
+        e = nacre_server_exchange(server, &next);
+    nacre_settings_free(&next);
+    return e;
 }
 
 /* ---- listening ------------------------------------------------------------------------------------------------- */

@@ -113,8 +113,18 @@ struct shard *nacre_server_shard(struct nacre_server *server, int64_t id);
 /* Makes a profile from the present settings; NULL: out of memory. The server's lock is held. */
 struct profile *nacre_server_profile(struct nacre_server *server);
 
-/* Sends the present settings to the shards, when there are any. The server's lock is held. */
+/* Sends what the server goes by now to the shards, when there are any. On failure (NOBUFS) none has been told, and the
+ * caller puts back what it had changed. The server's lock is held. */
 enum nacre_error nacre_server_changed(struct nacre_server *server);
+
+/* Exchanges the settings with `*next` and tells the shards; on failure (NOBUFS) all is as it was. The server's lock is
+ * held. */
+enum nacre_error nacre_server_exchange(struct nacre_server *server, struct settings *next);
+
+/* Sets one value from text (nacre_setting_set) and tells the shards; on failure all is as it was. The server's lock is
+ * held. */
+enum nacre_error nacre_server_set(struct nacre_server *server, const struct setting_row *row, const char *value,
+                                  bool late, char *why, size_t why_size);
 
 /* Remembers the calling thread's error for nacre_last_error() and returns it. `why` NULL or "": the error's general
  * text. Any thread. */

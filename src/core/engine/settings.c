@@ -170,6 +170,20 @@ bool nacre_settings_init(struct settings *s, const struct nacre_crypto *crypto)
     return nacre_settings_profile(s, "compatible", crypto) == NACRE_OK;
 }
 
+bool nacre_settings_copy(struct settings *to, const struct settings *from)
+{
+    bool whole = true;
+    *to = *from;
+    for (size_t i = 0; i < SETTING_COUNT; i++) {
+        if (!is_text(nacre_setting_rows[i].type))
+            continue;
+        union setting_value *v = value_at(to, &nacre_setting_rows[i]);
+        v->text = strdup(v->text);
+        whole = whole && v->text != NULL;
+    }
+    return whole;
+}
+
 void nacre_settings_free(struct settings *s)
 {
     for (size_t i = 0; i < SETTING_COUNT; i++)

@@ -67,6 +67,9 @@ extern const struct setting_row nacre_setting_rows[SETTING_COUNT];
 
 /* Every value at its default; name-lists are the class's, less what this build cannot do. False: out of memory. */
 bool nacre_settings_init(struct settings *s, const struct nacre_crypto *crypto);
+
+/* False: out of memory. What it has then is to be freed as well. */
+bool nacre_settings_copy(struct settings *to, const struct settings *from);
 void nacre_settings_free(struct settings *s);
 
 /* The row of that name whatever its case, or NULL. */

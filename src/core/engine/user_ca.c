@@ -26,15 +26,19 @@ static bool is_plain_key(const struct nacre_crypto *crypto, struct span blob)
 
 static enum nacre_error change(struct nacre_server *server, struct buf *list, struct span blob)
 {
+    size_t before = list->len;
     if (blob.len == 0)
-        nacre_buf_free(list);
+        list->len = 0;
     else if (blob.len > KEY_BLOB_MAX || !is_plain_key(server->crypto, blob))
         return NACRE_E_KEY;
     else if (rd_is_among(buf_span(list), blob, KEY_BLOB_MAX))
         return NACRE_OK;
     else if (!append(list, blob))
         return NACRE_E_NOBUFS;
-    return nacre_server_changed(server);
+    enum nacre_error e = nacre_server_changed(server);
+    if (e != NACRE_OK)
+        list->len = before;
+    return e;
 }
 
 static int add(nacre_server *server, bool trusted, const void *blob, size_t len)
