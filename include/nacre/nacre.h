@@ -414,8 +414,8 @@ NACRE_API int nacre_create(nacre_server **server);
  * from inside a handler. Events that are still queued are dropped. NULL is allowed. */
 NACRE_API void nacre_free(nacre_server *server);
 
-/* Takes a copy of *handlers. NACRE_E_LISTENING while listening or connections are left: worker threads read them
- * without a lock. */
+/* Takes a copy of *handlers. NACRE_E_LISTENING while listening, while connections are left, and until do_events has
+ * worked off every on_error of no connection: other threads read them without a lock. */
 NACRE_API int nacre_set_handlers(nacre_server *server, const struct nacre_handlers *handlers, void *context);
 
 /* The sentence for the calling thread's last call, on any server, when that failed; "" when it went well. Valid until

@@ -11,6 +11,7 @@
 #include "engine/server.h"
 #include "engine/shard.h"
 #include "support/client.h"
+#include "support/refusal.h"
 #include "support/server.h"
 
 Test(class_life, a_server_is_created_without_threads_or_descriptors)
@@ -190,6 +191,42 @@ Test(class_life, handlers_may_change_after_the_last_connection_is_gone)
     cr_assert(server_wait_empty(s));
     cr_assert_eq(nacre_set_handlers(s->nacre, &s->handlers, s), 0);
     cr_assert_eq(nacre_start_listening(s->nacre), 0);
+    server_free(s);
+}
+
+/* An on_error of no connection is under way, and goes on until the test says so. */
+static void stay(nacre_server *n, struct nacre_error_event *e, void *context)
+{
+    struct server *s = context;
+    (void)n;
+    (void)e;
+    server_note(s, (struct server_seen){.type = EVENT_ERROR});
+    while (!atomic_load((atomic_bool *)s->test))
+        usleep(1000);
+}
+
+/* Fails when the handlers change beneath the one that runs. */
+Test(class_life, handlers_stay_while_an_error_of_no_connection_is_told, .timeout = 240)
+{
+    struct server *s = server_new();
+    atomic_bool may_end = false;
+    int fd, e = NACRE_E_LISTENING;
+    s->handlers.on_error = stay;
+    s->test = &may_end;
+    server_set(s, "MaxConnections=1");
+    server_start(s, 2);
+    cr_assert_geq(fd = half_open(NULL, s->port), 0);
+    cr_assert(is_refused("127.0.0.2", s->port));
+    cr_assert(server_wait(s, EVENT_ERROR, 0, NULL));
+    (void)close(fd);
+    cr_assert_eq(nacre_stop_listening(s->nacre), 0);
+    for (int left = 1; left != 0; usleep(1000))
+        cr_assert_eq(nacre_get_ssh_connection_count(s->nacre, &left), 0);
+    cr_expect_eq(nacre_set_handlers(s->nacre, &s->handlers, s), NACRE_E_LISTENING);
+    atomic_store(&may_end, true);
+    for (int i = 0; i < SERVER_WAIT_MS && e != 0; i++, usleep(1000))
+        e = nacre_set_handlers(s->nacre, &s->handlers, s);
+    cr_expect_eq(e, 0, "it has been told");
     server_free(s);
 }
 

@@ -111,6 +111,9 @@ static void work_off(struct nacre_server *server, struct shard *s, struct connec
     current = d.outer;
     if (c != NULL)
         nacre_outbox_give(s, c);
+    else
+        atomic_fetch_sub_explicit(&server->own_events, 1,
+                                  memory_order_release); /* with the acquire of nacre_set_handlers() */
     give_back(&d);
 }
 

@@ -28,6 +28,7 @@ void nacre_outbox_add(struct connection *c, struct event *e)
 void nacre_outbox_add_own(struct shard *s, struct event *e)
 {
     e->next = NULL;
+    atomic_fetch_add_explicit(&s->server->own_events, 1, memory_order_relaxed);
     nacre_mutex_lock(&s->outbox_lock);
     *s->own_last = e;
     s->own_last = &e->next;

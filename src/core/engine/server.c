@@ -73,7 +73,8 @@ int nacre_set_handlers(nacre_server *server, const struct nacre_handlers *handle
     if (server == NULL || handlers == NULL)
         return nacre_fail(NACRE_E_INVAL, NULL);
     nacre_mutex_lock(&server->lock);
-    bool busy = server->listening || atomic_load_explicit(&server->connection_count, memory_order_acquire) != 0;
+    bool busy = server->listening || atomic_load_explicit(&server->connection_count, memory_order_acquire) != 0 ||
+                atomic_load_explicit(&server->own_events, memory_order_acquire) != 0;
     if (!busy) {
         server->handlers = *handlers;
         server->context = context;
@@ -81,7 +82,8 @@ int nacre_set_handlers(nacre_server *server, const struct nacre_handlers *handle
     nacre_mutex_unlock(&server->lock);
     if (busy)
         return nacre_fail(NACRE_E_LISTENING,
-                          "Handlers cannot change while the server is listening or connections are left.");
+                          "Handlers cannot change while the server is listening, connections are left or an error of "
+                          "no connection has not been told yet.");
     return nacre_succeed();
 }
 

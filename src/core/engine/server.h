@@ -76,6 +76,7 @@ struct nacre_server {
     _Atomic unsigned
         connection_count; /* relaxed: accepted and not yet gone; for MaxConnections and ssh_connection_count */
     _Atomic unsigned channel_count; /* relaxed: a figure */
+    _Atomic unsigned own_events;    /* of no connection, and not yet worked off; release when one has been */
 
     /* do_events. */
     _Alignas(64) _Atomic unsigned turn; /* relaxed: where the next one starts, so that shards take turns */
