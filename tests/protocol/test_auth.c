@@ -183,6 +183,24 @@ Test(auth, r15_a_rekey_has_to_finish_in_time)
     pair_free(p);
 }
 
+/* Its KEXINIT may lie in the socket. */
+Test(auth, a_rekey_has_its_time_again_when_the_peer_was_not_read)
+{
+    struct pair *p = pair_new();
+
+    pair_login(p);
+    (void)nacre_conn_rekey(p->server.conn, p->now_ns);
+    p->now_ns += INT64_C(50) * SECOND;
+    nacre_conn_excuse(p->server.conn, p->now_ns);
+    p->now_ns += INT64_C(59) * SECOND;
+    nacre_conn_tick(p->server.conn, p->now_ns);
+    cr_assert_eq(side_count(&p->server, CONN_DISCONNECTED), 0);
+    p->now_ns += SECOND;
+    nacre_conn_tick(p->server.conn, p->now_ns);
+    cr_assert_eq(side_event(&p->server, CONN_DISCONNECTED, 0)->error, NACRE_E_TIMEOUT_REKEY);
+    pair_free(p);
+}
+
 Test(auth, replies_to_a_peer_that_does_not_read_stop_the_reading)
 {
     struct pair *p = pair_new();

@@ -128,6 +128,12 @@ bool nacre_conn_wants_input(const struct conn *c)
 
 /* ---- bytes in ----------------------------------------------------------------------------------------------- */
 
+static void hear(struct conn *c)
+{
+    c->heard_ns = c->now_ns;
+    c->keepalives_out = 0;
+}
+
 static size_t take_one(struct conn *c, uint8_t *bytes, size_t len)
 {
     struct span payload = {NULL, 0};
@@ -155,7 +161,7 @@ size_t nacre_conn_feed_some(struct conn *c, uint8_t *bytes, size_t len, size_t m
     if (conn_is_closing(c))
         return len;
     if (len != 0)
-        nacre_conn_excuse(c, now_ns);
+        hear(c);
     c->block = block;
     while (used < len && counted < most && nacre_conn_wants_input(c)) {
         size_t n = take_one(c, bytes + used, len - used);
@@ -259,8 +265,10 @@ static int64_t earlier(int64_t a, int64_t b)
 
 void nacre_conn_excuse(struct conn *c, int64_t now_ns)
 {
-    c->heard_ns = now_ns;
-    c->keepalives_out = 0;
+    c->now_ns = now_ns;
+    hear(c);
+    if (c->kex_due_ns != INT64_MAX)
+        c->kex_due_ns = due_after(now_ns, c->config->rekey_timeout_ns);
 }
 
 /* Silence is measured from the peer's last byte and our last keep-alive. A key exchange has a timer of its own. */
@@ -290,10 +298,6 @@ static void tick_keepalive(struct conn *c)
 {
     unsigned max = c->config->keepalive_max;
 
-    if (!hears(c)) {
-        nacre_conn_excuse(c, c->now_ns);
-        return;
-    }
     if (max != 0 && c->keepalives_out >= max) {
         (void)nacre_conn_fail(c, NACRE_E_TIMEOUT_KEEPALIVE, "keep-alive requests were not answered");
         return;
@@ -312,6 +316,8 @@ void nacre_conn_tick(struct conn *c, int64_t now_ns)
         (void)nacre_conn_fail(c, NACRE_E_TIMEOUT_LOGIN, "login took too long");
         return;
     }
+    if (!hears(c))
+        nacre_conn_excuse(c, now_ns);
     if (now_ns >= c->kex_due_ns) {
         (void)nacre_conn_fail(c, NACRE_E_TIMEOUT_REKEY, "key re-exchange took too long");
         return;

@@ -177,7 +177,8 @@ void nacre_conn_output_take(struct conn *c, size_t len, int64_t now_ns);
 int64_t nacre_conn_deadline(const struct conn *c);
 void nacre_conn_tick(struct conn *c, int64_t now_ns);
 
-/* What the peer says waits to be read, and that is not its fault: keep-alives count from now. */
+/* What the peer says waits to be read, and that is not its fault: keep-alives, and the time that a re-exchange of keys
+ * may take, count from now. */
 void nacre_conn_excuse(struct conn *c, int64_t now_ns);
 
 /* What has waited behind a channel's or a global request is worked off in pieces, so that the caller can turn to others
