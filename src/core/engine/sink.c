@@ -297,7 +297,9 @@ bool nacre_sink_ask_open(struct connection *c, const struct conn_event *v, struc
  * twice what all windows may be together is more than those that are open can have filled. */
 static bool holds_too_much(const struct connection *c)
 {
-    return (int64_t)(c->held / 2) > c->profile->settings.windows_max.number;
+    const struct settings *set = &c->profile->settings;
+    int64_t windows = set->windows_max.number + set->max_channels.number * CONN_CHANNEL_PACKET;
+    return (int64_t)(c->held / 2) > windows;
 }
 
 /* Tunnels first; what is not accepted as one comes back to nacre_sink_ask_open(). */
