@@ -41,10 +41,10 @@ static void pause_all(nacre_server *n, struct nacre_ssh_channel_opened *e, void 
                                               .channel = e->channel_id});
 }
 
-Test(security, r30_paused_channels_hold_no_more_than_the_budget, .timeout = 240)
+/* The greedy one has sent as much as it may, while nobody takes it; the other has a channel that echoes. */
+static struct server *start_filled(struct client *greedy, struct client *other, int *echo)
 {
     struct server *s = server_new();
-    struct client greedy, other;
     int channels[CHANNELS];
     char setting[40];
     s->handlers.on_ssh_channel_opened = pause_first;
@@ -54,15 +54,22 @@ Test(security, r30_paused_channels_hold_no_more_than_the_budget, .timeout = 240)
     server_set(s, setting);
     server_set(s, "WorkerThreads=2");
     server_start(s, 2);
-    cr_assert(client_start(&greedy, s->port));
+    cr_assert(client_start(greedy, s->port));
     for (int i = 0; i < CHANNELS; i++)
-        cr_assert_geq(channels[i] = client_open(&greedy, "session"), 0);
+        cr_assert_geq(channels[i] = client_open(greedy, "session"), 0);
     cr_assert(server_wait(s, EVENT_SSH_CHANNEL_OPENED, CHANNELS - 1, NULL));
-    cr_assert(client_start(&other, s->port));
-    int echo = client_open(&other, "session");
-    cr_assert_geq(echo, 0);
+    cr_assert(client_start(other, s->port));
+    *echo = client_open(other, "session");
+    cr_assert_geq(*echo, 0);
+    shortage_fill(greedy, channels, CHANNELS);
+    return s;
+}
 
-    shortage_fill(&greedy, channels, CHANNELS);
+Test(security, r30_paused_channels_hold_no_more_than_the_budget, .timeout = 240)
+{
+    struct client greedy, other;
+    int echo;
+    struct server *s = start_filled(&greedy, &other, &echo);
     cr_expect_gt(shortage_used(s), LIMIT / 2, "%zu: it got somewhere", shortage_used(s));
     cr_expect_leq(shortage_used(s), LIMIT);
 
@@ -150,26 +157,10 @@ Test(security, r30_who_is_not_read_for_want_of_memory_is_not_dead, .timeout = 24
 Test(security, r30_who_holds_much_does_not_keep_others_out, .timeout = 240)
 {
     const int64_t patience_ns = INT64_C(10000000000);
-    struct server *s = server_new();
     struct client greedy, other;
     struct server_seen e;
-    int channels[CHANNELS];
-    char setting[40];
-    s->handlers.on_ssh_channel_opened = pause_first;
-    s->echo = true;
-    s->records_data = false;
-    (void)snprintf(setting, sizeof setting, "MemoryLimit=%d", LIMIT);
-    server_set(s, setting);
-    server_set(s, "WorkerThreads=2");
-    server_start(s, 2);
-    cr_assert(client_start(&greedy, s->port));
-    for (int i = 0; i < CHANNELS; i++)
-        cr_assert_geq(channels[i] = client_open(&greedy, "session"), 0);
-    cr_assert(server_wait(s, EVENT_SSH_CHANNEL_OPENED, CHANNELS - 1, NULL));
-    cr_assert(client_start(&other, s->port));
-    int echo = client_open(&other, "session");
-    cr_assert_geq(echo, 0);
-    shortage_fill(&greedy, channels, CHANNELS);
+    int echo;
+    struct server *s = start_filled(&greedy, &other, &echo);
     cr_assert(budget_is_tight(&s->nacre->memory) && !budget_is_out(&s->nacre->memory));
 
     client_pump(&greedy, 300);
