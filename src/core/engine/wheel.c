@@ -102,14 +102,12 @@ void nacre_wheel_take(struct shard *s)
 {
     nacre_mutex_lock(&s->wheel);
     hold.is_worker = true;
-    if (s->lends)
-        have(s);
+    have(s);
 }
 
 void nacre_wheel_drop(struct shard *s)
 {
-    if (s->lends)
-        give(s);
+    give(s);
     nacre_mutex_unlock(&s->wheel);
 }
 
