@@ -51,16 +51,16 @@ static struct chan *chan_new(struct conn *c, enum chan_state state)
     chan->state = state;
     nacre_chan_first_window(c, chan);
     chan->granted_ns = c->now_ns;
-    nacre_buf_init(&chan->lane.bytes, 2 * (conn_lanes_max(c) + CONN_PACKET_MAX));
     c->chans[number] = chan;
     c->chan_count++;
     return chan;
 }
 
-static void free_lane(struct conn *c, struct chan *chan)
+/* What has become of a channel's lane since it was `before`. */
+static void count_lane(struct conn *c, const struct lane *before, const struct lane *now)
 {
-    c->lanes_room -= chan->lane.bytes.room;
-    nacre_buf_free(&chan->lane.bytes);
+    c->lanes_bytes += now->bytes - before->bytes;
+    c->lanes_room += now->room - before->room;
 }
 
 static void chan_free(struct conn *c, struct chan *chan)
@@ -71,8 +71,9 @@ static void chan_free(struct conn *c, struct chan *chan)
     list_remove(&chan->ready);
     nacre_chan_drop_queue(chan);
     nacre_chan_drop_window(c, chan);
-    c->lanes_bytes -= lane_len(&chan->lane);
-    free_lane(c, chan);
+    struct lane lane = chan->lane;
+    nacre_lane_free(&chan->lane);
+    count_lane(c, &lane, &chan->lane);
     free(chan);
     if (c->chan_count == 0) {
         free(c->chans);
@@ -120,16 +121,15 @@ struct chan *nacre_chan_of(struct conn *c, struct rd *r)
 
 bool nacre_chan_holds_back(struct conn *c, struct chan *chan, uint8_t type, struct span body)
 {
-    if (!chan->held && (lane_len(&chan->lane) == 0 || chan->lane_running))
+    if (!chan->held && (chan->lane.bytes == 0 || chan->lane_running))
         return false;
     /* Past the maximum nothing is read any more; one packet more may be at hand. */
-    size_t room = chan->lane.bytes.room;
+    struct lane before = chan->lane;
     if (!nacre_lane_put(&chan->lane, conn_lanes_max(c) + CONN_PACKET_MAX, type, body)) {
         (void)nacre_conn_fail(c, NACRE_E_NOBUFS, "out of memory for what waits behind a channel request");
         return true;
     }
-    c->lanes_bytes += 5 + body.len;
-    c->lanes_room += chan->lane.bytes.room - room;
+    count_lane(c, &before, &chan->lane);
     return true;
 }
 
@@ -141,8 +141,9 @@ static enum step run_first(struct conn *c, struct chan *chan, struct span payloa
 
     nacre_buf_init(&copy, payload.len);
     if (nacre_buf_append(&copy, payload.at, payload.len)) {
-        nacre_lane_drop(&chan->lane, payload.len);
-        c->lanes_bytes -= 4 + payload.len;
+        struct lane before = chan->lane;
+        nacre_lane_drop(&chan->lane);
+        count_lane(c, &before, &chan->lane);
         step = nacre_conn_handle(c, buf_span(&copy));
     } else {
         (void)nacre_conn_fail(c, NACRE_E_NOBUFS, "out of memory");
@@ -172,9 +173,7 @@ enum step nacre_chan_run_lane(struct conn *c, uint32_t number)
     if (chan == NULL)
         return STEP_NEXT;
     chan->lane_running = false;
-    if (lane_len(&chan->lane) == 0)
-        free_lane(c, chan);
-    else if (!chan->held)
+    if (chan->lane.bytes != 0 && !chan->held)
         c->lanes_rest = true;
     return STEP_NEXT;
 }
@@ -188,7 +187,7 @@ void nacre_chans_run_lanes(struct conn *c)
     for (uint32_t i = 0; i < c->chan_room && !c->lanes_rest; i++) {
         uint32_t number = (first + i) % c->chan_room;
         struct chan *chan = c->chans[number];
-        if (chan == NULL || chan->held || lane_len(&chan->lane) == 0)
+        if (chan == NULL || chan->held || chan->lane.bytes == 0)
             continue;
         if (ran) {
             c->lanes_rest = true;

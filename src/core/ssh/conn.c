@@ -29,9 +29,7 @@ struct conn *nacre_conn_new(const struct conn_config *config, const struct conn_
     c->grace_due_ns = c->kex_due_ns = c->rekey_due_ns = c->keepalive_due_ns = INT64_MAX;
     list_init(&c->asks);
     list_init(&c->ready);
-    nacre_buf_init(&c->waiting.bytes, (size_t)2 * WAITING_MAX);
     nacre_buf_init(&c->inflated, CONN_INFLATE_MAX);
-    nacre_buf_init(&c->global_lane.bytes, (size_t)2 * LANE_MAX);
     return c;
 }
 
@@ -76,9 +74,9 @@ void nacre_conn_free(struct conn *c)
     nacre_keys_free(&c->in.keys);
     nacre_keys_free(&c->out.keys);
     nacre_output_free(c);
-    nacre_buf_wipe(&c->waiting.bytes);
+    nacre_lane_free(&c->waiting);
     nacre_buf_wipe(&c->inflated);
-    nacre_buf_free(&c->global_lane.bytes);
+    nacre_lane_free(&c->global_lane);
     for (size_t i = 0; i < c->host_key_count; i++)
         nacre_key_unref(c->host_keys[i]);
     free(c->host_keys);
@@ -470,7 +468,7 @@ size_t nacre_conn_memory(const struct conn *c)
 {
     size_t bytes = sizeof *c + c->chan_count * (sizeof(struct chan) + sizeof(struct chan *));
 
-    bytes += c->lanes_room + lane_len(&c->waiting) + lane_len(&c->global_lane) + c->inflated.room;
+    bytes += c->lanes_room + c->waiting.room + c->global_lane.room + c->inflated.room;
     bytes += c->in.keys.comp == NULL ? 0 : INFLATE_BYTES;
     bytes += c->out.keys.comp == NULL ? 0 : DEFLATE_BYTES;
     bytes += c->kex == NULL ? 0 : KEX_BYTES;

@@ -11,6 +11,7 @@
 #include "base/list.h"
 #include "base/secret.h"
 #include "ssh/conn.h"
+#include "ssh/lane.h"
 #include "ssh/messages.h"
 #include "ssh/packet.h"
 #include "wire/rd.h"
@@ -59,12 +60,6 @@ struct ask {
     uint32_t channel;
     bool want_reply;
     bool on_stack; /* the sink is being asked right now */
-};
-
-/* Messages that wait behind a question, each as its length and payload. */
-struct lane {
-    struct buf bytes;
-    size_t done; /* at the front; moved away only when that is half, so that taking many small messages is linear */
 };
 
 /* ---- the connection ----------------------------------------------------------------------------------------- */
@@ -159,11 +154,6 @@ static inline bool conn_is_server(const struct conn *c)
     return c->config->role == CONN_SERVER;
 }
 
-static inline size_t lane_len(const struct lane *lane)
-{
-    return lane->bytes.len - lane->done;
-}
-
 /* What all channels' lanes may hold: as much as one channel may send us, and requests. */
 static inline size_t conn_lanes_max(const struct conn *c)
 {
@@ -235,11 +225,6 @@ enum step nacre_resume_global_request(struct conn *c, const struct ask *ask, con
 
 /* Starts a work; the connection takes nothing in until `done` has been called with it. Takes the work over. */
 enum step nacre_conn_work(struct conn *c, struct work *work, enum step (*done)(struct conn *c, struct work *work));
-
-/* `max`: bytes that may wait. */
-bool nacre_lane_put(struct lane *lane, size_t max, uint8_t type, struct span body);
-bool nacre_lane_peek(const struct lane *lane, struct span *payload);
-void nacre_lane_drop(struct lane *lane, size_t payload_len);
 
 /* ---- transport ---------------------------------------------------------------------------------------------- */
 

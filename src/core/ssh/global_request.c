@@ -14,7 +14,7 @@ enum step nacre_on_global_request(struct conn *c, struct span body)
 
     if (r.bad)
         return nacre_conn_fail(c, NACRE_E_PACKET, "malformed GLOBAL_REQUEST");
-    if (c->global_held || (lane_len(&c->global_lane) != 0 && !c->global_running)) {
+    if (c->global_held || (c->global_lane.bytes != 0 && !c->global_running)) {
         return nacre_lane_put(&c->global_lane, LANE_MAX, MSG_GLOBAL_REQUEST, body)
                    ? STEP_NEXT
                    : nacre_conn_fail(c, NACRE_E_TOO_MUCH_QUEUED, "too many global requests wait for an answer");
@@ -41,14 +41,12 @@ enum step nacre_globals_run(struct conn *c)
         nacre_buf_init(&copy, payload.len);
         if (!nacre_buf_append(&copy, payload.at, payload.len))
             return nacre_conn_fail(c, NACRE_E_NOBUFS, "out of memory");
-        nacre_lane_drop(&c->global_lane, payload.len);
+        nacre_lane_drop(&c->global_lane);
         (void)nacre_conn_handle(c, buf_span(&copy));
         nacre_buf_free(&copy);
     }
     c->global_running = false;
-    c->global_rest = !c->global_held && lane_len(&c->global_lane) != 0;
-    if (lane_len(&c->global_lane) == 0)
-        nacre_buf_free(&c->global_lane.bytes);
+    c->global_rest = !c->global_held && c->global_lane.bytes != 0;
     return conn_is_closing(c) ? STEP_CLOSE : STEP_NEXT;
 }
 

@@ -214,17 +214,16 @@ enum step nacre_packets_release(struct conn *c)
     enum step step = STEP_NEXT;
 
     /* Taken off the connection, since sending may fill the queue again when a rekey follows at once. */
-    c->waiting = (struct lane){.done = 0};
-    nacre_buf_init(&c->waiting.bytes, (size_t)2 * WAITING_MAX);
+    c->waiting = (struct lane){.first = NULL};
     while (step != STEP_CLOSE && nacre_lane_peek(&waiting, &payload)) {
         step = nacre_packet_payload(c, payload);
-        nacre_lane_drop(&waiting, payload.len);
+        nacre_lane_drop(&waiting);
     }
-    nacre_buf_wipe(&waiting.bytes);
+    nacre_lane_free(&waiting);
     return step;
 }
 
 bool nacre_packet_has_room(const struct conn *c)
 {
-    return lane_len(&c->waiting) < WAITING_MAX / 2 && c->output.bytes < c->config->send_high + CONTROL_SLACK;
+    return c->waiting.bytes < WAITING_MAX / 2 && c->output.bytes < c->config->send_high + CONTROL_SLACK;
 }
