@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A start that fails for want of threads, whichever it is, while another thread is in do_events: it touches nothing
- * that is taken down again, and the next start works. And one beside which a list of clients is set: the new one holds.
- */
+ * that is taken down again, the next start works, and nothing that a worker had to say is waited for. And one beside
+ * which a list of clients is set: the new one holds. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -25,11 +26,33 @@ enum {
 int __real_pthread_create(pthread_t *thread, const pthread_attr_t *how, void *(*run)(void *), void *argument);
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *how, void *(*run)(void *), void *argument);
 
-static int left = THREADS; /* until one cannot be had; only who starts the server looks */
+int __real_epoll_pwait2(int epoll, struct epoll_event *events, int most, const struct timespec *until,
+                        const sigset_t *set);
+int __wrap_epoll_pwait2(int epoll, struct epoll_event *events, int most, const struct timespec *until,
+                        const sigset_t *set);
+
+static int left = THREADS;  /* until one cannot be had; only who starts the server looks */
+static atomic_int troubles; /* waits that are to fail */
+static atomic_int troubled; /* that did */
 
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *how, void *(*run)(void *), void *argument)
 {
-    return left-- <= 0 ? EAGAIN : __real_pthread_create(thread, how, run, argument);
+    if (left-- > 0)
+        return __real_pthread_create(thread, how, run, argument);
+    for (int i = 0; i < 20 && atomic_load(&troubles) > 0; i++)
+        usleep(1000); /* a worker that stands has its trouble meanwhile */
+    return EAGAIN;
+}
+
+int __wrap_epoll_pwait2(int epoll, struct epoll_event *events, int most, const struct timespec *until,
+                        const sigset_t *set)
+{
+    if (atomic_load(&troubles) <= 0)
+        return __real_epoll_pwait2(epoll, events, most, until, set);
+    atomic_fetch_sub(&troubles, 1);
+    atomic_fetch_add(&troubled, 1);
+    errno = ENOMEM;
+    return -1;
 }
 
 /* ---- threads --------------------------------------------------------------------------------------------------- */
@@ -47,6 +70,32 @@ static void run_out_of_threads(void)
     }
     left = 1000;
     check(nacre_start_listening(s.nacre) == 0, nacre_last_error(s.nacre));
+    served_end(&s);
+}
+
+static void ignore(nacre_server *n, struct nacre_error_event *e, void *context)
+{
+    (void)n;
+    (void)e;
+    (void)context;
+}
+
+/* Fails when what a worker reported before it was taken down is counted as something that is yet to be told. */
+static void have_trouble(void)
+{
+    static const struct nacre_handlers handlers = {.on_error = ignore};
+    struct served s;
+    served_create(&s, &handlers, "WorkerThreads=8");
+    for (int i = 0; atomic_load(&troubled) == 0; i++) { /* until one of them stands */
+        left = i;
+        atomic_store(&troubles, 1);
+        check(nacre_start_listening(s.nacre) == NACRE_E_PROCLIM, nacre_last_error(s.nacre));
+        check(nacre_set_handlers(s.nacre, &handlers, NULL) == 0, nacre_last_error(s.nacre));
+    }
+    atomic_store(&troubles, 0);
+    left = 1000;
+    check(nacre_start_listening(s.nacre) == 0, nacre_last_error(s.nacre));
+    served_turn_events(&s);
     served_end(&s);
 }
 
@@ -117,6 +166,7 @@ static void change_a_list(void)
 int main(void)
 {
     run_out_of_threads();
+    have_trouble();
     change_a_list();
     return EXIT_SUCCESS;
 }

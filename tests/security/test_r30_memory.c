@@ -119,8 +119,40 @@ Test(security, r30_closed_channels_hold_no_more_than_open_ones_could, .timeout =
     }
     cr_assert_eq(nacre_get_ssh_channel_count(s->nacre, &channels), 0);
     cr_expect_lt(opened, MANY, "%d channels hold %zu bytes", channels, server_pool_bytes(s));
+    for (int i = 0; i < opened; i++) {
+        struct server_seen e;
+        cr_assert(server_wait(s, EVENT_SSH_CHANNEL_OPENED, (size_t)i, &e));
+        cr_assert_eq(nacre_resume_channel(s->nacre, e.channel), 0);
+    }
+    cr_assert(server_wait(s, EVENT_SSH_CHANNEL_CLOSED, (size_t)opened - 1, NULL));
+    cr_expect_geq(client_open(&c, "session"), 0, "when that has been taken it may go on");
     cr_expect_not(c.ended);
     client_reset(&c);
+    client_free(&c);
+    server_free(s);
+}
+
+/* What small packets take of memory is more than their bytes, by which windows go. */
+Test(security, r30_who_keeps_to_its_windows_may_open_channels, .timeout = 240)
+{
+    enum {
+        PACKET = 4200,
+        MANY = 238 /* of them are a window of 1 MiB but for a little */
+    };
+    struct server *s = server_new();
+    struct client c;
+    s->handlers.on_ssh_channel_opened = pause_all;
+    s->records_data = false;
+    server_set(s, "WorkerThreads=1");
+    server_set(s, "MaxChannels=2");
+    server_set(s, "ConnectionWindowMax=1048576");
+    server_start(s, 1);
+    cr_assert(client_start(&c, s->port));
+    int ch = client_open(&c, "session");
+    shortage_trickle(&c, ch, PACKET, MANY);
+    client_pump(&c, 300);
+    cr_assert_gt(server_pool_bytes(s), (size_t)2 * MANY * PACKET, "%zu", server_pool_bytes(s));
+    cr_expect_geq(client_open(&c, "session"), 0);
     client_free(&c);
     server_free(s);
 }
@@ -186,6 +218,40 @@ Test(security, r30_who_holds_much_does_not_keep_others_out, .timeout = 240)
     cr_expect(client_wait_count(&other, &other.channels[echo].received, 10), "the other goes on");
     cr_expect_geq(fd = half_open(NULL, s->port), 0, "and a new one is let in");
     close(fd);
+    client_free(&greedy);
+    client_free(&other);
+    server_free(s);
+}
+
+/* Fails when patience begins anew each time that there is enough for a moment. */
+Test(security, r30_who_lets_go_of_a_little_keeps_nobody_out_either, .timeout = 240)
+{
+    enum {
+        LITTLE = LIMIT / 16
+    };
+    struct client greedy, other;
+    struct server_seen e;
+    int echo;
+    struct server *s = start_filled(&greedy, &other, &echo);
+    struct budget *b = &s->nacre->memory;
+    cr_assert(budget_is_tight(b) && !budget_is_out(b));
+    client_pump(&greedy, 300);
+    atomic_fetch_sub(&s->nacre->patient_ns, INT64_C(9500000000));
+    nacre_budget_give(b, LITTLE);
+    cr_assert_not(budget_is_tight(b));
+    client_pump(&greedy, 300);
+    for (int i = 0; i < 50 && !budget_is_tight(b); i++) /* it has more to say */
+        client_pump(&greedy, 100);
+    cr_assert(budget_is_tight(b) && !budget_is_out(b));
+    for (int i = 0; i < 30 && server_count(s, EVENT_DISCONNECTED) == 0; i++) {
+        (void)is_refused(NULL, s->port); /* but the last one perhaps */
+        client_pump(&greedy, 100);
+    }
+    cr_assert_geq(server_count(s, EVENT_DISCONNECTED), 1);
+    cr_assert(server_wait(s, EVENT_DISCONNECTED, 0, &e));
+    cr_expect_eq(e.code, NACRE_E_MEMORY_LIMIT, "%d %s", e.code, e.text);
+    cr_expect(client_wait_end(&greedy));
+    atomic_fetch_add(&b->used, LITTLE);
     client_free(&greedy);
     client_free(&other);
     server_free(s);

@@ -188,10 +188,10 @@ void nacre_accept_here(struct shard *s, io_socket socket)
         c = take_slot(s, socket);
     }
     if (c == NULL) {
+        if (!s->stopping) /* while it counts: then the handlers stand */
+            nacre_report(s, NACRE_E_NOBUFS, "A connection was closed: out of memory or descriptors.");
         nacre_accept_uncount(s);
         nacre_admit_leave(s, &admitted);
-        if (!s->stopping)
-            nacre_report(s, NACRE_E_NOBUFS, "A connection was closed: out of memory or descriptors.");
         nacre_sock_close(socket);
         return;
     }

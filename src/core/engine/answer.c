@@ -227,11 +227,19 @@ static bool is_question(enum event_type type)
     return decision[type];
 }
 
+/* Its window, or that of the next channels when its own has closed. */
+static void give_window_back(struct connection *c, const struct event *e)
+{
+    if (has_number(c, e->channel, e->channel_id))
+        nacre_chan_consumed(c->conn, e->channel->number, e->data_len, c->shard->now_ns);
+    else
+        c->orphaned -= e->data_len < c->orphaned ? e->data_len : c->orphaned;
+}
+
 void nacre_answer_event(struct connection *c, struct event *e)
 {
-    bool running = c->stage == STAGE_RUNNING;
-    if (e->type == EVENT_SSH_CHANNEL_DATA_IN && running && has_number(c, e->channel, e->channel_id))
-        nacre_chan_consumed(c->conn, e->channel->number, e->data_len, c->shard->now_ns);
+    if (e->type == EVENT_SSH_CHANNEL_DATA_IN && c->stage == STAGE_RUNNING)
+        give_window_back(c, e);
     if (e->type == EVENT_SSH_CHANNEL_CLOSED && is_live(e->channel, e->channel_id))
         nacre_channel_remove(e->channel);
     if (!is_question(e->type) || !question_returned(c, e))

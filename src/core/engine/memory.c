@@ -125,6 +125,26 @@ static bool is_lasting(const struct shard *s)
     return since != 0 && kept_out >= since && s->now_ns - since >= patience_ns;
 }
 
+/* There is enough. Patience is only interrupted: who lets go of a little now and then would have it for ever. */
+static void interrupt_patience(const struct shard *s)
+{
+    int64_t none = 0;
+    (void)atomic_compare_exchange_strong_explicit(&s->server->enough_ns, &none, s->now_ns, memory_order_relaxed,
+                                                  memory_order_relaxed);
+}
+
+/* What it lasts does not count the time in which there was enough, and after a while of that it begins anew. */
+static void go_on_with_patience(const struct shard *s)
+{
+    struct nacre_server *server = s->server;
+    int64_t enough = atomic_exchange_explicit(&server->enough_ns, 0, memory_order_relaxed);
+    int64_t since = atomic_load_explicit(&server->patient_ns, memory_order_relaxed);
+    if (since == 0 || (enough != 0 && s->now_ns - enough >= patience_ns))
+        atomic_store_explicit(&server->patient_ns, s->now_ns, memory_order_relaxed);
+    else if (enough != 0 && s->now_ns > enough)
+        atomic_fetch_add_explicit(&server->patient_ns, s->now_ns - enough, memory_order_relaxed);
+}
+
 /* The one that holds most goes, when it is this worker's. A worker that sleeps does not know yet what its connections
  * hold by now, so all are woken to look. When to look again. */
 static int64_t relieve(struct shard *s, bool out)
@@ -177,13 +197,11 @@ void nacre_memory_turn(struct shard *s)
     if (!tight) {
         s->is_tight = s->is_out = s->holds_back = false;
         atomic_store_explicit(&s->most_held, 0, memory_order_relaxed);
-        atomic_store_explicit(&s->server->patient_ns, 0, memory_order_relaxed);
+        interrupt_patience(s);
         let_go_on(s);
         return;
     }
-    int64_t enough = 0;
-    (void)atomic_compare_exchange_strong_explicit(&s->server->patient_ns, &enough, s->now_ns, memory_order_relaxed,
-                                                  memory_order_relaxed);
+    go_on_with_patience(s);
     bool at_end = budget_is_out(s->pool.budget), out = at_end || is_lasting(s);
     if (!s->is_tight)
         nacre_pool_trim(&s->pool);

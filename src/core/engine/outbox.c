@@ -36,6 +36,18 @@ void nacre_outbox_add_own(struct shard *s, struct event *e)
     nacre_server_ready(s, 1);
 }
 
+void nacre_outbox_drop_own(struct shard *s)
+{
+    while (s->own_first != NULL) {
+        struct event *e = s->own_first;
+        s->own_first = e->next;
+        nacre_event_free(s, e);
+        nacre_server_taken(s->server);
+        atomic_fetch_sub_explicit(&s->server->own_events, 1, memory_order_relaxed); /* nobody ran */
+    }
+    s->own_last = &s->own_first;
+}
+
 /* Moves one connection's fresh events behind its queue. True when that made it ready. */
 static bool publish_one(struct shard *s, struct connection *c)
 {

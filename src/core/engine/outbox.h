@@ -13,6 +13,9 @@ void nacre_outbox_add(struct connection *c, struct event *e);
 /* An event that belongs to no connection. */
 void nacre_outbox_add_own(struct shard *s, struct event *e);
 
+/* Forgets those, when no thread is left that could take them. */
+void nacre_outbox_drop_own(struct shard *s);
+
 /* Makes everything added since the last call visible to callers of do_events; those that sleep are not woken. */
 void nacre_outbox_publish(struct shard *s);
 

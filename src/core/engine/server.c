@@ -185,18 +185,18 @@ static enum nacre_error start_threads(struct nacre_server *server, unsigned coun
 }
 
 /* What a worker and those that wake and reach it live on, by the numbers that it has in the process's table and keeps
- * in the others, and the handle that it makes readable. */
+ * in the others, and the handle that it makes readable. The first one is what 0, 1 and 2 will be: not that. */
 static unsigned collect_descriptors(const struct nacre_server *server, unsigned worker, intptr_t event_fd,
                                     io_socket *out)
 {
     unsigned count = 0;
-    out[count++] = (io_socket)event_fd;
     for (unsigned i = 0; i < server->plan.workers; i++) {
         const struct shard *s = &server->shards[i];
         count += server->ops->descriptors(s->io, i == worker, out + count);
         out[count++] = s->way[0];
         out[count++] = s->way[1];
     }
+    out[count++] = (io_socket)event_fd;
     return count;
 }
 

@@ -70,8 +70,9 @@ struct nacre_server {
     /* Any thread, and written all the time: on other lines than what is above, which all threads read. */
     _Alignas(64) struct offload offload, lookups;
     struct admission admission;
-    struct budget memory;        /* MemoryLimit */
-    _Atomic int64_t patient_ns;  /* relaxed: since when patience is had with those who hold much; 0: there is enough */
+    struct budget memory;       /* MemoryLimit */
+    _Atomic int64_t patient_ns; /* relaxed: since when patience is had with those who hold much; 0: it was not needed */
+    _Atomic int64_t enough_ns;  /* relaxed: since when it has not been needed; 0: it is */
     _Atomic int64_t kept_out_ns; /* relaxed: when somebody was last refused for want of memory */
     _Atomic unsigned
         connection_count; /* relaxed: accepted and not yet gone; for MaxConnections and ssh_connection_count */

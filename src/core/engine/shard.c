@@ -382,7 +382,7 @@ static void free_events(struct shard *s, struct event *e)
 
 void nacre_shard_destroy(struct shard *s)
 {
-    free_events(s, s->own_first);
+    nacre_outbox_drop_own(s);
     while (s->commands_first != NULL) {
         struct command *c = s->commands_first;
         s->commands_first = c->next;

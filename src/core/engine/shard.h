@@ -101,6 +101,7 @@ struct connection {
     unsigned events_out;  /* made and not come back */
     size_t held;          /* bytes of those, and of what waits for its tunnels' far ends */
     size_t charged;       /* of the pool's budget, for what is not in blocks */
+    size_t orphaned;      /* bytes of data that is with the application, of channels that have closed */
     unsigned plain_out;   /* of these, all but channel data, which windows bound */
     unsigned lookups;     /* of names, under way */
     unsigned drains;      /* tunnels of its closed channels that still send */

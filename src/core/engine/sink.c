@@ -242,8 +242,10 @@ static void told_closed(struct connection *c, const struct conn_event *v)
     struct tunnel *t = nacre_tunnel_of(c, v->channel);
     if (t != NULL)
         nacre_tunnel_channel_closed(t);
-    else if (ch != NULL)
-        nacre_channel_closed(ch);
+    if (t != NULL || ch == NULL)
+        return;
+    c->orphaned += v->bytes;
+    nacre_channel_closed(ch);
 }
 
 /* ping@openssh.com, whose reply has a kind, is not ours to send. */
@@ -293,20 +295,20 @@ bool nacre_sink_ask_open(struct connection *c, const struct conn_event *v, struc
     return refused;
 }
 
-/* Channels that have closed have no window any more, but what they brought is held until the application takes it:
- * twice what all windows may be together is more than those that are open can have filled. */
-static bool holds_too_much(const struct connection *c)
+/* Channels that have closed have no window any more, but what they brought is held until the application takes it: as
+ * much as those that are open may bring. */
+static bool left_too_much(const struct connection *c)
 {
     const struct settings *set = &c->profile->settings;
     int64_t windows = set->windows_max.number + set->max_channels.number * CONN_CHANNEL_PACKET;
-    return (int64_t)(c->held / 2) > windows;
+    return (int64_t)c->orphaned > windows;
 }
 
 /* Tunnels first; what is not accepted as one comes back to nacre_sink_ask_open(). */
 static bool ask_channel_open(struct connection *c, const struct conn_event *v, struct conn_answer *answer)
 {
     *answer = (struct conn_answer){.accept = false, .reason = OPEN_RESOURCE_SHORTAGE};
-    if (holds_too_much(c))
+    if (left_too_much(c))
         return true;
     if (nacre_tunnel_is_kind(v->kind) && sink_handlers(c)->on_ssh_tunnel_requested != NULL)
         return nacre_tunnel_ask(c, v, answer);

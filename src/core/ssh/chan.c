@@ -95,12 +95,12 @@ void nacre_chans_free(struct conn *c)
 
 bool nacre_chan_bury(struct conn *c, struct chan *chan)
 {
-    uint32_t number = chan->number;
+    struct conn_event closed = {.type = CONN_CHANNEL_CLOSED, .channel = chan->number, .bytes = chan->unconsumed};
 
     if (!chan->close_in || !chan->close_out)
         return false;
     chan_free(c, chan);
-    nacre_conn_event(c, &(struct conn_event){.type = CONN_CHANNEL_CLOSED, .channel = number});
+    nacre_conn_event(c, &closed);
     return true;
 }
 
