@@ -496,11 +496,11 @@ NACRE_API int nacre_exchange_keys(nacre_server *server, nacre_connection_id conn
 
 /* Sends bytes on a channel. With the connection's timeout at 0: takes what there is room for and answers
  * NACRE_E_WOULDBLOCK when that is less than all (nacre_get_bytes_sent() says how much was taken);
- * on_ssh_channel_ready_to_send follows. There is room for 512 KiB that have not gone out, or for 2 MiB of memory where
- * small pieces on both streams in turns take more than they are. With a timeout: waits, handling other connections'
- * events meanwhile when ProcessIdleEvents is True, until all is taken or nothing has moved for so many seconds
- * (NACRE_E_TIMEDOUT; what was taken before goes out). Errors: NOBUFS without memory or at MemoryLimit (what was taken
- * before goes out, too; no event tells when to try again); CHANNEL_ID; SOCKET_SHUTDOWN after nacre_send_eof() and
+ * on_ssh_channel_ready_to_send follows. There is room for 512 KiB that have not gone out, or for 2.5 MiB of memory
+ * where small pieces on both streams in turns take more than they are. With a timeout: waits, handling other
+ * connections' events meanwhile when ProcessIdleEvents is True, until all is taken or nothing has moved for so many
+ * seconds (NACRE_E_TIMEDOUT; what was taken before goes out). Errors: NOBUFS without memory or at MemoryLimit (what was
+ * taken before goes out, too; no event tells when to try again); CHANNEL_ID; SOCKET_SHUTDOWN after nacre_send_eof() and
  * nacre_close_channel(), when the client has closed the channel, and before it has opened.
  *
  * Threads that send on one channel should agree among themselves, by a lock of theirs around the send and

@@ -194,6 +194,35 @@ Test(class_descriptors, four_times_the_hard_limit_of_connections_are_held_and_an
     server_free(s);
 }
 
+/* Whether all that libraries write messages to is an epoll descriptor, which takes none. */
+static bool is_deaf(const char *task)
+{
+    static const char epoll[] = "anon_inode:[eventpoll]";
+    bool deaf = true;
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        char path[64], link[64];
+        (void)snprintf(path, sizeof path, "/proc/self/task/%.20s/fd/%d", task, fd);
+        ssize_t n = readlink(path, link, sizeof link);
+        deaf = deaf && n == (ssize_t)sizeof epoll - 1 && memcmp(link, epoll, sizeof epoll - 1) == 0;
+    }
+    return deaf;
+}
+
+/* Fails when they are the application's handle, which would be readable for ever with nothing to be done. */
+Test(class_descriptors, nothing_hears_what_libraries_write_on_a_worker)
+{
+    struct server *s = small_server(MANY);
+    unsigned deaf = 0;
+    server_start(s, 1);
+    DIR *d = opendir("/proc/self/task");
+    cr_assert_not_null(d);
+    for (const struct dirent *e; (e = readdir(d)) != NULL;)
+        deaf += e->d_name[0] != '.' && is_deaf(e->d_name);
+    closedir(d);
+    cr_expect_eq(deaf, atomic_load(&s->nacre->shard_count));
+    server_free(s);
+}
+
 /* What many workers live on counts as well: here they would leave too little of a table that they share. */
 Test(class_descriptors, many_workers_leave_room_for_every_connection, .timeout = 240)
 {

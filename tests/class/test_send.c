@@ -323,6 +323,63 @@ Test(class_send, r30_single_bytes_for_stderr_share_their_blocks, .timeout = 240)
     server_free(s);
 }
 
+struct writer {
+    struct server *s;
+    nacre_channel_id channel;
+    size_t piece, total;
+    bool in_turns; /* every other one for stderr */
+    int error;
+    atomic_bool done;
+};
+
+static void *write_pieces(void *argument)
+{
+    static const uint8_t piece[4096];
+    struct writer *w = argument;
+    for (size_t sent = 0; sent < w->total && w->error == 0; sent += w->piece) {
+        bool other = w->in_turns && sent / w->piece % 2 != 0;
+        w->error = (other ? nacre_send_stderr : nacre_send_bytes)(w->s->nacre, w->channel, piece, w->piece);
+    }
+    atomic_store(&w->done, true);
+    return NULL;
+}
+
+/* The client takes 16 KiB at a time, which is less in a second than makes room for all that waits. */
+static int error_of_slow_writes(size_t piece, size_t total, bool in_turns)
+{
+    enum {
+        AT_A_TIME = 16 * 1024
+    };
+    struct server *s = server_new();
+    struct client c;
+    pthread_t thread;
+    size_t given = 0;
+    nacre_channel_id ch = open_stalled(s, &c);
+    struct server_seen e;
+    cr_assert(server_wait(s, EVENT_CONNECTED, 0, &e));
+    cr_assert_eq(nacre_set_ssh_connection_timeout(s->nacre, e.connection, 1), 0);
+    c.channels[0].kept_nothing = true;
+    struct writer w = {.s = s, .channel = ch, .piece = piece, .total = total, .in_turns = in_turns};
+    cr_assert_eq(pthread_create(&thread, NULL, write_pieces, &w), 0);
+    while (!atomic_load(&w.done)) {
+        client_pump(&c, 200);
+        size_t more = c.channels[0].received - given < AT_A_TIME ? c.channels[0].received - given : AT_A_TIME;
+        nacre_chan_consumed(c.conn, 0, more, nacre_clock_ns());
+        given += more;
+    }
+    pthread_join(thread, NULL);
+    client_free(&c);
+    server_free(s);
+    return w.error;
+}
+
+/* Fails when time is counted until there is room, though what waits goes out. */
+Test(class_send, a_send_waits_as_long_as_something_moves, .timeout = 240)
+{
+    cr_expect_eq(error_of_slow_writes(4096, 1024 * 1024, false), 0);
+    cr_expect_eq(error_of_slow_writes(100, 400 * 1024, true), 0, "with more memory than bytes");
+}
+
 /* They cannot share blocks where each follows one of the other stream: then memory is what has a bound. */
 Test(class_send, r30_single_bytes_in_turns_have_a_bound_of_memory, .timeout = 240)
 {

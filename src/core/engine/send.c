@@ -24,22 +24,30 @@ static enum nacre_error is_open(const struct channel *ch)
     return ch->writable ? NACRE_OK : NACRE_E_SOCKET_SHUTDOWN;
 }
 
-/* Reserves up to `len` bytes for a call that has sent `sent` so far. *took is 0 when the queue is full. */
-static enum nacre_error reserve(struct shard *s, int64_t id, size_t sent, size_t len, size_t *took, int *timeout)
+/* What a call was given of the channel's queue. */
+struct share {
+    size_t took;   /* bytes; 0: there is no room */
+    size_t queued; /* in all */
+    int timeout;   /* seconds that the call may wait */
+};
+
+/* Reserves up to `len` bytes for a call that has sent `sent` so far. */
+static enum nacre_error reserve(struct shard *s, int64_t id, size_t sent, size_t len, struct share *share)
 {
+    *share = (struct share){.took = 0};
     nacre_mutex_lock(&s->inbox_lock);
     struct channel *ch = nacre_table_find(&s->channels, id);
     enum nacre_error e = is_open(ch);
-    *took = 0;
     if (e == NACRE_OK) {
         size_t room = ch->clogged || ch->queued >= SEND_QUEUE_MAX ? 0 : SEND_QUEUE_MAX - ch->queued;
-        *took = len < room ? len : room;
-        ch->queued += *took;
-        ch->starved = ch->starved || *took == 0;
-        *timeout = ch->connection->timeout;
+        share->took = len < room ? len : room;
+        ch->queued += share->took;
+        ch->starved = ch->starved || share->took == 0;
+        share->queued = ch->queued;
+        share->timeout = ch->connection->timeout;
     }
     if (ch != NULL)
-        ch->last_sent = sent + *took;
+        ch->last_sent = sent + share->took;
     nacre_mutex_unlock(&s->inbox_lock);
     return e;
 }
@@ -121,27 +129,28 @@ static void wait_for_room(nacre_server *server, struct shard *s, int64_t id)
 static enum nacre_error send_all(nacre_server *server, struct shard *s, int64_t id, unsigned extended,
                                  const uint8_t *data, size_t len)
 {
-    size_t sent = 0;
-    int64_t waiting_ns = 0; /* since then there has been no room; 0: there was */
+    size_t sent = 0, queued = 0; /* the latter when nothing was taken last */
+    int64_t waiting_ns = 0;      /* since then nothing has moved */
     do {
-        size_t left = len - sent, took;
-        int timeout = 0;
-        enum nacre_error e =
-            reserve(s, id, sent, left < CONN_CHANNEL_PACKET ? left : CONN_CHANNEL_PACKET, &took, &timeout);
-        if (e == NACRE_OK && took != 0)
-            e = hand_over(s, id, extended, data, sent, took);
+        size_t left = len - sent;
+        struct share share;
+        enum nacre_error e = reserve(s, id, sent, left < CONN_CHANNEL_PACKET ? left : CONN_CHANNEL_PACKET, &share);
+        if (e == NACRE_OK && share.took != 0)
+            e = hand_over(s, id, extended, data, sent, share.took);
         if (e != NACRE_OK)
             return e;
-        sent += took;
-        if (took != 0 || left == 0) {
-            waiting_ns = 0;
+        sent += share.took;
+        if (share.took != 0 || left == 0) {
+            queued = 0;
             continue;
         }
-        if (timeout == 0)
+        if (share.timeout == 0)
             return NACRE_E_WOULDBLOCK;
         int64_t now_ns = nacre_clock_ns();
-        waiting_ns = waiting_ns == 0 ? now_ns : waiting_ns;
-        if (now_ns - waiting_ns >= timeout * INT64_C(1000000000))
+        if (queued == 0 || share.queued < queued)
+            waiting_ns = now_ns;
+        queued = share.queued;
+        if (now_ns - waiting_ns >= share.timeout * INT64_C(1000000000))
             return NACRE_E_TIMEDOUT;
         wait_for_room(server, s, id);
     } while (sent < len);
