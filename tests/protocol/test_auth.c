@@ -184,7 +184,7 @@ Test(auth, r15_a_rekey_has_to_finish_in_time)
 }
 
 /* Its KEXINIT may lie in the socket. */
-Test(auth, a_rekey_has_its_time_again_when_the_peer_was_not_read)
+Test(auth, r15_a_rekey_has_its_time_again_when_the_peer_was_not_read)
 {
     struct pair *p = pair_new();
 
