@@ -152,6 +152,24 @@ static void change_and_read(nacre_server *n, size_t which)
     check(nth > WORKERS, "allocations have failed");
 }
 
+/* The last change, which leaves no key to listen with. */
+static void reset(nacre_server *n)
+{
+    char after[TEXT];
+    bool failed;
+    long nth = 0;
+    do {
+        check(nacre_config(n, "LoginGraceTime=88", NULL, 0) == 0, "it can be set");
+        alloc_fail_nth(nth++);
+        int e = nacre_reset(n);
+        failed = alloc_fail_none();
+        read_setting(n, "LoginGraceTime", after);
+        check(e == NACRE_OK || failed, "it fails for want of memory alone");
+        check(strcmp(after, e == NACRE_OK ? "120" : "88") == 0, "reset, or as before");
+    } while (failed && nth < MANY);
+    check(nth > WORKERS, "allocations have failed");
+}
+
 int main(void)
 {
     static const struct nacre_handlers handlers = {.on_ssh_user_auth_request = NULL};
@@ -164,6 +182,7 @@ int main(void)
     check(nth > WORKERS && nth < MANY, "every allocation has failed once");
     for (size_t i = 0; i < sizeof changes / sizeof *changes; i++)
         change_and_read(s.nacre, i);
+    reset(s.nacre);
     served_end(&s);
     return EXIT_SUCCESS;
 }

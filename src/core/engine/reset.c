@@ -44,7 +44,9 @@ static enum nacre_error reset(struct nacre_server *server)
     drop_prompts(server);
     nacre_buf_free(&server->user_authorities);
     nacre_buf_free(&server->known_authorities);
-    return nacre_server_changed(server);
+    (void)nacre_server_changed(
+        server); /* without memory workers, who have nobody now, hear of it when listening starts */
+    return NACRE_OK;
 }
 
 int nacre_reset(nacre_server *server)
