@@ -330,6 +330,17 @@ static void wait_for_requests(unsigned count)
     cr_assert_eq(atomic_load(&nest.asked), count);
 }
 
+/* The worker has heard of the setting and waits for the kernel again, so that who comes now finds the wheel. */
+static void wait_for_wheel(struct server *s, int64_t select_wait_ms)
+{
+    struct shard *shard = &s->nacre->shards[0];
+    for (bool heard = !shard->lends; !heard; usleep(1000)) {
+        nacre_mutex_lock(&shard->wheel);
+        heard = shard->profile->settings.select_wait_ms.number == select_wait_ms;
+        nacre_mutex_unlock(&shard->wheel);
+    }
+}
+
 /* Inside of so many handlers a caller may take nothing more, so it must not be who is woken. */
 Test(class_wheel, a_caller_that_is_too_deep_leaves_events_to_others, .timeout = 240)
 {
@@ -346,6 +357,7 @@ Test(class_wheel, a_caller_that_is_too_deep_leaves_events_to_others, .timeout = 
     usleep(100 * 1000); /* it is asleep */
     cr_expect_eq(atomic_load(&s->nacre->waiters), 0);
     server_set(s, "SelectWaitMillis=60000");
+    wait_for_wheel(s, 60000);
     cr_assert_eq(pthread_create(&s->threads[s->thread_count++], NULL, call, s), 0);
     cr_assert(has_guest(s) || !s->nacre->shards[0].lends);
     fds[DEEPEST] = client_socket(NULL, s->port);
