@@ -44,8 +44,8 @@ static enum nacre_error reset(struct nacre_server *server)
     drop_prompts(server);
     nacre_buf_free(&server->user_authorities);
     nacre_buf_free(&server->known_authorities);
-    (void)nacre_server_changed(
-        server); /* without memory workers, who have nobody now, hear of it when listening starts */
+    /* Workers have nobody now: without memory they hear of it when listening starts. */
+    (void)nacre_server_changed(server);
     return NACRE_OK;
 }
 

@@ -204,8 +204,7 @@ enum conn_event_type {
     CONN_CHANNEL_WINDOW,  /* -                        channel may send (again): its queue went empty or first opened  */
     CONN_CHANNEL_SENT,    /* -                        channel, bytes handed over by nacre_chan_send() now sealed      */
     CONN_CHANNEL_EOF,     /* -                        channel                                                         */
-    CONN_CHANNEL_CLOSED,  /* -                        channel; its number may be reused from now on; bytes: not consumed
-                           */
+    CONN_CHANNEL_CLOSED,  /* -                        channel, whose number is free now; bytes: not consumed          */
     CONN_CHANNEL_REQUEST, /* yes     that channel     channel, kind, want_reply, data = whole payload behind the message
                              byte */
     CONN_CHANNEL_REPLY,   /* -                        channel, accepted: answer to a request of ours                  */

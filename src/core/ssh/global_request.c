@@ -37,13 +37,8 @@ enum step nacre_globals_run(struct conn *c)
     while (!c->global_held && !conn_is_closing(c) && worked < LANE_PIECE &&
            nacre_lane_peek(&c->global_lane, &payload)) {
         worked += LANE_MESSAGE + payload.len;
-        struct buf copy;
-        nacre_buf_init(&copy, payload.len);
-        if (!nacre_buf_append(&copy, payload.at, payload.len))
-            return nacre_conn_fail(c, NACRE_E_NOBUFS, "out of memory");
+        (void)nacre_conn_handle(c, payload);
         nacre_lane_drop(&c->global_lane);
-        (void)nacre_conn_handle(c, buf_span(&copy));
-        nacre_buf_free(&copy);
     }
     c->global_running = false;
     c->global_rest = !c->global_held && c->global_lane.bytes != 0;
